@@ -1,0 +1,5 @@
+"""`python -m hpac_cli` is `hpac`."""
+
+from .cli import main
+
+main()

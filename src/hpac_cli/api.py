@@ -1,0 +1,394 @@
+"""Paths in, paths out, and arrays in memory: the one door to the codec.
+
+Nothing here imports numpy or torch before it is needed, so that `hpac --help` and
+`hpac info` stay quick.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from . import files
+from .errors import HpacError, InputError, LimitExceededError, OutputExistsError, RoundTripError, UnsupportedError
+from .limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .codec.networks import Networks
+    from .container.parse import Reader
+    from .image import Image
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, samples done, and samples in all."""
+
+SUFFIX = ".hpac"
+MAX_FILE_BYTES = 4 << 30
+KNOWN_SUFFIXES = {".png", ".npy", ".tif", ".tiff", ".dcm", ".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"}
+_NAMELESS = "standard input needs an output: -o FILE, or -o - for standard output"
+
+
+def _no_progress(_step: str, _done: int, _total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode and decode; the same for every file of a call."""
+
+    tile: int = 128
+    """Tile side in pixels: even, 8 to 1024. Larger is smaller by little and decodes slower."""
+    verify: bool = True
+    """Decode what was encoded and compare before the output gets its name."""
+    force: bool = False
+    """Overwrite outputs that exist."""
+    threads: int = 0
+    """Processor threads; 0 for as many as torch thinks right. Changes no byte of any output."""
+    backend: str = ""
+    """Arithmetic: int8, float32, reference, or "" for the fastest that is exact here."""
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was done to one file."""
+
+    output: str
+    input_bytes: int
+    output_bytes: int
+    samples: int
+    seconds: float
+
+
+@dataclass
+class Session:
+    """Options and the networks they load, kept over many files."""
+
+    options: Options = field(default_factory=Options)
+    progress: Progress = _no_progress
+    _networks: Networks | None = None
+
+    @property
+    def networks(self) -> Networks:
+        """The prepared networks; torch is imported when they are first needed."""
+        if self._networks is None:
+            from .codec.networks import Networks
+
+            self._networks = Networks(backend=self.options.backend, threads=self.options.threads)
+        return self._networks
+
+    def encode(self, image: Image, stream: BinaryIO) -> None:
+        """Write an image to a stream as .hpac."""
+        from .codec.encode import encode_image
+
+        with self._count("encode", image.samples.size) as advance:
+            encode_image(image, stream, networks=self.networks, tile=self.options.tile, progress=advance)
+
+    def open(self, stream: BinaryIO) -> Reader:
+        """Read an .hpac stream's header and metadata."""
+        from .container.parse import Reader
+
+        return Reader(stream, self.options.limits)
+
+    def decode(self, reader: Reader, step: str = "decode") -> Image:
+        """Decode the image of an opened .hpac stream."""
+        from .codec.decode import decode_image
+
+        header = reader.header
+        with self._count(step, header.width * header.height * header.channels) as advance:
+            return decode_image(reader, networks=self.networks, progress=advance)
+
+    @contextmanager
+    def _count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(samples: int) -> None:
+            nonlocal done
+            done += samples
+            self.progress(step, done, total)
+
+        self.progress(step, 0, total)
+        yield advance
+
+
+def default_output(source: str) -> Path:
+    """image.png becomes image.hpac beside it.
+
+    Raises:
+        InputError: standard input has no name to derive one from.
+    """
+    if source == files.STANDARD:
+        raise InputError(_NAMELESS)
+    return Path(source).with_suffix(SUFFIX)
+
+
+def compress(source: str, output: str | None, session: Session) -> Result:
+    """Encode one image file.
+
+    Args:
+        source: a path, or "-" for standard input.
+        output: a path, "-" for standard output, or None for the default name.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    from . import images
+
+    start, options = time.monotonic(), session.options
+    _check_tile(options.tile)
+    target = None if output == files.STANDARD else Path(output) if output else default_output(source)
+    if target is not None:
+        files.check_output(target, source=source, force=options.force)
+    data = _read_whole(source)
+    image = images.read(data, options.limits)
+
+    def write(stream: BinaryIO) -> int:
+        counted = _Counting(stream)
+        session.encode(image, counted)  # type: ignore[arg-type]
+        if options.verify:
+            stream.seek(0)
+            check_round_trip(image, stream, session)
+        return counted.count
+
+    size = _write_output(target, write, seekable=options.verify, force=options.force)
+    return Result(str(target or files.STANDARD), len(data), size, image.samples.size, time.monotonic() - start)
+
+
+def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
+    """Decode a container and rebuild its file; compare samples and everything around them.
+
+    Raises:
+        RoundTripError: they differ.
+    """
+    from . import images
+
+    try:
+        decoded = session.decode(session.open(stream), "verify")
+        same = _equal(decoded, image)
+        if same and image.kind == "png":
+            same = _equal(images.read(images.write(decoded), session.options.limits), image)
+    except HpacError as error:
+        raise RoundTripError(f"the encoded file does not decode ({error}); nothing was written; please report this picture") from error
+    if not same:
+        raise RoundTripError("the encoded file decodes to something else; nothing was written; please report this picture")
+
+
+def _equal(a: Image, b: Image) -> bool:
+    import numpy as np
+
+    return (a.kind, a.bit_depth, a.skeleton) == (b.kind, b.bit_depth, b.skeleton) and np.array_equal(a.samples, b.samples)
+
+
+def decompress(source: str, output: str | None, session: Session) -> Result:
+    """Decode one .hpac file to the kind of file that it came from.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    from . import images
+    from .codec.kinds import KIND_NAMES
+
+    start, options = time.monotonic(), session.options
+    with files.open_input(source) as stream:
+        counted = _Counting(stream)
+        reader = session.open(counted)  # type: ignore[arg-type]
+        target = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
+        if target is not None:
+            files.check_output(target, source=source, force=options.force)
+        image = session.decode(reader)
+    data = images.write(image)
+
+    def write(stream: BinaryIO) -> int:
+        stream.write(data)
+        return len(data)
+
+    size = _write_output(target, write, seekable=False, force=options.force)
+    return Result(str(target or files.STANDARD), counted.count, size, image.samples.size, time.monotonic() - start)
+
+
+def _decoded_name(source: str, output: str | None, kind: str) -> Path | None:
+    from . import images
+
+    suffix = images.SUFFIXES[kind]
+    if output == files.STANDARD:
+        return None
+    if output:
+        path = Path(output)
+        if path.suffix.lower() in KNOWN_SUFFIXES - {suffix}:
+            raise UnsupportedError(f"the file holds a {suffix[1:]} image, not {path.suffix[1:]}; this version does not convert")
+        return path
+    if source == files.STANDARD:
+        raise InputError(_NAMELESS)
+    path = Path(source)
+    stem = path.name.removesuffix(SUFFIX)
+    if stem != path.name and stem.lower().endswith(suffix):
+        return path.with_name(stem)  # image.png.hpac
+    return path.with_name(stem + suffix)
+
+
+def verify(source: str, session: Session) -> Result:
+    """Decode one .hpac file and check its hash, writing nothing.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    start = time.monotonic()
+    with files.open_input(source) as stream:
+        counted = _Counting(stream)
+        image = session.decode(session.open(counted), "verify")  # type: ignore[arg-type]
+    return Result("", counted.count, 0, image.samples.size, time.monotonic() - start)
+
+
+def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Describe one .hpac file without decoding samples; every checksum is checked.
+
+    Returns:
+        Plain values for JSON: geometry, mode, weights, sizes per part in bytes, bpsp.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from .codec.kinds import KIND_NAMES
+    from .container.fields import TileMode
+    from .container.parse import Reader
+
+    with files.open_input(source) as stream:
+        reader = Reader(stream, limits)
+        header = reader.header
+        modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
+        for tile in reader.tiles():
+            modes[tile.mode.name.lower()] += 1
+    samples = header.width * header.height * header.channels
+    size = sum(reader.sizes.values())
+    return {
+        "file": source,
+        "format_version": ".".join(map(str, reader.version)),
+        "kind": KIND_NAMES[header.kind],
+        "width": header.width,
+        "height": header.height,
+        "channels": header.channels,
+        "bit_depth": header.bit_depth,
+        "tile": header.tile,
+        "weights": [{"channels": part.channels, "digest": part.weights_digest.hex()} for part in header.parts],
+        "tiles": modes,
+        "metadata_bytes": len(reader.metadata),
+        "bytes": {**reader.sizes, "total": size},
+        "bpsp": round(8 * size / samples, 4),
+        "fidelity": "samples+metadata",
+        "samples_sha256": reader.samples_hash.hex(),
+    }
+
+
+def encode(array: NDArray[np.uint8], *, tile: int = 128, backend: str = "") -> bytes:
+    """Encode an array to .hpac bytes in memory.
+
+    Args:
+        array: (H, W) or (H, W, C) uint8, C from 1 to 4; three channels are taken as R, G, B,
+            a second or fourth as alpha.
+        tile: tile side in pixels, even, 8 to 1024.
+        backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
+
+    Raises:
+        UnsupportedError: another shape or type.
+    """
+    import numpy as np
+
+    from .image import Image
+
+    array = np.asarray(array)
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
+        raise UnsupportedError(f"array of type {array.dtype} and shape {array.shape}; this version takes uint8 (H, W) or (H, W, C)")
+    samples = array[..., None] if array.ndim == 2 else array
+    if samples.shape[2] > 4:
+        raise UnsupportedError(f"array of {samples.shape[2]} channels; this version takes 1 to 4")
+    _check_tile(tile)
+    stream = io.BytesIO()
+    Session(Options(tile=tile, backend=backend)).encode(Image(samples, 8, "array2d" if array.ndim == 2 else "array"), stream)
+    return stream.getvalue()
+
+
+def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+    """Decode .hpac bytes to an array: (H, W) if such was encoded, else (H, W, C), uint8.
+
+    Raises:
+        HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
+    """
+    from .images.npy import to_array
+
+    return to_array(_decode_bytes(data, Session(Options(backend=backend, limits=limits))))
+
+
+def _decode_bytes(data: bytes, session: Session) -> Image:
+    return session.decode(session.open(io.BytesIO(data)))
+
+
+def _check_tile(tile: int) -> None:
+    if not 8 <= tile <= 1024 or tile % 2:
+        raise UnsupportedError(f"tile size {tile} is not an even number from 8 to 1024")
+
+
+def _read_whole(source: str) -> bytes:
+    parts, size = [], 0
+    with files.open_input(source) as stream:
+        while part := stream.read(1 << 20):
+            size += len(part)
+            if size > MAX_FILE_BYTES:
+                raise LimitExceededError(f"larger than {MAX_FILE_BYTES:,} bytes")
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _write_output(target: Path | None, write: Callable[[BinaryIO], int], *, seekable: bool, force: bool) -> int:
+    """Let `write` fill a file, or a stream; what must be read back first goes by a temporary file."""
+    if target is None:
+        if sys.stdout.isatty():
+            raise OutputExistsError("standard output is a terminal; redirect it or name a file with -o")
+        return _write_stream(sys.stdout.buffer, write, seekable=seekable)
+    if files.is_special(target):
+        with files.open_special(target) as stream:
+            return _write_stream(stream, write, seekable=seekable)
+    with files.atomic_output(target, force=force) as stream:
+        return write(stream)
+
+
+def _write_stream(out: BinaryIO, write: Callable[[BinaryIO], int], *, seekable: bool) -> int:
+    with files.writing("the output"):
+        if not seekable:
+            size = write(out)
+        else:
+            with tempfile.TemporaryFile() as stream:
+                size = write(stream)  # type: ignore[arg-type]
+                stream.seek(0)
+                shutil.copyfileobj(stream, out)
+        out.flush()
+    return size
+
+
+class _Counting:
+    """A binary stream that counts the bytes that pass."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.count += len(data)
+        return data
+
+    def write(self, data: bytes) -> int:
+        self.count += len(data)
+        return self._stream.write(data)
+
+    def flush(self) -> None:
+        self._stream.flush()

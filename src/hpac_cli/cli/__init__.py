@@ -1,0 +1,5 @@
+"""Words, progress and exit codes: the command line."""
+
+from .main import main
+
+__all__ = ["main"]

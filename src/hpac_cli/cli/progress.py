@@ -1,0 +1,28 @@
+"""How far along is it? A bar on a terminal, silence in a pipe."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hpac_cli.api import Progress
+
+
+@contextmanager
+def show_progress(name: str, *, visible: bool) -> Iterator[Progress]:
+    """Give a callback that draws a bar for each step on standard error."""
+    if not visible:
+        yield lambda _step, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress as Bars
+    from rich.progress import TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def update(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(f"{step} {name}", total=total)
+            bars.update(tasks[step], completed=done)
+
+        yield update

@@ -1,0 +1,1 @@
+"""Image samples to coded tiles and back: joins the network and the entropy coder."""

@@ -1,0 +1,63 @@
+"""How is an image cut into tiles, and how is one tile coded by the network?"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hpac_cli.entropy.coder import encode_intervals
+from hpac_cli.intnet.network import Network, run_tile
+
+from .symbols import encode_plane
+from .wavefront import CacheThenSelect
+
+
+class Box(NamedTuple):
+    """A tile's place in the image, in pixels."""
+
+    y: int
+    x: int
+    height: int
+    width: int
+
+
+def tile_boxes(height: int, width: int, tile: int) -> Iterator[Box]:
+    """List the tiles of an image in raster order; those at the right and bottom may be smaller."""
+    for y in range(0, height, tile):
+        for x in range(0, width, tile):
+            yield Box(y, x, min(tile, height - y), min(tile, width - x))
+
+
+def encode_tile(network: Network, planes: Tensor, bit_depth: int) -> bytes:
+    """Code one tile's planes, (P, H, W) int32, into range coder words."""
+    with torch.inference_mode():
+        result = run_tile(network, planes, bit_depth)
+        green = planes[0].flatten()
+        _, height, width = planes.shape
+        y, x = np.divmod(np.arange(height * width), width)
+        keys, lefts, widths = [], [], []
+        for plane, residual in enumerate(result.residuals):
+            mixture = network.mixture(plane, result.trunk, result.focus, result.residuals[:plane], green, bit_depth)
+            order = ((x + 2 * y) * len(planes) + plane) * 16
+            for part in encode_plane(mixture, residual.long(), network.tables):
+                i = part.index
+                keys.append(((order[i] + part.stage) * height + y[i]) * 64 + part.step)
+                lefts.append(part.left)
+                widths.append(part.width)
+    by_order = np.argsort(np.concatenate(keys), kind="stable")
+    return encode_intervals(np.concatenate(lefts)[by_order], np.concatenate(widths)[by_order])
+
+
+def decode_tiles(
+    network: Network, payloads: list[bytes], sizes: list[tuple[int, int]], bit_depth: int, progress: Callable[[int], None]
+) -> list[Tensor]:
+    """Decode a batch of tiles at once; each comes back as (P, H, W) int32.
+
+    Raises:
+        ContainerError: a payload is damaged.
+    """
+    with torch.inference_mode():
+        out = CacheThenSelect(network, sizes, bit_depth).decode(payloads, progress)
+        return [out[:, i, :height, :width] for i, (height, width) in enumerate(sizes)]

@@ -1,0 +1,180 @@
+"""Bytes to typed sections, streamed, trusting nothing that the bytes claim."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
+from hpac_cli.limits import Limits
+
+from .fields import (
+    END,
+    HEADER,
+    MAX_CHUNK_BYTES,
+    METADATA,
+    SAMPLES_HASH_BYTES,
+    SIGNATURE,
+    TILE,
+    VERSION_MAJOR,
+    Fields,
+    Header,
+    TileMode,
+    parse_header,
+    put_varint,
+)
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk as it lies in the file."""
+
+    type: bytes
+    payload: bytes
+    offset: int
+    size: int
+    """Bytes in the file, type, length and checksum included."""
+
+
+@dataclass(frozen=True)
+class TileChunk:
+    """One tile's coded samples."""
+
+    index: int
+    mode: TileMode
+    payload: bytes
+    size: int
+
+
+class Reader:
+    """Reads one container from a binary stream that need not seek."""
+
+    def __init__(self, stream: BinaryIO, limits: Limits) -> None:
+        """Read signature, version, header and metadata.
+
+        Raises:
+            ContainerError: not hpac, truncated or altered.
+            NewerVersionError: the format's major version is higher than ours.
+            LimitExceededError: more pixels or metadata than limits allow.
+        """
+        self._stream, self._limits, self._offset = stream, limits, 0
+        self._read_signature()
+        first = self._chunk()
+        if first.type != HEADER:
+            raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
+        self.header: Header = parse_header(first.payload, limits)
+        pixels = self.header.width * self.header.height
+        if pixels > limits.max_pixels:
+            raise LimitExceededError(f"{self.header.width} x {self.header.height} = {pixels:,} pixels; the limit is {limits.max_pixels:,}")
+        self.sizes = {"signature": len(SIGNATURE) + 2, "header": first.size, "metadata": 0, "tiles": 0, "end": 0}
+        self.metadata = b""
+        self.samples_hash = b""
+        self._next: Chunk | None = self._critical()
+        if self._next.type == METADATA:
+            self.metadata = _inflate(self._next.payload, limits.max_metadata_bytes)
+            self.sizes["metadata"] = self._next.size
+            self._next = None
+
+    def tiles(self) -> Iterator[TileChunk]:
+        """Read tile after tile; at the end samples_hash is known.
+
+        Raises:
+            ContainerError: truncated or altered.
+        """
+        index = 0
+        while True:
+            chunk = self._next or self._critical()
+            self._next = None
+            if chunk.type == END:
+                self._finish(chunk)
+                return
+            if chunk.type != TILE:
+                raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
+            fields = Fields(chunk.payload)
+            number, mode = fields.varint(), fields.varint()
+            if number != index or mode not in list(TileMode):
+                raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order or of an unknown mode")
+            self.sizes["tiles"] += chunk.size
+            yield TileChunk(index, TileMode(mode), fields.rest(), chunk.size)
+            index += 1
+
+    def _finish(self, chunk: Chunk) -> None:
+        if len(chunk.payload) != SAMPLES_HASH_BYTES:
+            raise ContainerError("the end chunk has no SHA-256")
+        self.samples_hash = chunk.payload
+        self.sizes["end"] = chunk.size
+        if self._stream.read(1):
+            raise ContainerError(f"there are bytes after the end, from byte {self._offset}")
+
+    def _critical(self) -> Chunk:
+        """Read on to the next chunk that must be understood; others are skipped."""
+        while True:
+            chunk = self._chunk()
+            if chunk.type.isupper():
+                return chunk
+            self.sizes["skipped"] = self.sizes.get("skipped", 0) + chunk.size
+
+    def _read_signature(self) -> None:
+        found = self._stream.read(len(SIGNATURE))
+        if found != SIGNATURE:
+            if found[1:5] == SIGNATURE[1:5]:
+                raise ContainerError("the signature is damaged: was the file copied in text mode?")
+            raise ContainerError("not an hpac file")
+        major, minor = self._exactly(2)
+        self._offset = len(SIGNATURE) + 2
+        self.version = (major, minor)
+        if major > VERSION_MAJOR:
+            raise NewerVersionError(f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac")
+        if major < 1:
+            raise ContainerError(f"format version {major}.{minor} does not exist")
+
+    def _exactly(self, count: int) -> bytes:
+        parts = []
+        missing = count
+        while missing:  # in steps, so that a length that lies allocates nothing
+            part = self._stream.read(min(missing, _READ_BYTES))
+            if not part:
+                raise ContainerError(f"truncated at byte {self._offset + count - missing}: {missing:,} bytes are missing; copy the file again")
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
+
+    def _chunk(self) -> Chunk:
+        offset = self._offset
+        head = self._exactly(1)
+        length = shift = 0
+        self._offset += 1
+        while True:
+            byte = self._exactly(1)
+            self._offset += 1
+            head += byte
+            length |= (byte[0] & 127) << shift
+            shift += 7
+            if byte[0] < 128:
+                break
+            if shift > 28:
+                raise ContainerError(f"the chunk at byte {offset} has an impossible length")
+        if length > MAX_CHUNK_BYTES or put_varint(length) != head[1:] or not head[:1].isalpha():
+            raise ContainerError(f"the chunk at byte {offset} is damaged")
+        payload = self._exactly(length)
+        self._offset += length
+        crc = int.from_bytes(self._exactly(4), "little")
+        self._offset += 4
+        if zlib.crc32(head + payload) != crc:
+            raise ContainerError(f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match")
+        return Chunk(head[:1], payload, offset, self._offset - offset)
+
+
+def _inflate(data: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        out = inflater.decompress(data, limit + 1)
+    except zlib.error as error:
+        raise ContainerError("the metadata chunk is damaged") from error
+    if len(out) > limit:
+        raise LimitExceededError(f"metadata is larger than {limit:,} bytes")
+    if not inflater.eof or inflater.unused_data:
+        raise ContainerError("the metadata chunk is damaged")
+    return out

@@ -1,0 +1,1 @@
+"""Integer distributions to coded words and back."""

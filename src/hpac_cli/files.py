@@ -1,0 +1,131 @@
+"""How do outputs get their names? Whole or not at all: a temporary file beside, then a rename."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import FileAccessError, InputError, OutputExistsError
+
+STANDARD = "-"
+"""Names standard input or output."""
+
+
+@contextlib.contextmanager
+def open_input(path: str) -> Iterator[BinaryIO]:
+    """Open an input, or standard input, for reading as a stream.
+
+    Raises:
+        InputError: it does not exist, or is no file.
+        FileAccessError: it cannot be read.
+    """
+    if path == STANDARD:
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115
+    except FileNotFoundError as error:
+        raise InputError("no such file") from error
+    except IsADirectoryError as error:
+        raise InputError("this is a folder, not a file") from error
+    except OSError as error:
+        raise FileAccessError(f"cannot read: {error.strerror or error}") from error
+    with file:
+        yield file
+
+
+def check_output(path: Path, *, source: str, force: bool) -> None:
+    """Refuse an output before any work is done for it.
+
+    Raises:
+        OutputExistsError: it exists and force is not given, or it is the input itself.
+        FileAccessError: its folder does not exist.
+    """
+    if path.exists():
+        if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):
+            raise OutputExistsError(f"output {path} is the input itself; name another with -o")
+        if path.is_dir():
+            raise OutputExistsError(f"output {path} is a folder; name a file with -o")
+        if not force and not is_special(path):
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it")
+    if not path.parent.is_dir():
+        raise FileAccessError(f"folder {path.parent} does not exist; make it first")
+
+
+def is_special(path: Path) -> bool:
+    """Whether the output is a pipe or a device, which is written to, not replaced."""
+    return path.exists() and not path.is_file()
+
+
+@contextlib.contextmanager
+def writing(name: str) -> Iterator[None]:
+    """Translate what the operating system says against writing.
+
+    Raises:
+        FileAccessError: it refused, or the disk is full.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileAccessError(f"cannot write {name}: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def open_special(path: Path) -> Iterator[BinaryIO]:
+    """Open a pipe or device for writing.
+
+    Raises:
+        FileAccessError: the operating system refuses.
+    """
+    with writing(str(path)), path.open("wb") as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def atomic_output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """Open a temporary file that gets its final name only if the block ends well.
+
+    Raises:
+        OutputExistsError: the name was taken meanwhile and force is not given.
+        FileAccessError: the file system refuses, or is full.
+    """
+    temporary: Path | None = None
+    try:
+        with writing(str(path)):
+            with tempfile.NamedTemporaryFile("w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".partial", delete=False) as file:
+                temporary = Path(file.name)
+                yield file  # type: ignore[misc]
+                file.flush()
+                os.fsync(file.fileno())
+            _publish(temporary, path, force=force)
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _publish(temporary: Path, path: Path, *, force: bool) -> None:
+    mask = os.umask(0)
+    os.umask(mask)
+    temporary.chmod(0o666 & ~mask)
+    if force:
+        temporary.replace(path)
+    else:
+        try:
+            os.link(temporary, path)  # unlike a rename, this fails if the name is taken
+        except FileExistsError as error:
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+        except OSError:  # a file system without links
+            if path.exists():
+                raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from None
+            temporary.replace(path)
+    with contextlib.suppress(OSError):  # not every file system can sync a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

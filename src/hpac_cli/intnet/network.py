@@ -1,0 +1,158 @@
+"""HPAC, the network itself, in integers: top to bottom as a pixel meets it.
+
+Only `depthwise` looks at other positions, so everything else is written once for both walks:
+whole tiles (encoding, `run_tile`) and one wavefront at a time (decoding, `CacheThenSelect`).
+"""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .backends import Arithmetic, Matrix
+from .focus import Focus, features, find_focus, normalise
+from .mixture import Mixture, make_mixture, window_limits
+from .planes import lowest_sample
+from .weights import Weights
+from .window import RADIUS, WINDOW, causal_offsets
+
+
+class _Block(NamedTuple):
+    gate: Matrix
+    value: Matrix
+    depthwise: Matrix
+    out: Matrix
+    up: Matrix
+    down: Matrix
+
+
+class Network:
+    """One set of integer weights, prepared for one backend."""
+
+    def __init__(self, weights: Weights, arithmetic: Arithmetic, device: torch.device) -> None:
+        self.weights, self.shape = weights, weights.shape
+        self.arithmetic, self.device = arithmetic, device
+        prepare = arithmetic.prepare
+        self._input, self._input2 = (prepare(weights.layer(name)) for name in ("input", "input2"))
+        self._blocks = []
+        for block in range(self.shape.blocks):
+            layers = {part: weights.layer(f"blocks.{block}.{part}") for part in _Block._fields}
+            depthwise = arithmetic.prepare_depthwise(layers.pop("depthwise"))
+            self._blocks.append(_Block(depthwise=depthwise, **{part: prepare(layer) for part, layer in layers.items()}))
+        self._heads = [
+            (prepare(weights.layer(f"heads.{p}.hidden")), prepare(weights.layer(f"heads.{p}.out")))
+            for p in range(self.shape.planes)
+        ]
+        self.taps = causal_offsets(self.shape.rows, self.shape.rows, centre=True)
+        self.tables = {name: torch.from_numpy(table).to(device) for name, table in weights.tables().items()}
+        self.tables["window_limit"] = window_limits().to(device)
+
+    def begin(self, inputs: Tensor) -> Tensor:
+        """(F, N) int32 features to the residual stream (N, C)."""
+        a = self.arithmetic
+        return a.add_to_stream(self._input2, a.activations(self._input, a.lift(inputs), low=0), None)
+
+    def gate_and_value(self, block: int, stream: Tensor) -> tuple[Tensor, Tensor]:
+        """The two branches of a block before the convolution, (N, C) each."""
+        a, layers = self.arithmetic, self._blocks[block]
+        x = a.narrow(stream)
+        return a.activations(layers.gate, x, low=-127), a.activations(layers.value, x, low=-127)
+
+    def depthwise(self, block: int, taps: list[Tensor]) -> Tensor:
+        """Causal depth-wise convolution of the gate branch from its shifted copies."""
+        return self.arithmetic.depthwise(self._blocks[block].depthwise, taps)
+
+    def finish_block(self, block: int, stream: Tensor, gate: Tensor, value: Tensor) -> Tensor:
+        """Gate the value, add it to the stream, and add the feed-forward part."""
+        a, layers = self.arithmetic, self._blocks[block]
+        stream = a.add_to_stream(layers.out, a.gate(gate, value), stream)
+        hidden = a.activations(layers.up, a.narrow(stream), low=0)
+        return a.add_to_stream(layers.down, hidden, stream)
+
+    def head(self, plane: int, trunk: Tensor, focus: Focus, residuals: list[Tensor]) -> Tensor:
+        """Mixture parameters of one plane, (N, K (3 + plane)) int32.
+
+        Args:
+            trunk: (N, C) narrowed stream.
+            focus: (P, N) parts.
+            residuals: (N,) int32 sample - base of each earlier plane.
+        """
+        a, (hidden, out) = self.arithmetic, self._heads[plane]
+        if residuals:
+            known = [
+                normalise(residual, focus.level[q], self.tables)
+                for p, residual in enumerate(residuals)
+                for q in (p, plane)
+            ]
+            trunk = torch.cat([trunk, a.lift(torch.stack(known))], 1)
+        return a.outputs(out, a.activations(hidden, trunk, low=0))
+
+    def mixture(self, plane: int, trunk: Tensor, focus: Focus, residuals: list[Tensor], green: Tensor, bit_depth: int) -> Mixture:
+        """The distribution of one plane's samples, given the earlier planes of the same pixels.
+
+        Args:
+            green: (N,) int32 samples of plane 0; read only for later planes.
+        """
+        return make_mixture(
+            self.head(plane, trunk, focus, residuals),
+            focus.level[plane],
+            focus.base[plane],
+            residuals,
+            lowest_sample(green, plane),
+            bit_depth,
+            self.tables,
+        )
+
+    def fallback(self, bit_depth: int) -> Tensor:
+        """(P, 1, 1) int32 base of a tile's first sample: mid-grey, 0 for difference planes."""
+        base = torch.zeros(self.shape.planes, 1, 1, dtype=torch.int32, device=self.device)
+        base[0] = 1 << (bit_depth - 1)
+        return base
+
+
+def parity(y: Tensor, x: Tensor) -> Tensor:
+    """(3, ...) int32: +-16 by parity of x, of y, and their product."""
+    px, py = (x % 2 * 32 - 16).int(), (y % 2 * 32 - 16).int()
+    return torch.stack([px, py, px * py // 16])
+
+
+class TileResult(NamedTuple):
+    """What the network says of a whole tile; positions in raster order."""
+
+    trunk: Tensor
+    focus: Focus
+    residuals: list[Tensor]
+
+
+def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
+    """Run the trunk once over a whole tile (encoding).
+
+    Args:
+        planes: (P, H, W) int32 samples.
+    """
+    count, height, width = planes.shape
+    padded = F.pad(planes, (RADIUS, RADIUS, RADIUS, 0))
+    inside = F.pad(torch.ones_like(planes[:1], dtype=torch.bool), (RADIUS, RADIUS, RADIUS, 0))
+    near, valid = (
+        torch.stack([_shifted(source, dy, dx, RADIUS, height, width).flatten(1) for dy, dx in WINDOW])
+        for source in (padded, inside)
+    )
+    focus = find_focus(near, valid, network.fallback(bit_depth)[:, 0], bit_depth, network.tables)
+    y, x = torch.meshgrid(torch.arange(height, device=planes.device), torch.arange(width, device=planes.device), indexing="ij")
+    inputs = features(near, valid, focus, parity(y.flatten(), x.flatten()), bit_depth, network.tables)
+    stream = network.begin(inputs)
+    rows = network.shape.rows
+    for block in range(network.shape.blocks):
+        gate, value = network.gate_and_value(block, stream)
+        tile = F.pad(gate.view(height, width, -1), (0, 0, rows, rows, rows, 0)).movedim(-1, 0)
+        taps = [_shifted(tile, dy, dx, rows, height, width).movedim(0, -1) for dy, dx in network.taps]
+        gate = network.depthwise(block, taps).reshape(height * width, -1)
+        stream = network.finish_block(block, stream, gate, value)
+    residuals = list((planes.flatten(1) - focus.base).unbind(0))
+    return TileResult(network.arithmetic.narrow(stream), focus, residuals)
+
+
+def _shifted(padded: Tensor, dy: int, dx: int, margin: int, height: int, width: int) -> Tensor:
+    """View of (..., H, W) moved by (dy, dx), out of an array padded by margin above and aside."""
+    return padded[..., margin + dy : margin + dy + height, margin + dx : margin + dx + width]

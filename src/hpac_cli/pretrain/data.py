@@ -1,0 +1,128 @@
+"""Where do training crops come from? Tiles in zip packs, cut, turned, and given a history."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from .histories import halve_chroma, recompress, stretch
+
+HELD_OUT = 12
+"""One tile in so many is kept from training, to choose by."""
+
+IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Histories:
+    """How often a crop is given each history."""
+
+    chroma: float = 0.35
+    jpeg: float = 0.05
+    stretch: float = 0.05
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tiles of one kind: (H, W) or (H, W, 3), unsigned 8 or 16 bit."""
+
+    tiles: list[NDArray[np.uint8] | NDArray[np.uint16]]
+    weight: float
+
+
+def read_tiles(path: Path, *, rgb: bool) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
+    """Read the images of a zip pack or folder whose colour type is the one asked for."""
+    tiles = []
+    for data in _read_files(path):
+        image = Image.open(io.BytesIO(data))
+        if (image.mode in ("RGB", "RGBX")) == rgb:
+            samples = np.asarray(image)
+            tiles.append(samples if samples.dtype == np.uint8 else samples.astype(np.uint16))
+    return tiles
+
+
+def _read_files(path: Path) -> list[bytes]:
+    if path.is_dir():
+        return [p.read_bytes() for p in sorted(path.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
+    with zipfile.ZipFile(path) as pack:
+        return [pack.read(n) for n in sorted(pack.namelist()) if n.lower().endswith(IMAGE_SUFFIXES)]
+
+
+def split(tiles: Sequence[NDArray[np.uint8] | NDArray[np.uint16]]) -> tuple[list, list]:  # type: ignore[type-arg]
+    """Divide tiles into (training, held out), the same way every time."""
+    return [t for i, t in enumerate(tiles) if i % HELD_OUT], list(tiles[::HELD_OUT])
+
+
+class CropSampler:
+    """Draws batches of random crops; its whole state is one random generator."""
+
+    def __init__(self, sources: Sequence[Source], planes: int, size: int, histories: Histories, seed: int) -> None:
+        self.sources = sources
+        self.planes, self.size, self.histories = planes, size, histories
+        self.rng = np.random.default_rng(seed)
+        weights = np.array([s.weight for s in sources])
+        self.share = weights / weights.sum()
+
+    def draw(self, batch: int) -> tuple[Tensor, int]:
+        """Draw a batch of one source.
+
+        Returns:
+            (C, batch, size, size) int32 samples in RGB order or grey, and their bit depth.
+        """
+        source = self.sources[self.rng.choice(len(self.sources), p=self.share)]
+        crops = [self._crop(source.tiles) for _ in range(batch)]
+        depth = 8 if crops[0].dtype == np.uint8 else self._depth(crops)
+        stacked = np.stack([np.atleast_3d(c).astype(np.int32) for c in crops])
+        return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth
+
+    def _depth(self, crops: list[NDArray[np.uint16]]) -> int:
+        return max(9, int(max(c.max() for c in crops)).bit_length())
+
+    def _crop(self, tiles: list) -> NDArray:  # type: ignore[type-arg]
+        rng, size = self.rng, self.size
+        tile = tiles[rng.integers(len(tiles))]
+        height, width = tile.shape[:2]
+        if tile.ndim == 3:
+            even = size + 2
+            y, x = (2 * int(rng.integers(0, (n - even) // 2 + 1)) for n in (height, width))
+            tile = self._age(tile[y : y + even, x : x + even])
+            y, x = rng.integers(0, 3, 2)
+        else:
+            y, x = (int(rng.integers(0, n - size + 1)) for n in (height, width))
+        crop = tile[y : y + size, x : x + size]
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        if rng.random() < 0.5:
+            crop = crop[::-1]
+        if rng.random() < 0.5:
+            crop = crop.swapaxes(0, 1)
+        if self.planes == 1:
+            crop = self._to_grey(crop)
+        return crop
+
+    def _age(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        draw, h = self.rng.random(), self.histories
+        if draw < h.chroma:
+            return halve_chroma(crop, self.rng)
+        if draw < h.chroma + h.jpeg:
+            return recompress(crop, self.rng)
+        if draw < h.chroma + h.jpeg + h.stretch:
+            return stretch(crop, self.rng)
+        return crop
+
+    def _to_grey(self, crop: NDArray) -> NDArray:  # type: ignore[type-arg]
+        if crop.ndim == 2:
+            if crop.dtype == np.uint16:
+                return crop >> int(self.rng.integers(0, 3)) if self.rng.random() < 0.3 else crop
+            return crop
+        choice = int(self.rng.integers(5))
+        if choice < 3:
+            return crop[..., choice]
+        return np.round(crop @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8)

@@ -1,0 +1,171 @@
+"""Train one network from its config file: many small updates, resumable, stopped by time."""
+
+import csv
+import math
+import time
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hpac_cli.intnet.planes import to_planes
+from hpac_cli.intnet.weights import Shape
+
+from .data import CropSampler, Histories, Source, read_tiles, split
+from .model import Hpac
+
+EMA_HORIZON = 1000
+LOG_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Config:
+    """One network's training, read from a TOML file; see pretrain/configs."""
+
+    name: str
+    planes: int
+    updates: int
+    sources: list[dict[str, Any]]
+    crop: int = 64
+    batch: int = 4
+    learning_rate: float = 3e-3
+    warmup: int = 200
+    quantise_from: float = 0.75
+    seed: int = 1
+    shape: dict[str, int] = field(default_factory=dict)
+    histories: dict[str, float] = field(default_factory=dict)
+
+
+def read_config(path: Path) -> Config:
+    """Read a config file."""
+    return Config(**tomllib.loads(path.read_text()))
+
+
+def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Any]]]:
+    """Read every pack of the config from the folder `data`; return training and held-out tiles."""
+    sources, held_out = [], []
+    for entry in config.sources:
+        tiles = [t for pack in entry["packs"] for t in read_tiles(data / pack, rgb=entry.get("rgb", config.planes == 3))]
+        kept = [t for t in tiles if min(t.shape[:2]) >= config.crop + 2]
+        train, held = split(kept)
+        # a batch has one bit depth, so tiles of 8 and of more bits are drawn apart
+        for dtype in sorted({t.dtype.name for t in train}):
+            same = [t for t in train if t.dtype.name == dtype]
+            sources.append(Source(same, entry["weight"] * len(same) / len(train)))
+        held_out.append(held)
+    return sources, held_out
+
+
+class Trainer:
+    """Network, moving average, optimiser and data, which a checkpoint holds in full."""
+
+    def __init__(self, config: Config, data: Path, device: str) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.device = torch.device(device)
+        self.net = Hpac(Shape(planes=config.planes, **config.shape)).to(self.device)
+        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.optimiser = torch.optim.AdamW(self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+        sources, self.held_out = read_sources(config, data)
+        self.sampler = CropSampler(sources, config.planes, config.crop, Histories(**config.histories), config.seed)
+        self.update = 0
+        self.seconds = 0.0
+
+    def learning_rate(self) -> float:
+        """Short warm-up, then cosine decay to 2 %."""
+        done = self.update / self.config.updates
+        warm = min(1.0, (self.update + 1) / self.config.warmup)
+        return self.config.learning_rate * warm * (0.49 * (1 + math.cos(math.pi * done)) + 0.02)
+
+    def step(self) -> float:
+        """Make one update; return the batch's bits per sub-pixel."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.learning_rate()
+        samples, depth = self.sampler.draw(self.config.batch)
+        planes = to_planes(samples.to(self.device))
+        quantise = self.update >= self.config.quantise_from * self.config.updates
+        loss: Tensor = self.net(planes, depth, quantise).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+        self.optimiser.step()
+        self.update += 1
+        keep = min(1 - 1 / EMA_HORIZON, self.update / (self.update + 100))
+        for name, value in self.net.state_dict().items():
+            self.average[name].lerp_(value, 1 - keep)
+        return loss.item()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next update depends on."""
+        return {
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "sampler": self.sampler.rng.bit_generator.state,
+            "update": self.update,
+            "seconds": self.seconds,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from state()."""
+        self.net.load_state_dict(state["net"])
+        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.sampler.rng.bit_generator.state = state["sampler"]
+        self.update, self.seconds = state["update"], state["seconds"]
+
+    @torch.no_grad()
+    def evaluate(self, *, quantise: bool, limit: int = 40) -> list[float]:
+        """Bits per sub-pixel of the moving average on the first held-out tiles of each source."""
+        net = Hpac(self.net.shape).to(self.device)
+        net.load_state_dict(self.average)
+        results = []
+        for tiles in self.held_out:
+            bits = samples = 0.0
+            for tile in tiles[:limit]:
+                grey = tile if tile.ndim == 2 or self.config.planes == 3 else tile[..., 1]
+                x = torch.from_numpy(grey.astype("int32")).reshape(1, *grey.shape[:2], -1).permute(3, 0, 1, 2)
+                depth = 8 if grey.dtype.name == "uint8" else max(9, int(grey.max()).bit_length())
+                length = net(to_planes(x.to(self.device)), depth, quantise)
+                bits, samples = bits + length.double().sum().item(), samples + length.numel()
+            results.append(bits / samples)
+        return results
+
+
+def save_checkpoint(trainer: Trainer, path: Path) -> None:
+    """Write the state beside, then rename, so that a stop in between loses nothing."""
+    temporary = path.with_suffix(".partial")
+    torch.save(trainer.state(), temporary)
+    temporary.replace(path)
+
+
+def train(config: Config, *, data: Path, out: Path, seconds: float, device: str, report: Any = print) -> Trainer:
+    """Train until the config's updates are done or `seconds` have passed.
+
+    Continues from `out`/NAME.checkpoint where it exists, and leaves there the checkpoint
+    and NAME.csv (updates, pixels seen, seconds, training bits per sub-pixel).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint, log = out / f"{config.name}.checkpoint", out / f"{config.name}.csv"
+    trainer = Trainer(config, data, device)
+    if checkpoint.exists():
+        trainer.load(torch.load(checkpoint, map_location=device, weights_only=True))
+    start, before = time.monotonic(), trainer.seconds
+    shown = 0.0
+    while trainer.update < config.updates and time.monotonic() - start < seconds:
+        loss = trainer.step()
+        trainer.seconds = before + time.monotonic() - start
+        shown += loss / LOG_EVERY
+        if trainer.update % LOG_EVERY == 0:
+            row = [trainer.update, trainer.update * config.batch * config.crop**2, round(trainer.seconds, 1), round(shown, 4)]
+            with log.open("a", newline="") as file:
+                csv.writer(file).writerow(row)
+            report(f"{config.name}: update {row[0]}, {row[2]} s, {row[3]} bpsp")
+            shown = 0.0
+        if trainer.update % 1000 == 0:
+            save_checkpoint(trainer, checkpoint)
+    save_checkpoint(trainer, checkpoint)
+    return trainer

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpac_cli.entropy.coder import SymbolDecoder, leave_room, make_rows
+from hpac_cli.entropy.coder import SymbolDecoder, check_columns, leave_room, make_rows
 from hpac_cli.errors import ContainerError
 from hpac_cli.intnet.mixture import (
     BUCKETS,
@@ -30,7 +30,6 @@ from hpac_cli.intnet.mixture import (
 
 PLAIN_BITS = 4
 ESCAPE_STAGE = 15
-MAX_ESCAPE_BITS = 64
 _TOTAL = 1 << TOTAL_BITS
 _DROP = MASS_BITS - TOTAL_BITS
 
@@ -133,26 +132,57 @@ class TileReaders:
     def __init__(self, payloads: list[bytes]) -> None:
         self.readers = [SymbolDecoder(payload) for payload in payloads]
 
-    def read(self, owner: NDArray[np.int64], cumulative_masses: NDArray[np.int32]) -> NDArray[np.int32]:
+    def read(self, owner: NDArray[np.int64], edges: NDArray[np.int32]) -> Tensor:
         """Decode one symbol per sample.
 
         Args:
             owner: (N,) which tile each sample belongs to, ascending.
-            cumulative_masses: (N, n + 1) in units of 2**-24.
+            edges: (n + 1, N) cumulative masses in units of 2**-24.
+
+        Returns:
+            (N,) int64 symbols, 0 to n - 1.
+
+        Raises:
+            ContainerError: the words are damaged.
         """
-        rows = make_rows(cumulative_masses)
-        symbols = np.empty(len(owner), np.int32)
+        rows = make_rows(edges)
+        columns = np.empty(len(owner), np.int32)
         bounds = np.searchsorted(owner, np.arange(len(self.readers) + 1)).tolist()
         for reader, begin, end in zip(self.readers, bounds[:-1], bounds[1:], strict=True):
             if end > begin:
-                symbols[begin:end] = reader.decode(rows[begin:end])
-        return symbols
+                columns[begin:end] = reader.decode(rows[begin:end])
+        check_columns(columns, len(edges) - 1)
+        return torch.from_numpy(columns).long() - 1
+
+    def read_escape(self, tile: int, exponent: int) -> int:
+        """Decode one escaped sample's distance to the window.
+
+        Raises:
+            ContainerError: the words are damaged.
+        """
+        reader = self.readers[tile]
+
+        def read_bits(count: int) -> int:
+            number = 0
+            for _ in range(count):
+                column = reader.decode(_HALF_ROW)
+                check_columns(column, 2)
+                number = 2 * number + int(column[0]) - 1
+            return number
+
+        size = 0
+        while read_bits(1):
+            size += 1
+            if size > MAX_EXPONENT + 1:
+                raise ContainerError("coded words are damaged: an escape does not end")
+        count = (1 << size) + read_bits(size)
+        return ((count - 1) << exponent) + read_bits(exponent)
 
 
-_PARTS = torch.arange((1 << REFINE_BITS) + 1)[:, None]
-_PLAIN = np.arange((1 << PLAIN_BITS) + 1)
 _EDGES = torch.arange(BUCKETS + 1, dtype=torch.int32)[:, None]
-_HALVES = np.array([[0, _TOTAL >> 1, _TOTAL]], np.int32)
+_PARTS = torch.arange((1 << REFINE_BITS) + 1)[:, None]
+_PLAIN = np.arange((1 << PLAIN_BITS) + 1)[:, None]
+_HALF_ROW = make_rows(np.array([[0], [_TOTAL >> 1], [_TOTAL]], np.int32))
 
 
 def decode_plane(mixture: Mixture, readers: TileReaders, owner: NDArray[np.int64], tables: Tables) -> Tensor:
@@ -169,69 +199,60 @@ def decode_plane(mixture: Mixture, readers: TileReaders, owner: NDArray[np.int64
     """
     window = choose_window(mixture, tables)
     device = window.start.device
-    mass = cumulative(mixture, window.start, window.exponent, _EDGES.to(device), tables) >> _DROP
-    edges = np.empty((len(owner), BUCKETS + 3), np.int32)
-    edges[:, 0], edges[:, 1:-1], edges[:, -1] = 0, mass.t().cpu().numpy(), _TOTAL
-    bucket = torch.from_numpy(readers.read(owner, edges)).to(device).long() - 1
+    mass = cumulative(mixture, window.start, window.exponent, _EDGES.to(device), tables)
+    edges = np.zeros((BUCKETS + 3, len(owner)), np.int32)
+    edges[1:-1], edges[-1] = mass.cpu().numpy() >> _DROP, _TOTAL
+    bucket = readers.read(owner, edges).to(device) - 1
     value = window.start + (bucket << window.exponent)
     escaped = (bucket < 0) | (bucket == BUCKETS)
-    open_ended = (window.exponent > 0) & ~escaped
-    if bool(open_ended.any()):
-        index = open_ended.nonzero().squeeze(1)
-        value[index] = _decode_refinement(mixture, window, value[index], index, readers, owner, tables)
-    if bool(escaped.any()):
-        for i in escaped.nonzero().squeeze(1).tolist():
-            distance = _decode_escape(readers.readers[owner[i]], int(window.exponent[i]))
-            start, span = int(window.start[i]), BUCKETS << int(window.exponent[i])
-            value[i] = start - 1 - distance if bucket[i] < 0 else start + span + distance
+    index = (window.exponent * ~escaped).nonzero().squeeze(1)
+    if len(index):
+        narrow = Window(*(part[index] for part in window))
+        value[index] = _decode_refinement(mixture.select(index), narrow, value[index], readers, owner[index.cpu().numpy()], tables)
+    for i in escaped.nonzero().squeeze(1).tolist():
+        exponent, start = int(window.exponent[i]), int(window.start[i])
+        distance = readers.read_escape(int(owner[i]), exponent)
+        value[i] = start - 1 - distance if bucket[i] < 0 else start + (BUCKETS << exponent) + distance
     if bool(((value < mixture.lowest) | (value > mixture.highest)).any()):
         raise ContainerError("coded words are damaged: a sample is out of range")
     return value
 
 
-def _decode_refinement(
-    mixture: Mixture, window: Window, edge: Tensor, index: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables
-) -> Tensor:
-    exponent, plain = window.exponent[index], window.plain[index]
-    edge = edge.clone()
-    active = torch.arange(len(index), device=edge.device)
-    while len(active):
-        e = exponent[active]
-        modelled = e > plain[active]
-        bits = torch.minimum(e, torch.where(modelled, REFINE_BITS, PLAIN_BITS))
-        exponent[active] = e - bits
-        for chosen, kind in ((modelled, 0), (~modelled, 1)):
-            where = active[chosen]
-            if not len(where):
-                continue
-            b = bits[chosen]
-            if kind == 0:
-                steps = torch.minimum(_PARTS.to(edge.device), 1 << b)
-                mass = cumulative(mixture.select(index[where]), edge[where], exponent[where], steps.int(), tables)
-                edges = conditional(mass, steps, b).t().cpu().numpy()
-            else:
-                size = b.cpu().numpy()[:, None]
-                edges = (np.minimum(_PLAIN, 1 << size) << (TOTAL_BITS - size)).astype(np.int32)
-            symbols = readers.read(owner[index[where].cpu().numpy()], edges)
-            edge[where] += torch.from_numpy(symbols).to(edge.device).long() << exponent[where]
-        active = active[exponent[active] > 0]
+def _decode_refinement(mixture: Mixture, window: Window, edge: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables) -> Tensor:
+    """Narrow each bucket, given its lower edge, down to one sample value."""
+    exponent = window.exponent
+    while bool((exponent > 0).any()):
+        modelled = exponent > window.plain
+        bits = torch.minimum(exponent, torch.where(modelled, REFINE_BITS, PLAIN_BITS))
+        exponent = exponent - bits
+        plain = ~modelled & (bits > 0)
+        edge = edge + (_read_modelled(mixture, edge, exponent, bits, modelled, readers, owner, tables) << exponent)
+        edge = edge + (_read_plain(bits, plain, readers, owner) << exponent)
     return edge
 
 
-def _decode_escape(reader: SymbolDecoder, exponent: int) -> int:
-    def read_bits(count: int) -> int:
-        number = 0
-        for _ in range(count):
-            number = 2 * number + int(reader.decode(_HALF_ROW)[0])
-        return number
+def _read_modelled(
+    mixture: Mixture, edge: Tensor, exponent: Tensor, bits: Tensor, chosen: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables
+) -> Tensor:
+    index = chosen.nonzero().squeeze(1)
+    if not len(index):
+        return torch.zeros_like(edge)
+    if len(index) < len(edge):
+        mixture, edge_, exponent, bits = mixture.select(index), edge[index], exponent[index], bits[index]
+        owner = owner[index.cpu().numpy()]
+    else:
+        edge_ = edge
+    steps = torch.minimum(_PARTS.to(edge.device), 1 << bits)
+    mass = cumulative(mixture, edge_, exponent, steps.int(), tables)
+    part = readers.read(owner, conditional(mass, steps, bits).cpu().numpy()).to(edge.device)
+    return part if len(part) == len(edge) else torch.zeros_like(edge).index_copy_(0, index, part)
 
-    size = 0
-    while read_bits(1):
-        size += 1
-        if size > MAX_EXPONENT + 1:
-            raise ContainerError("coded words are damaged: an escape does not end")
-    count = (1 << size) + read_bits(size)
-    return ((count - 1) << exponent) + read_bits(exponent)
 
-
-_HALF_ROW = make_rows(_HALVES)
+def _read_plain(bits: Tensor, chosen: Tensor, readers: TileReaders, owner: NDArray[np.int64]) -> Tensor:
+    index = chosen.nonzero().squeeze(1)
+    if not len(index):
+        return torch.zeros_like(bits)
+    size = bits[index].cpu().numpy()
+    edges = (np.minimum(_PLAIN, 1 << size) << (TOTAL_BITS - size)).astype(np.int32)
+    part = readers.read(owner[index.cpu().numpy()], edges).to(bits.device)
+    return torch.zeros_like(bits).index_copy_(0, index, part)

@@ -61,7 +61,7 @@ class CacheThenSelect:
         self.uniform = len(set(sizes)) == 1
         shape, c, planes = (len(sizes), self.height), network.shape.width, network.shape.planes
         activation = network.arithmetic.lift(torch.zeros(1, 1, dtype=torch.int32, device=device)).dtype
-        self.samples = _Ring(_reach(WINDOW), RADIUS, shape, (planes,), torch.int32, device)
+        self.samples = _Ring(_reach(WINDOW), RADIUS, (planes * len(sizes), self.height), (), torch.int32, device)
         rows = network.shape.rows
         self.gates = [_Ring(_reach(network.taps), rows, shape, (c,), activation, device) for _ in range(network.shape.blocks)]
         self.offsets = torch.tensor(WINDOW, device=device)
@@ -89,7 +89,7 @@ class CacheThenSelect:
             x = t - 2 * y
             live = (y < self.heights) & (x < self.widths)
             values = self._decode_wavefront(t, y, x, live, readers)
-            self.samples.store(t, first, values.movedim(0, -1))
+            self.samples.store(t, first, values.flatten(0, 1))
             out[:, :, y, x] = values
             progress(int(live.sum()))
         if not all(reader.is_exhausted() for reader in readers.readers):
@@ -101,7 +101,7 @@ class CacheThenSelect:
         network, depth = self.network, self.bit_depth
         first, count, batch = int(y[0]), len(y), len(live)
         near = torch.stack([self.samples.select(t, first, count, dy, dx) for dy, dx in WINDOW])
-        near = near.flatten(1, 2).movedim(-1, 1)
+        near = near.view(len(WINDOW), -1, batch * count)
         dy, dx = (part[:, None, None] for part in self.offsets.unbind(1))
         valid = ((y + dy >= 0) & (x + dx >= 0) & (x + dx < self.widths)).expand(-1, batch, -1)
         valid = valid.reshape(len(WINDOW), 1, batch * count)

@@ -73,21 +73,19 @@ class SymbolDecoder:
         self._decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
 
     def decode(self, rows: NDArray[np.float32]) -> NDArray[np.int32]:
-        """Decode one symbol per row.
-
-        Args:
-            rows: (N, n + 2) float32 whole numbers as make_rows gives them.
+        """Decode one symbol per row of make_rows.
 
         Returns:
-            (N,) int32 symbols, 0 to n - 1.
+            (N,) int32 columns: the symbol plus 1; check them with check_columns.
 
         Raises:
             ContainerError: the words cannot come from the encoder.
         """
-        symbols: NDArray[np.int32] = self._decoder.decode(_family, rows) - 1
-        if len(symbols) and (symbols.min() < 0 or symbols.max() >= rows.shape[1] - 2):
-            raise ContainerError("coded words are damaged")
-        return symbols
+        try:
+            columns: NDArray[np.int32] = self._decoder.decode(_family, rows)
+        except AssertionError as error:  # constriction's word for invalid data
+            raise ContainerError("coded words are damaged") from error
+        return columns
 
     def is_exhausted(self) -> bool:
         """Whether the words end where the symbols do, as they must."""
@@ -96,8 +94,26 @@ class SymbolDecoder:
 
 
 def make_rows(cumulative: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Turn (N, n + 1) cumulative masses in units of 2**-24 into rows for SymbolDecoder.decode."""
-    num, edges = cumulative.shape
+    """Turn cumulative masses into tables for SymbolDecoder.decode.
+
+    Args:
+        cumulative: (n + 1, N) in units of 2**-24.
+
+    Returns:
+        (N, n + 2) float32 whole numbers; column 0 and the last are the dummies.
+    """
+    edges, num = cumulative.shape
+    reduced = leave_room(cumulative, edges - 1)
     rows = np.zeros((num, edges + 1), np.float32)
-    rows[:, 1:-1] = np.diff(leave_room(cumulative, edges - 1), axis=1)
+    rows[:, 1:-1] = (reduced[1:] - reduced[:-1]).T
     return rows
+
+
+def check_columns(columns: NDArray[np.int32], num_symbols: int) -> None:
+    """Make sure that no dummy was decoded, which the encoder never writes.
+
+    Raises:
+        ContainerError: the words cannot come from the encoder.
+    """
+    if len(columns) and (columns.min() < 1 or columns.max() > num_symbols):
+        raise ContainerError("coded words are damaged")

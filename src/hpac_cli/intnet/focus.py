@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .lookup import look_up
 from .tables import ASINH_LIMIT, ASINH_STEPS, NUM_LEVELS, PAIRS_LCM, RECIPROCAL_BITS
 from .window import WINDOW
 
@@ -67,9 +68,10 @@ def normalise(distance: Tensor, level: Tensor, tables: dict[str, Tensor]) -> Ten
     Returns:
         int32 of distance's shape, -127 to 127.
     """
-    size = torch.minimum(distance.abs(), tables["level_limit"][level])
-    index = (size * tables["level_reciprocal"][level] + (1 << (RECIPROCAL_BITS - 1))) >> RECIPROCAL_BITS
-    return tables["asinh"][index.clamp_(max=ASINH_LIMIT * ASINH_STEPS)] * distance.sign()
+    index = torch.minimum(distance.abs(), look_up(tables["level_limit"], level))
+    index = index.mul_(look_up(tables["level_reciprocal"], level)).add_(1 << (RECIPROCAL_BITS - 1))
+    index = index.bitwise_right_shift_(RECIPROCAL_BITS).clamp_(max=ASINH_LIMIT * ASINH_STEPS)
+    return look_up(tables["asinh"], index).mul_(distance.sign())
 
 
 def features(near: Tensor, valid: Tensor, focus: Focus, parity: Tensor, bit_depth: int, tables: dict[str, Tensor]) -> Tensor:
@@ -83,7 +85,7 @@ def features(near: Tensor, valid: Tensor, focus: Focus, parity: Tensor, bit_dept
         (F, ...) int32, -127 to 127; order: neighbours (offset major, plane minor), level of
         each plane, base of each plane, parity.
     """
-    window = normalise(near - focus.base, focus.level, tables) * valid
+    window = normalise(near - focus.base, focus.level, tables).mul_(valid)
     level = 2 * focus.level - 24
     middle = torch.zeros_like(focus.base)
     middle[0] = 1 << (bit_depth - 1) if bit_depth > 0 else 0

@@ -6,11 +6,13 @@ bucket width follows the predicted scale; what falls outside the window escapes,
 inside a bucket is refined. Source: docs/format.md, "Distributions".
 """
 
+from functools import reduce
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .lookup import look_up
 from .tables import (
     EXP_ENTRIES,
     INVERSE_BITS,
@@ -54,7 +56,7 @@ class Mixture(NamedTuple):
     mean: Tensor
     """(K, N) int64 in 1/64 sample."""
     spread: Tensor
-    """(K, N) int64 indices of the logistic scale."""
+    """(K, N) int32 indices of the logistic scale."""
     lowest: Tensor
     """(N,) int64 lowest possible sample, relative to the base."""
     highest: Tensor
@@ -89,39 +91,39 @@ def make_mixture(
     """
     groups = 3 + len(earlier)
     logit, mean, spread, *follow = outputs.t().contiguous().unflatten(0, (groups, -1)).unbind(0)
-    scale = tables["level_scale"][level]
+    scale = look_up(tables["level_scale"], level)
     centre = mean.long() * scale
     for residual, coefficient in zip(earlier, follow, strict=True):
         limited = torch.maximum(torch.minimum(residual, scale), -scale)
         centre += coefficient.long() * (limited << POSITION_Q)
     half = 1 << (MEAN_Q - 1)
     centre = ((centre + half) >> MEAN_Q).clamp_(-_MEAN_LIMIT, _MEAN_LIMIT)
-    index = (spread + (4 * level + 32)).clamp_(0, NUM_SPREADS - 1).long()
+    index = (spread + (4 * level + 32)).clamp_(0, NUM_SPREADS - 1)
     low = (lowest - base).long()
     return Mixture(_weights(logit, tables), centre, index, low, low + ((1 << bit_depth) - 1))
 
 
 def _weights(logit: Tensor, tables: dict[str, Tensor]) -> Tensor:
     """Softmax in integers: cumulative sums are divided, so that weights sum to 2**12 exactly."""
-    below = (logit.amax(0) - logit).clamp_(max=EXP_ENTRIES - 1)
-    total = tables["exp"][below].cumsum(0, dtype=torch.int64)
+    largest = reduce(torch.maximum, logit.unbind(0))
+    below = (largest - logit).clamp_(max=EXP_ENTRIES - 1)
+    total = look_up(tables["exp"], below).cumsum(0, dtype=torch.int64)
     share = torch.div(total << WEIGHT_BITS, total[-1], rounding_mode="floor").int()
     return torch.diff(share, dim=0, prepend=torch.zeros_like(share[:1]))
 
 
 def choose_window(mixture: Mixture, tables: dict[str, Tensor]) -> Window:
     """Place BUCKETS buckets so that they cover every significant component."""
-    weight = mixture.weight.long()
-    significant = weight >= _SIGNIFICANT
-    centre = (weight * mixture.mean).sum(0) >> WEIGHT_BITS
-    reach = (mixture.mean - centre).abs() + _REACH * tables["spread"][mixture.spread]
-    half = torch.where(significant, reach, 0).amax(0)
+    significant = mixture.weight >= _SIGNIFICANT
+    centre = (mixture.mean * mixture.weight).sum(0) >> WEIGHT_BITS
+    reach = (mixture.mean - centre).abs_().add_(look_up(tables["spread"], mixture.spread), alpha=_REACH)
+    half = reduce(torch.maximum, reach.mul_(significant).unbind(0))
     exponent = torch.bucketize(half, tables["window_limit"])
     margin = (BUCKETS // 2) << exponent
     start = ((centre + (1 << (POSITION_Q - 1))) >> POSITION_Q) - margin
-    start = torch.maximum(torch.minimum(start, mixture.highest + 1 - (BUCKETS << exponent)), mixture.lowest)
-    narrowest = torch.where(significant, mixture.spread, NUM_SPREADS).amin(0)
-    plain = ((narrowest >> 4) - _PLAIN_MARGIN).clamp_(min=0)
+    start = torch.maximum(torch.minimum(start, mixture.highest + 1 - 2 * margin), mixture.lowest)
+    narrowest = reduce(torch.minimum, torch.where(significant, mixture.spread, NUM_SPREADS).unbind(0))
+    plain = ((narrowest >> 4) - _PLAIN_MARGIN).clamp_(min=0).long()
     return Window(start, exponent, plain)
 
 
@@ -142,22 +144,19 @@ def cumulative(mixture: Mixture, start: Tensor, exponent: Tensor, steps: Tensor,
         sample and 2**30 above the highest.
     """
     # no component is narrower than 1/16 bucket: bounds the product below
-    index = torch.maximum(mixture.spread, exponent << 4)
-    inverse = tables["spread_inverse"][index].long()
+    index = torch.maximum(mixture.spread, (exponent << 4).int())
+    inverse = look_up(tables["spread_inverse"], index).long()
     edge = (start << POSITION_Q) - (1 << (POSITION_Q - 1))
     drop = INVERSE_BITS - _FRACTION
-    first = (((edge - mixture.mean) * inverse) >> drop).clamp_(-_START_LIMIT, _START_LIMIT).int()
-    first += 1 << (_FRACTION - 1)
-    step = (((1 << POSITION_Q) * inverse << exponent) >> drop).int()
     limit = SIGMOID_LIMIT * SIGMOID_STEPS
-    table = tables["sigmoid"]
-    mass: Tensor | None = None
-    for component in range(first.shape[0]):
-        place = (first[component] + steps * step[component]) >> _FRACTION
-        part = table[place.clamp_(-limit, limit).add_(limit)].mul_(mixture.weight[component])
-        mass = part if mass is None else mass.add_(part)
-    assert mass is not None
-    offset = start + (steps.long() << exponent)
+    first = (((edge - mixture.mean) * inverse) >> drop).clamp_(-_START_LIMIT, _START_LIMIT)
+    first = first.add_((1 << (_FRACTION - 1)) + (limit << _FRACTION)).int()
+    step = ((inverse << (exponent + POSITION_Q)) >> drop).int()
+    place = torch.addcmul(first[:, None], steps, step[:, None])
+    place = place.bitwise_right_shift_(_FRACTION).clamp_(0, 2 * limit)
+    parts = look_up(tables["sigmoid"], place).mul_(mixture.weight[:, None])
+    mass = reduce(Tensor.add_, parts.unbind(0))
+    offset = start + (steps << exponent)
     mass.masked_fill_(offset <= mixture.lowest, 0)
     return mass.masked_fill_(offset > mixture.highest, 1 << MASS_BITS)
 

@@ -38,6 +38,7 @@ class Int8(Float32):
         return _Layer(torch.from_numpy(layer.weight).to(self.device).t(), unit, scaled.bias)
 
     def _linear(self, layer: _Layer, x: Tensor) -> Tensor:  # type: ignore[override]
-        x = x.to(torch.int8)
+        # a fresh array has plain strides; the kernel misreads those that a transposed single row has
+        x = torch.empty(x.shape, dtype=torch.int8, device=x.device).copy_(x)
         sums = torch.cat([torch._int_mm(rows, layer.weight) for rows in x.split(_ROWS)])
         return torch.addcmul(layer.bias, sums.float(), layer.unit).floor_()

@@ -143,8 +143,9 @@ def _attempt(name: str, session: api.Session, quiet: bool, work: Callable[[str, 
         if stream is not None or (not quiet and sys.stderr.isatty()):
             print(line, file=stream or sys.stderr, flush=True)
         return 0
-    except (BrokenPipeError, KeyboardInterrupt):
-        raise
+    except BrokenPipeError:  # the reader had enough: end without a word
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(7)
     except HpacError as error:
         return _complain(name, str(error), error.exit_code)
     except MemoryError:
@@ -175,6 +176,3 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # no complaint at exit either
-        sys.exit(7)

@@ -117,6 +117,10 @@ def parity(y: Tensor, x: Tensor) -> Tensor:
     return torch.stack([px, py, px * py // 16])
 
 
+_BAND = 2048
+"""Pixels of a tile that go through the point-wise layers together."""
+
+
 class TileResult(NamedTuple):
     """What the network says of a whole tile; positions in raster order."""
 
@@ -141,16 +145,24 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
     focus = find_focus(near, valid, network.fallback(bit_depth)[:, 0], bit_depth, network.tables)
     y, x = torch.meshgrid(torch.arange(height, device=planes.device), torch.arange(width, device=planes.device), indexing="ij")
     inputs = features(near, valid, focus, parity(y.flatten(), x.flatten()), bit_depth, network.tables)
-    stream = network.begin(inputs)
-    rows = network.shape.rows
+    # bands of rows that fit the cache; only the gates need their neighbours in other bands
+    lines = max(1, _BAND // width)
+    bands = [slice(top, min(top + lines, height)) for top in range(0, height, lines)]
+    streams = [network.begin(band) for band in inputs.split(lines * width, 1)]
+    margin, channels = network.shape.rows, network.shape.width
+    gates = streams[0].new_zeros(height + margin, width + 2 * margin, channels)
     for block in range(network.shape.blocks):
-        gate, value = network.gate_and_value(block, stream)
-        tile = F.pad(gate.view(height, width, -1), (0, 0, rows, rows, rows, 0)).movedim(-1, 0)
-        taps = [_shifted(tile, dy, dx, rows, height, width).movedim(0, -1) for dy, dx in network.taps]
-        gate = network.depthwise(block, taps).reshape(height * width, -1)
-        stream = network.finish_block(block, stream, gate, value)
+        values = []
+        for band, stream in zip(bands, streams, strict=True):
+            gate, value = network.gate_and_value(block, stream)
+            gates[margin + band.start : margin + band.stop, margin:-margin] = gate.view(-1, width, channels)
+            values.append(value)
+        for i, band in enumerate(bands):
+            taps = [gates[margin + dy + band.start : margin + dy + band.stop, margin + dx : margin + dx + width] for dy, dx in network.taps]
+            gate = network.depthwise(block, taps).view(-1, channels)
+            streams[i] = network.finish_block(block, streams[i], gate, values[i])
     residuals = list((planes.flatten(1) - focus.base).unbind(0))
-    return TileResult(network.arithmetic.narrow(stream), focus, residuals)
+    return TileResult(torch.cat([network.arithmetic.narrow(stream) for stream in streams]), focus, residuals)
 
 
 def _shifted(padded: Tensor, dy: int, dx: int, margin: int, height: int, width: int) -> Tensor:

@@ -1,0 +1,65 @@
+"""The rooms of the house import only what they may (see docs/architecture.md)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "src" / "hpac_cli"
+BASE = {"errors", "image", "limits"}
+MAY_IMPORT = {
+    "errors": set(),
+    "image": set(),
+    "limits": set(),
+    "files": {"errors"},
+    "images": BASE,
+    "container": BASE,
+    "intnet": BASE,
+    "entropy": BASE,
+    "codec": BASE | {"container", "intnet", "entropy"},
+    "pretrain": BASE | {"intnet", "images"},
+    "api": BASE | {"files", "images", "codec", "container"},
+    "bench": BASE | {"api", "images"},
+    "cli": BASE | {"api", "bench", "pretrain", "container"},
+}
+ONLY_IN = {"constriction": {"entropy"}, "torch": {"intnet", "codec", "pretrain"}, "PIL": {"images", "pretrain", "bench"}}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Absolute names of everything a file imports, wherever in it."""
+    package = ["hpac_cli", *path.relative_to(ROOT).parent.parts]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*origin, *([node.module] if node.module else [])])
+            found |= {start} if node.module and start != "hpac_cli" else {f"{start}.{alias.name}" for alias in node.names}
+    return found
+
+
+FILES = [p for p in sorted(ROOT.rglob("*.py")) if room_of(p) not in ("__init__", "__main__")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_only_what_they_may(path: Path) -> None:
+    room = room_of(path)
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("hpac_cli.")}
+    assert ours <= MAY_IMPORT[room] | {room, "__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_heavy_packages_stay_in_their_rooms(path: Path) -> None:
+    for package in {name.split(".")[0] for name in imports(path)} & set(ONLY_IN):
+        assert room_of(path) in ONLY_IN[package]
+
+
+def test_nothing_unpickles_or_evaluates() -> None:
+    for path in FILES:
+        text = path.read_text()
+        assert not any(word in text for word in ("import pickle", "eval(", "exec(", "weights_only=False")), path

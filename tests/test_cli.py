@@ -1,0 +1,231 @@
+"""The command line as a user meets it: exit codes, streams, files left behind."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import DATA, save_png
+from PIL import Image as PillowImage
+
+
+def hpac(*args: object, cwd: Path | None = None, data: bytes | None = None, **env: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "hpac_cli", *map(str, args)], cwd=cwd, input=data, capture_output=True, env={**os.environ, **env}, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def picture(tmp_path: Path, photograph: np.ndarray) -> Path:
+    path = tmp_path / "picture.png"
+    path.write_bytes(save_png(photograph[100:140, 200:260]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Path:
+    folder = tmp_path_factory.mktemp("encoded")
+    (folder / "good.png").write_bytes(save_png(photograph[100:140, 200:260]))
+    assert hpac("encode", "good.png", cwd=folder).returncode == 0
+    return folder / "good.hpac"
+
+
+def samples(path: Path) -> np.ndarray:
+    return np.asarray(PillowImage.open(path))
+
+
+def assert_one_line(result: subprocess.CompletedProcess[bytes], code: int, *words: str) -> None:
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == code, lines
+    assert len(lines) == 1, lines
+    assert all(word in lines[0] for word in words), lines
+
+
+def test_encode_and_decode_with_default_names(picture: Path) -> None:
+    original = samples(picture)
+    assert hpac("encode", picture).returncode == 0
+    picture.unlink()
+    assert hpac("decode", picture.with_suffix(".hpac")).returncode == 0
+    assert np.array_equal(samples(picture), original)
+
+
+def test_pipes(picture: Path) -> None:
+    coded = hpac("encode", "-", "-o", "-", data=picture.read_bytes())
+    assert (coded.returncode, coded.stderr) == (0, b"")
+    decoded = hpac("decode", "-", "-o", "-", data=coded.stdout)
+    (picture.parent / "again.png").write_bytes(decoded.stdout)
+    assert np.array_equal(samples(picture.parent / "again.png"), samples(picture))
+
+
+def test_pipes_and_files_give_the_same_bytes(picture: Path) -> None:
+    hpac("encode", picture)
+    streamed = hpac("encode", "--no-verify", "-", "-o", "-", data=picture.read_bytes()).stdout
+    assert streamed == picture.with_suffix(".hpac").read_bytes()
+
+
+def test_an_existing_output_is_refused_and_left_alone(picture: Path) -> None:
+    target = picture.with_suffix(".hpac")
+    target.write_bytes(b"precious")
+    assert_one_line(hpac("encode", picture), 6, "exists", "--force")
+    assert target.read_bytes() == b"precious"
+
+
+def test_force_overwrites(picture: Path) -> None:
+    picture.with_suffix(".hpac").write_bytes(b"old")
+    assert hpac("encode", "--force", picture).returncode == 0
+    assert hpac("verify", picture.with_suffix(".hpac")).returncode == 0
+
+
+def test_the_input_is_never_the_output(picture: Path) -> None:
+    before = picture.read_bytes()
+    assert_one_line(hpac("encode", "--force", picture, "-o", picture), 6, "input itself")
+    assert picture.read_bytes() == before
+
+
+def test_a_damaged_input_leaves_an_old_output_alone(encoded: Path, tmp_path: Path) -> None:
+    bad, out = tmp_path / "bad.hpac", tmp_path / "bad.png"
+    bad.write_bytes(encoded.read_bytes()[:-50])
+    out.write_bytes(b"old")
+    assert_one_line(hpac("decode", "--force", bad), 4, "bad.hpac", "truncated")
+    assert out.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.hpac", "bad.png"]
+
+
+def test_other_inputs_are_still_done(picture: Path, tmp_path: Path) -> None:
+    result = hpac("encode", tmp_path / "missing.png", picture)
+    assert_one_line(result, 1, "missing.png", "no such file")
+    assert picture.with_suffix(".hpac").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "words"),
+    [
+        (b"plain text", 4, ["no PNG"]),
+        (b"", 4, ["no PNG"]),
+        (b"\x89PNG\r\n\x1a\n\0\0", 4, ["truncated"]),
+        (b"II*\0\0\0", 3, ["TIFF"]),
+    ],
+)
+def test_bad_pictures(tmp_path: Path, content: bytes, code: int, words: list[str]) -> None:
+    path = tmp_path / "bad.png"
+    path.write_bytes(content)
+    assert_one_line(hpac("encode", path), code, "bad.png", *words)
+    assert not (tmp_path / "bad.hpac").exists()
+
+
+def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.png"
+    path.write_bytes(save_png(np.zeros((4, 4), np.uint16)))
+    assert_one_line(hpac("encode", path), 3, "16 bits")
+
+
+def test_missing_folder(picture: Path, tmp_path: Path) -> None:
+    assert_one_line(hpac("encode", picture, "-o", tmp_path / "no" / "x.hpac"), 7, "does not exist")
+
+
+def test_a_folder_as_input(tmp_path: Path) -> None:
+    assert_one_line(hpac("encode", tmp_path), 4, "folder")
+
+
+def test_newer_format(encoded: Path, tmp_path: Path) -> None:
+    data = bytearray(encoded.read_bytes())
+    data[9] = 9
+    (tmp_path / "new.hpac").write_bytes(data)
+    assert_one_line(hpac("decode", tmp_path / "new.hpac"), 3, "newer", "update hpac")
+
+
+def test_an_altered_file_is_noticed(encoded: Path, tmp_path: Path) -> None:
+    data = bytearray(encoded.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "bad.hpac").write_bytes(data)
+    assert_one_line(hpac("verify", tmp_path / "bad.hpac"), 4, "checksum")
+
+
+def test_converting_is_refused(encoded: Path, tmp_path: Path) -> None:
+    assert_one_line(hpac("decode", encoded, "-o", tmp_path / "x.tif"), 3, "not tif")
+
+
+def test_verify_writes_nothing(encoded: Path) -> None:
+    before = sorted(encoded.parent.iterdir())
+    assert hpac("verify", encoded).returncode == 0
+    assert sorted(encoded.parent.iterdir()) == before
+
+
+def test_info_as_json(encoded: Path) -> None:
+    facts = json.loads(hpac("info", "--json", encoded).stdout)
+    assert (facts["width"], facts["height"], facts["channels"], facts["kind"]) == (60, 40, 3, "png")
+    assert facts["bytes"]["total"] == encoded.stat().st_size
+    assert facts["tiles"] == {"network": 1, "deflate": 0}
+
+
+def test_info_in_words(encoded: Path) -> None:
+    text = hpac("info", encoded).stdout.decode()
+    assert "60 x 40, 3 channels, 8 bits, from png" in text
+
+
+def test_full_disk(picture: Path) -> None:
+    assert_one_line(hpac("encode", picture, "-o", "/dev/full"), 7, "No space left")
+
+
+def test_closed_pipe_ends_quietly(encoded: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run([sys.executable, "-m", "hpac_cli", "decode", str(encoded), "-o", "-"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (process.returncode, process.stderr) == (7, b"")
+
+
+def test_no_arguments_show_help() -> None:
+    assert b"encode" in hpac().stdout + hpac().stderr
+
+
+def test_wrong_usage() -> None:
+    assert hpac("encode", "a.png", "b.png", "-o", "x").returncode == 2
+
+
+def test_version() -> None:
+    assert b"format 1.0" in hpac("--version").stdout
+
+
+def test_exit_codes_are_in_the_help() -> None:
+    assert b"Exit codes" in hpac("--help").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
+    shutil.copy(DATA / "kodim23.png", tmp_path / "big.png")
+    command = [sys.executable, "-m", "hpac_cli", "encode", "big.png"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        for _ in range(300):
+            if len(list(tmp_path.iterdir())) > 1:
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert [p.name for p in tmp_path.iterdir()] == ["big.png"]
+
+
+@pytest.mark.parametrize("command", [["--help"], ["encode", "--help"], ["info", "FILE"]])
+def test_quick_commands_load_neither_torch_nor_numpy(command: list[str], encoded: Path) -> None:
+    args = [str(encoded) if word == "FILE" else word for word in command]
+    code = "import sys; sys.argv[0] = 'hpac'\nfrom hpac_cli.cli import main\ntry: main()\nfinally: assert not {'torch', 'numpy'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code, *args], capture_output=True, check=False).returncode == 0
+
+
+def test_every_thread_count_and_backend_writes_the_same_file(picture: Path) -> None:
+    variants = (["--threads", "1"], ["--threads", "2"], ["--backend", "int8"], ["--backend", "float32"], ["--backend", "reference"])
+    outputs = {hpac("encode", "--no-verify", "-o", "-", picture, *options).stdout for options in variants}
+    assert len(outputs) == 1
+
+
+@pytest.mark.parametrize("isa", ["default", "avx2"])
+def test_every_instruction_set_writes_the_same_file(picture: Path, isa: str) -> None:
+    plain = hpac("encode", "--no-verify", "-o", "-", picture).stdout
+    limited = hpac("encode", "--no-verify", "-o", "-", picture, ATEN_CPU_CAPABILITY=isa, ONEDNN_MAX_CPU_ISA="SSE41" if isa == "default" else "AVX2")
+    assert limited.stdout == plain

@@ -60,10 +60,9 @@ class CacheThenSelect:
         self.height, self.width = int(self.heights.max()), int(self.widths.max())
         self.uniform = len(set(sizes)) == 1
         shape, c, planes = (len(sizes), self.height), network.shape.width, network.shape.planes
-        activation = network.arithmetic.lift(torch.zeros(1, 1, dtype=torch.int32, device=device)).dtype
         self.samples = _Ring(_reach(WINDOW), RADIUS, (planes * len(sizes), self.height), (), torch.int32, device)
         rows = network.shape.rows
-        self.gates = [_Ring(_reach(network.taps), rows, shape, (c,), activation, device) for _ in range(network.shape.blocks)]
+        self.gates = [_Ring(_reach(network.taps), rows, shape, (c,), network.arithmetic.gate_dtype, device) for _ in range(network.shape.blocks)]
         self.offsets = torch.tensor(WINDOW, device=device)
 
     def decode(self, payloads: list[bytes], progress: Callable[[int], None]) -> Tensor:

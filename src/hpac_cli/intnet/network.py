@@ -150,7 +150,7 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
     bands = [slice(top, min(top + lines, height)) for top in range(0, height, lines)]
     streams = [network.begin(band) for band in inputs.split(lines * width, 1)]
     margin, channels = network.shape.rows, network.shape.width
-    gates = streams[0].new_zeros(height + margin, width + 2 * margin, channels)
+    gates = torch.zeros(height + margin, width + 2 * margin, channels, dtype=network.arithmetic.gate_dtype, device=planes.device)
     for block in range(network.shape.blocks):
         values = []
         for band, stream in zip(bands, streams, strict=True):

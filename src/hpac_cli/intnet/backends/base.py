@@ -6,6 +6,7 @@ channels. ``>>`` rounds towards minus infinity. Source: docs/format.md, "Integer
 
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from hpac_cli.intnet.weights import IntegerLayer
@@ -25,6 +26,8 @@ class Arithmetic(Protocol):
     """One way to compute the network's layers."""
 
     name: str
+    gate_dtype: torch.dtype
+    """Of the activations that depthwise takes."""
 
     def prepare(self, layer: IntegerLayer) -> Matrix:
         """Bring a point-wise layer into the backend's own form."""
@@ -47,11 +50,11 @@ class Arithmetic(Protocol):
     def depthwise(self, layer: Matrix, taps: list[Tensor]) -> Tensor:
         """clamp((sum over taps of tap * weight + bias + half) >> shift, -127, 127).
 
-        taps: for each tap (..., C) activations; returns (..., C).
+        taps: for each tap (..., C) activations as gate_dtype; returns (..., C).
         """
 
     def gate(self, gate: Tensor, value: Tensor) -> Tensor:
-        """clamp((gate * value + 8) >> 4, -127, 127)."""
+        """clamp((gate * value + 8) >> 4, -127, 127), gate being what depthwise returned."""
 
     def narrow(self, stream: Tensor) -> Tensor:
         """clamp((stream + 8) >> 4, -127, 127): the stream as activations."""

@@ -28,6 +28,7 @@ class Float32:
     """The portable fast backend."""
 
     name = "float32"
+    gate_dtype = torch.float32
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -63,7 +64,7 @@ class Float32:
         return sums.floor_().clamp_(-127, 127)
 
     def gate(self, gate: Tensor, value: Tensor) -> Tensor:
-        return (gate * value).mul_(1 / (1 << GATE_SHIFT)).add_(0.5).floor_().clamp_(-127, 127)
+        return gate.mul_(value).mul_(1 / (1 << GATE_SHIFT)).add_(0.5).floor_().clamp_(-127, 127)
 
     def narrow(self, stream: Tensor) -> Tensor:
         return (stream * (1 / (1 << STREAM_SHIFT))).add_(0.5).floor_().clamp_(-127, 127)

@@ -21,6 +21,7 @@ class Reference:
     """int64 everywhere; what every other backend is tested against."""
 
     name = "reference"
+    gate_dtype = torch.int64
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -53,7 +53,10 @@ def test_a_photograph_gets_smaller_than_png(photograph: np.ndarray) -> None:
     assert len(hpac_cli.encode(part)) < 0.8 * len(save_png(part, optimize=True))
 
 
-@pytest.mark.parametrize("array", [np.zeros((2, 2), np.uint16), np.zeros(4, np.uint8), np.zeros((0, 3), np.uint8), np.zeros((2, 2, 5), np.uint8)])
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((2, 2), np.uint16), np.zeros(4, np.uint8), np.zeros((0, 3), np.uint8), np.zeros((2, 2, 5), np.uint8)],
+)
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
     with pytest.raises(UnsupportedError, match="this version takes"):
         hpac_cli.encode(array)

@@ -22,7 +22,11 @@ MAY_IMPORT = {
     "bench": BASE | {"api", "images"},
     "cli": BASE | {"api", "bench", "pretrain", "container"},
 }
-ONLY_IN = {"constriction": {"entropy"}, "torch": {"intnet", "codec", "pretrain"}, "PIL": {"images", "pretrain", "bench"}}
+ONLY_IN = {
+    "constriction": {"entropy"},
+    "torch": {"intnet", "codec", "pretrain"},
+    "PIL": {"images", "pretrain", "bench"},
+}
 
 
 def room_of(path: Path) -> str:
@@ -39,7 +43,9 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = package[: len(package) - node.level + 1] if node.level else []
             start = ".".join([*origin, *([node.module] if node.module else [])])
-            found |= {start} if node.module and start != "hpac_cli" else {f"{start}.{alias.name}" for alias in node.names}
+            found |= (
+                {start} if node.module and start != "hpac_cli" else {f"{start}.{alias.name}" for alias in node.names}
+            )
     return found
 
 

@@ -32,7 +32,9 @@ def test_point_wise_layer_equals_reference(name: str, seed: int, inputs: int, ro
     rng = np.random.default_rng(seed)
     layer = random_layer(rng, inputs, 16)
     features = torch.from_numpy(rng.integers(-127, 128, (inputs, rows)).astype(np.int32))
-    results = [b.outputs(b.prepare(layer), b.lift(features)) for b in (make_backend(n, CPU) for n in (name, "reference"))]
+    results = [
+        b.outputs(b.prepare(layer), b.lift(features)) for b in (make_backend(n, CPU) for n in (name, "reference"))
+    ]
     assert torch.equal(*results)
 
 
@@ -58,7 +60,9 @@ def test_element_wise_parts_equal_reference_everywhere(name: str) -> None:
     products = [x.gate(x.lift(a[None]).to(x.gate_dtype), x.lift(b[None])).long() for x in (fast, plain)]
     assert torch.equal(*products)
     stream = torch.arange(-32767, 32768)[:, None]
-    assert torch.equal(fast.narrow(stream.to(torch.int32 if name == "int8" else torch.float32)).long(), plain.narrow(stream))
+    assert torch.equal(
+        fast.narrow(stream.to(torch.int32 if name == "int8" else torch.float32)).long(), plain.narrow(stream)
+    )
 
 
 @pytest.mark.parametrize("name", FAST)

@@ -15,9 +15,17 @@ from conftest import DATA, save_png
 from PIL import Image as PillowImage
 
 
-def hpac(*args: object, cwd: Path | None = None, data: bytes | None = None, **env: str) -> subprocess.CompletedProcess[bytes]:
+def hpac(
+    *args: object, cwd: Path | None = None, data: bytes | None = None, **env: str
+) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "hpac_cli", *map(str, args)], cwd=cwd, input=data, capture_output=True, env={**os.environ, **env}, timeout=120, check=False
+        [sys.executable, "-m", "hpac_cli", *map(str, args)],
+        cwd=cwd,
+        input=data,
+        capture_output=True,
+        env={**os.environ, **env},
+        timeout=120,
+        check=False,
     )
 
 
@@ -176,7 +184,12 @@ def test_full_disk(picture: Path) -> None:
 def test_closed_pipe_ends_quietly(encoded: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    process = subprocess.run([sys.executable, "-m", "hpac_cli", "decode", str(encoded), "-o", "-"], stdout=write, stderr=subprocess.PIPE, check=False)
+    process = subprocess.run(
+        [sys.executable, "-m", "hpac_cli", "decode", str(encoded), "-o", "-"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
     os.close(write)
     assert (process.returncode, process.stderr) == (7, b"")
 
@@ -219,7 +232,13 @@ def test_quick_commands_load_neither_torch_nor_numpy(command: list[str], encoded
 
 
 def test_every_thread_count_and_backend_writes_the_same_file(picture: Path) -> None:
-    variants = (["--threads", "1"], ["--threads", "2"], ["--backend", "int8"], ["--backend", "float32"], ["--backend", "reference"])
+    variants = (
+        ["--threads", "1"],
+        ["--threads", "2"],
+        ["--backend", "int8"],
+        ["--backend", "float32"],
+        ["--backend", "reference"],
+    )
     outputs = {hpac("encode", "--no-verify", "-o", "-", picture, *options).stdout for options in variants}
     assert len(outputs) == 1
 
@@ -227,5 +246,13 @@ def test_every_thread_count_and_backend_writes_the_same_file(picture: Path) -> N
 @pytest.mark.parametrize("isa", ["default", "avx2"])
 def test_every_instruction_set_writes_the_same_file(picture: Path, isa: str) -> None:
     plain = hpac("encode", "--no-verify", "-o", "-", picture).stdout
-    limited = hpac("encode", "--no-verify", "-o", "-", picture, ATEN_CPU_CAPABILITY=isa, ONEDNN_MAX_CPU_ISA="SSE41" if isa == "default" else "AVX2")
+    limited = hpac(
+        "encode",
+        "--no-verify",
+        "-o",
+        "-",
+        picture,
+        ATEN_CPU_CAPABILITY=isa,
+        ONEDNN_MAX_CPU_ISA="SSE41" if isa == "default" else "AVX2",
+    )
     assert limited.stdout == plain

@@ -39,10 +39,13 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 def test_a_small_file_is_these_bytes() -> None:
     data = build(Header(Kind.ARRAY_2D, 1, 1, 8, 128, (Part(b"weights1", 1),)), b"", 0)
-    assert data.hex() == (
-        "89485041430d0a1a0a0100"  # signature, version
-        "48100001010880010101" + "7765696768747331" + "9995c579"  # H
-        "4520" + "68" * 32 + "5cc979ce"  # E
+    assert (
+        data.hex()
+        == (
+            "89485041430d0a1a0a0100"  # signature, version
+            "48100001010880010101" + "7765696768747331" + "9995c579"  # H
+            "4520" + "68" * 32 + "5cc979ce"  # E
+        )
     )
 
 

@@ -23,15 +23,19 @@ def random_mixture(rng: np.random.Generator, count: int, bit_depth: int, extreme
     level = torch.from_numpy(rng.integers(0, 73, count).astype(np.int32))
     residual = torch.from_numpy(rng.integers(-top, top + 1, count).astype(np.int32))
     lowest = torch.zeros(count, dtype=torch.int32)
-    mixture = make_mixture(torch.from_numpy(outputs.astype(np.int32)), level, base, [residual], lowest, bit_depth, TABLES)
+    mixture = make_mixture(
+        torch.from_numpy(outputs.astype(np.int32)), level, base, [residual], lowest, bit_depth, TABLES
+    )
     return mixture, (value - base).long()
 
 
 def write(mixture: Mixture, value: torch.Tensor) -> bytes:
     parts = encode_plane(mixture, value, TABLES)
-    keys = np.concatenate([(p.stage * len(value) + p.index) * 64 + p.step for p in parts])
+    keys = np.concatenate([(p.stage * len(value) + p.which) * 64 + p.step for p in parts])
     order = np.argsort(keys, kind="stable")
-    return encode_intervals(np.concatenate([p.left for p in parts])[order], np.concatenate([p.width for p in parts])[order])
+    return encode_intervals(
+        np.concatenate([p.left for p in parts])[order], np.concatenate([p.width for p in parts])[order]
+    )
 
 
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 60), bit_depth=st.integers(1, 16), extreme=st.booleans())
@@ -46,7 +50,9 @@ def test_every_value_comes_back(seed: int, count: int, bit_depth: int, extreme: 
 def test_mass_never_falls_and_ends_exactly(seed: int, bit_depth: int, extreme: bool) -> None:
     mixture, _ = random_mixture(np.random.default_rng(seed), 20, bit_depth, extreme)
     window = choose_window(mixture, TABLES)
-    mass = cumulative(mixture, window.start, window.exponent, torch.arange(BUCKETS + 1, dtype=torch.int32)[:, None], TABLES)
+    mass = cumulative(
+        mixture, window.start, window.exponent, torch.arange(BUCKETS + 1, dtype=torch.int32)[:, None], TABLES
+    )
     assert (mass.diff(dim=0) >= 0).all()
     edges = window.start + (torch.arange(BUCKETS + 1)[:, None] << window.exponent)
     assert (mass[edges <= mixture.lowest] == 0).all()
@@ -69,6 +75,8 @@ def test_cost_follows_the_scale_not_the_alphabet(bit_depth: int) -> None:
     noise = rng.logistic(0, scale, count).round().clip(-(1 << bit_depth - 1), (1 << bit_depth - 1) - 1)
     outputs = torch.zeros(count, 15, dtype=torch.int32)
     base = torch.full((count,), 1 << (bit_depth - 1), dtype=torch.int32)
-    mixture = make_mixture(outputs, torch.full((count,), level, dtype=torch.int32), base, [], torch.zeros_like(base), bit_depth, TABLES)
+    mixture = make_mixture(
+        outputs, torch.full((count,), level, dtype=torch.int32), base, [], torch.zeros_like(base), bit_depth, TABLES
+    )
     bits = 8 * len(write(mixture, torch.from_numpy(noise).long())) / count
     assert bits == pytest.approx(np.log2(scale) + 2.885, abs=0.05)

@@ -36,7 +36,9 @@ def test_intervals_move_the_coder_as_full_tables_do() -> None:
     rng = np.random.default_rng(7)
     edges, symbols = random_edges(rng, 24, 500), rng.integers(0, 24, 500)
     encoder = constriction.stream.queue.RangeEncoder()
-    encoder.encode((symbols + 1).astype(np.int32), constriction.stream.model.Categorical(perfect=False), make_rows(edges))
+    encoder.encode(
+        (symbols + 1).astype(np.int32), constriction.stream.model.Categorical(perfect=False), make_rows(edges)
+    )
     assert encode_intervals(*intervals(edges, symbols)) == encoder.get_compressed().astype("<u4").tobytes()
 
 

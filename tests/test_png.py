@@ -33,7 +33,9 @@ def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def with_chunk(data: bytes, kind: bytes, body: bytes, before: bytes) -> bytes:
     at = data.index(before) - 4
-    return data[:at] + struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) + data[at:]
+    return (
+        data[:at] + struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) + data[at:]
+    )
 
 
 def palette_png(**options: object) -> bytes:
@@ -130,7 +132,12 @@ def test_unknown_critical_chunk_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("data", "name"),
-    [(b"II*\0" + bytes(20), "TIFF"), (bytes(128) + b"DICM", "DICOM"), (b"\xff\xd8\xff\xe0", "JPEG"), (b"\x89HPAC\r\n", "already")],
+    [
+        (b"II*\0" + bytes(20), "TIFF"),
+        (bytes(128) + b"DICM", "DICOM"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"\x89HPAC\r\n", "already"),
+    ],
 )
 def test_other_formats_are_named(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedError, match=name):

@@ -176,9 +176,13 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
         decoded = session.decode(session.open(stream), "verify")
         same = decoded.equals(image) and images.read(images.write(decoded), session.options.limits).equals(image)
     except HpacError as error:
-        raise RoundTripError(f"the encoded file does not decode ({error}); nothing was written; please report this picture") from error
+        raise RoundTripError(
+            f"the encoded file does not decode ({error}); nothing was written; please report this picture"
+        ) from error
     if not same:
-        raise RoundTripError("the encoded file decodes to something else; nothing was written; please report this picture")
+        raise RoundTripError(
+            "the encoded file decodes to something else; nothing was written; please report this picture"
+        )
 
 
 def decompress(source: str, output: str | None, session: Session) -> Result:
@@ -217,7 +221,9 @@ def _decoded_name(source: str, output: str | None, kind: str) -> Path | None:
     if output:
         path = Path(output)
         if path.suffix.lower() in KNOWN_SUFFIXES - {suffix}:
-            raise UnsupportedError(f"the file holds a {suffix[1:]} image, not {path.suffix[1:]}; this version does not convert")
+            raise UnsupportedError(
+                f"the file holds a {suffix[1:]} image, not {path.suffix[1:]}; this version does not convert"
+            )
         return path
     if source == files.STANDARD:
         raise InputError(_NAMELESS)
@@ -299,13 +305,17 @@ def encode(array: NDArray[np.uint8], *, tile: int = 128, backend: str = "") -> b
 
     array = np.asarray(array)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
-        raise UnsupportedError(f"array of type {array.dtype} and shape {array.shape}; this version takes uint8 (H, W) or (H, W, C)")
+        raise UnsupportedError(
+            f"array of type {array.dtype} and shape {array.shape}; this version takes uint8 (H, W) or (H, W, C)"
+        )
     samples = array[..., None] if array.ndim == 2 else array
     if samples.shape[2] > 4:
         raise UnsupportedError(f"array of {samples.shape[2]} channels; this version takes 1 to 4")
     _check_tile(tile)
     stream = io.BytesIO()
-    Session(Options(tile=tile, backend=backend)).encode(Image(samples, 8, "array2d" if array.ndim == 2 else "array"), stream)
+    Session(Options(tile=tile, backend=backend)).encode(
+        Image(samples, 8, "array2d" if array.ndim == 2 else "array"), stream
+    )
     return stream.getvalue()
 
 
@@ -359,7 +369,7 @@ def _write_stream(out: BinaryIO, write: Callable[[BinaryIO], int], *, seekable: 
             size = write(out)
         else:
             with tempfile.TemporaryFile() as stream:
-                size = write(stream)  # type: ignore[arg-type]
+                size = write(stream)
                 stream.seek(0)
                 shutil.copyfileobj(stream, out)
         out.flush()

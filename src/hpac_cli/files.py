@@ -97,7 +97,9 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     temporary: Path | None = None
     try:
         with writing(str(path)):
-            with tempfile.NamedTemporaryFile("w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".partial", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".partial", delete=False
+            ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
                 file.flush()

@@ -20,6 +20,8 @@ class Image:
 
     def equals(self, other: "Image") -> bool:
         """Whether samples and everything around them are the same."""
-        return (self.kind, self.bit_depth, self.skeleton) == (other.kind, other.bit_depth, other.skeleton) and np.array_equal(
-            self.samples, other.samples
-        )
+        return (self.kind, self.bit_depth, self.skeleton) == (
+            other.kind,
+            other.bit_depth,
+            other.skeleton,
+        ) and np.array_equal(self.samples, other.samples)

@@ -119,7 +119,11 @@ def run(paths: list[Path], options: api.Options, report: Path | None) -> bool:
             continue
         rows += [measure(str(path), name, codec, samples) for name, codec in codecs.items()]
         hpac = rows[-len(codecs)]
-        print(f"{path}: {8 * hpac.bytes / hpac.samples:.4f} bpsp, {'exact' if hpac.exact else 'NOT EXACT'}", file=sys.stderr, flush=True)
+        print(
+            f"{path}: {8 * hpac.bytes / hpac.samples:.4f} bpsp, {'exact' if hpac.exact else 'NOT EXACT'}",
+            file=sys.stderr,
+            flush=True,
+        )
     if not rows:
         print("hpac: there were no images to measure", file=sys.stderr)
         return False

@@ -31,25 +31,53 @@ app = typer.Typer(
 )
 
 Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help="Files, or - for standard input.")]
-Output = Annotated[str | None, typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only.")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only."),
+]
 Force = Annotated[bool, typer.Option("-f", "--force", help="Overwrite outputs that exist.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0: all. Never changes the result.")]
-Backend = Annotated[str, typer.Option(metavar="NAME", help="Arithmetic: int8, float32 or reference. Never changes the result. [default: the fastest that is exact here]")]
-Tile = Annotated[int, typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Arithmetic: int8, float32 or reference. Never changes the result. [default: the fastest that is exact here]",
+    ),
+]
+Tile = Annotated[
+    int,
+    typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding."),
+]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")]
 
 
 @app.command(epilog="Example: hpac encode photo.png   writes photo.hpac beside it.")
-def encode(inputs: Inputs, output: Output = None, force: Force = False, no_verify: NoVerify = False, tile_size: Tile = 128, threads: Threads = 0, backend: Backend = "", quiet: Quiet = False) -> None:
+def encode(
+    inputs: Inputs,
+    output: Output = None,
+    force: Force = False,
+    no_verify: NoVerify = False,
+    tile_size: Tile = 128,
+    threads: Threads = 0,
+    backend: Backend = "",
+    quiet: Quiet = False,
+) -> None:
     """Encode PNG files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     options = api.Options(tile=tile_size, verify=not no_verify, force=force, threads=threads, backend=backend)
     _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.compress(name, output, session)))
 
 
 @app.command(epilog="Example: hpac decode photo.hpac   writes photo.png beside it.")
-def decode(inputs: Inputs, output: Output = None, force: Force = False, threads: Threads = 0, backend: Backend = "", quiet: Quiet = False) -> None:
+def decode(
+    inputs: Inputs,
+    output: Output = None,
+    force: Force = False,
+    threads: Threads = 0,
+    backend: Backend = "",
+    quiet: Quiet = False,
+) -> None:
     """Decode .hpac files to the kind of file that they came from."""
     options = api.Options(force=force, threads=threads, backend=backend)
     _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.decompress(name, output, session)))
@@ -80,7 +108,9 @@ def info(inputs: Inputs, json: Json = False) -> None:
 @app.command(epilog="Example: hpac bench photos/ --json report.json")
 def bench(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="PNG files or folders of them.")],
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure to this file.")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure to this file.")
+    ] = None,
     threads: Threads = 0,
     backend: Backend = "",
     tile_size: Tile = 128,
@@ -95,8 +125,15 @@ def bench(
 @app.command(epilog="Example: hpac train rgb --data packs/ --out run/ --minutes 60")
 def train(
     config: Annotated[str, typer.Argument(metavar="CONFIG", help="rgb, grey, or a TOML file like theirs.")],
-    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where checkpoint, log and weights go; training continues from a checkpoint there.")],
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="Where checkpoint, log and weights go; training continues from a checkpoint there."
+        ),
+    ],
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 60,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Threads = 0,
@@ -104,7 +141,15 @@ def train(
     """Train a network and export its integers."""
     from hpac_cli.pretrain import run
 
-    run(config, data=data, out=out, minutes=minutes, device=device, threads=threads, report=lambda line: typer.echo(line, err=True))
+    run(
+        config,
+        data=data,
+        out=out,
+        minutes=minutes,
+        device=device,
+        threads=threads,
+        report=lambda line: typer.echo(line, err=True),
+    )
 
 
 def _show_version(wanted: bool) -> None:
@@ -116,7 +161,11 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("-V", "--version", callback=_show_version, is_eager=True, help="Print the version and stop.")] = False) -> None:
+def _options(
+    version: Annotated[
+        bool, typer.Option("-V", "--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -125,7 +174,14 @@ def _tell(name: str, result: api.Result) -> str:
     return f"{name} -> {result.output}: {result.input_bytes:,} -> {result.output_bytes:,} bytes ({-saved:+.1%}), {result.seconds:.1f} s"
 
 
-def _for_each(inputs: list[str], output: str | None, options: api.Options, quiet: bool, work: Callable[[str, api.Session], str], stream: Any = None) -> None:
+def _for_each(
+    inputs: list[str],
+    output: str | None,
+    options: api.Options,
+    quiet: bool,
+    work: Callable[[str, api.Session], str],
+    stream: Any = None,
+) -> None:
     """Work on every input, whatever happens to the others; then exit with the right code."""
     if output is not None and len(inputs) > 1:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
@@ -153,7 +209,11 @@ def _attempt(name: str, session: api.Session, quiet: bool, work: Callable[[str, 
     except Exception as error:
         if os.environ.get("HPAC_TRACEBACK"):
             raise
-        return _complain(name, f"a fault of hpac: {type(error).__name__}: {error}; please report it (HPAC_TRACEBACK=1 shows where)", 70)
+        return _complain(
+            name,
+            f"a fault of hpac: {type(error).__name__}: {error}; please report it (HPAC_TRACEBACK=1 shows where)",
+            70,
+        )
 
 
 def _complain(name: str, message: str, code: int) -> int:

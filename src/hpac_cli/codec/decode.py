@@ -23,7 +23,6 @@ BATCH_PIXELS = 1 << 20
 """Tiles decoded side by side hold at most so many pixels: bounds memory."""
 
 
-
 @dataclass(frozen=True)
 class _Job:
     """One part of one tile, and where it goes."""
@@ -83,7 +82,9 @@ def _batches(jobs: Iterator[_Job]) -> Iterator[list[_Job]]:
         yield batch
 
 
-def _decode_batch(batch: list[_Job], header: Header, samples: NDArray[np.uint8], networks: Networks, progress: Callable[[int], None]) -> None:
+def _decode_batch(
+    batch: list[_Job], header: Header, samples: NDArray[np.uint8], networks: Networks, progress: Callable[[int], None]
+) -> None:
     for job in batch:
         if job.tile.mode is TileMode.DEFLATE:
             _place(samples, job, _inflate_tile(job))

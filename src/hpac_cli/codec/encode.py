@@ -28,7 +28,14 @@ def split_channels(channels: int) -> tuple[int, ...]:
     return (3,) + (1,) * (channels - 3) if channels >= 3 else (1,) * channels
 
 
-def encode_image(image: Image, stream: BinaryIO, *, networks: Networks, tile: int = DEFAULT_TILE, progress: Callable[[int], None] = lambda _: None) -> None:
+def encode_image(
+    image: Image,
+    stream: BinaryIO,
+    *,
+    networks: Networks,
+    tile: int = DEFAULT_TILE,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
     """Write an image as a container.
 
     Args:
@@ -43,7 +50,9 @@ def encode_image(image: Image, stream: BinaryIO, *, networks: Networks, tile: in
     for box in tile_boxes(height, width, tile):
         first = 0
         for part in parts:
-            samples = image.samples[box.y : box.y + box.height, box.x : box.x + box.width, first : first + part.channels]
+            samples = image.samples[
+                box.y : box.y + box.height, box.x : box.x + box.width, first : first + part.channels
+            ]
             writer.tile(*_encode_part(samples, image.bit_depth, part, networks))
             first += part.channels
             progress(samples.size)
@@ -62,4 +71,4 @@ def _encode_part(samples: NDArray[np.uint8], bit_depth: int, part: Part, network
 
 def hash_samples(samples: NDArray[np.uint8]) -> bytes:
     """SHA-256 of the samples in (H, W, C) order."""
-    return hashlib.sha256(np.ascontiguousarray(samples)).digest()
+    return hashlib.sha256(np.ascontiguousarray(samples).data).digest()

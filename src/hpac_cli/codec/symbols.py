@@ -40,7 +40,7 @@ class Intervals(NamedTuple):
     """Symbols of one stage as intervals of [0, 2**24)."""
 
     stage: int
-    index: NDArray[np.int64]
+    which: NDArray[np.int64]
     """Which of the N samples."""
     step: int
     """Counts an escape's bits, which belong together; 0 elsewhere."""
@@ -48,7 +48,9 @@ class Intervals(NamedTuple):
     width: NDArray[np.int32]
 
 
-def _interval(stage: int, index: Tensor, low: Tensor, high: Tensor, symbol: Tensor, num_symbols: int, step: int = 0) -> Intervals:
+def _interval(
+    stage: int, index: Tensor, low: Tensor, high: Tensor, symbol: Tensor, num_symbols: int, step: int = 0
+) -> Intervals:
     below, above = (leave_room(edge.int().cpu().numpy(), num_symbols) for edge in (low, high))
     left = below + symbol.int().cpu().numpy() + 1
     return Intervals(stage, index.cpu().numpy(), step, left, above - below + 1)
@@ -74,7 +76,9 @@ def encode_plane(mixture: Mixture, value: Tensor, tables: Tables) -> list[Interv
     return result
 
 
-def _encode_refinement(mixture: Mixture, window: Window, value: Tensor, bucket: Tensor, index: Tensor, tables: Tables) -> list[Intervals]:
+def _encode_refinement(
+    mixture: Mixture, window: Window, value: Tensor, bucket: Tensor, index: Tensor, tables: Tables
+) -> list[Intervals]:
     result = []
     exponent, plain = window.exponent[index], window.plain[index]
     edge = window.start[index] + (bucket[index] << exponent)
@@ -121,7 +125,9 @@ def _encode_escapes(window: Window, value: Tensor, index: Tensor) -> list[Interv
     for step in range(int(length.max())):
         where = (length > step).nonzero().squeeze(1)
         unary = step <= size[where]
-        bit = torch.where(unary, step < size[where], (tail[where] >> (length[where] - 1 - step).clamp(min=0)) & 1).long()
+        bit = torch.where(
+            unary, step < size[where], (tail[where] >> (length[where] - 1 - step).clamp(min=0)) & 1
+        ).long()
         result.append(_interval(ESCAPE_STAGE, index[where], bit << 23, (bit + 1) << 23, bit, 2, step))
     return result
 
@@ -208,7 +214,9 @@ def decode_plane(mixture: Mixture, readers: TileReaders, owner: NDArray[np.int64
     index = (window.exponent * ~escaped).nonzero().squeeze(1)
     if len(index):
         narrow = Window(*(part[index] for part in window))
-        value[index] = _decode_refinement(mixture.select(index), narrow, value[index], readers, owner[index.cpu().numpy()], tables)
+        value[index] = _decode_refinement(
+            mixture.select(index), narrow, value[index], readers, owner[index.cpu().numpy()], tables
+        )
     for i in escaped.nonzero().squeeze(1).tolist():
         exponent, start = int(window.exponent[i]), int(window.start[i])
         distance = readers.read_escape(int(owner[i]), exponent)
@@ -218,7 +226,9 @@ def decode_plane(mixture: Mixture, readers: TileReaders, owner: NDArray[np.int64
     return value
 
 
-def _decode_refinement(mixture: Mixture, window: Window, edge: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables) -> Tensor:
+def _decode_refinement(
+    mixture: Mixture, window: Window, edge: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables
+) -> Tensor:
     """Narrow each bucket, given its lower edge, down to one sample value."""
     exponent = window.exponent
     while bool((exponent > 0).any()):
@@ -232,7 +242,14 @@ def _decode_refinement(mixture: Mixture, window: Window, edge: Tensor, readers: 
 
 
 def _read_modelled(
-    mixture: Mixture, edge: Tensor, exponent: Tensor, bits: Tensor, chosen: Tensor, readers: TileReaders, owner: NDArray[np.int64], tables: Tables
+    mixture: Mixture,
+    edge: Tensor,
+    exponent: Tensor,
+    bits: Tensor,
+    chosen: Tensor,
+    readers: TileReaders,
+    owner: NDArray[np.int64],
+    tables: Tables,
 ) -> Tensor:
     index = chosen.nonzero().squeeze(1)
     if not len(index):

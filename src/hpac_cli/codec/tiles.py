@@ -42,7 +42,7 @@ def encode_tile(network: Network, planes: Tensor, bit_depth: int) -> bytes:
             mixture = network.mixture(plane, result.trunk, result.focus, result.residuals[:plane], green, bit_depth)
             order = ((x + 2 * y) * len(planes) + plane) * 16
             for part in encode_plane(mixture, residual.long(), network.tables):
-                i = part.index
+                i = part.which
                 keys.append(((order[i] + part.stage) * height + y[i]) * 64 + part.step)
                 lefts.append(part.left)
                 widths.append(part.width)
@@ -51,7 +51,11 @@ def encode_tile(network: Network, planes: Tensor, bit_depth: int) -> bytes:
 
 
 def decode_tiles(
-    network: Network, payloads: list[bytes], sizes: list[tuple[int, int]], bit_depth: int, progress: Callable[[int], None]
+    network: Network,
+    payloads: list[bytes],
+    sizes: list[tuple[int, int]],
+    bit_depth: int,
+    progress: Callable[[int], None],
 ) -> list[Tensor]:
     """Decode a batch of tiles at once; each comes back as (P, H, W) int32.
 

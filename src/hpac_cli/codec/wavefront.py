@@ -23,10 +23,20 @@ from .symbols import TileReaders, decode_plane
 class _Ring:
     """Values of the last wavefronts, by row; rows above the tile and not yet reached are zero."""
 
-    def __init__(self, reach: int, rows: int, shape: tuple[int, int], channels: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(
+        self,
+        reach: int,
+        rows: int,
+        shape: tuple[int, int],
+        channels: tuple[int, ...],
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> None:
         batch, height = shape
         self.margin = rows
-        self.slots = [torch.zeros(batch, height + rows, *channels, dtype=dtype, device=device) for _ in range(reach + 1)]
+        self.slots = [
+            torch.zeros(batch, height + rows, *channels, dtype=dtype, device=device) for _ in range(reach + 1)
+        ]
 
     def store(self, t: int, first: int, values: Tensor) -> None:
         """Keep (B, n, ...) values of wavefront t, whose first row is `first`."""
@@ -62,7 +72,10 @@ class CacheThenSelect:
         shape, c, planes = (len(sizes), self.height), network.shape.width, network.shape.planes
         self.samples = _Ring(_reach(WINDOW), RADIUS, (planes * len(sizes), self.height), (), torch.int32, device)
         rows = network.shape.rows
-        self.gates = [_Ring(_reach(network.taps), rows, shape, (c,), network.arithmetic.gate_dtype, device) for _ in range(network.shape.blocks)]
+        self.gates = [
+            _Ring(_reach(network.taps), rows, shape, (c,), network.arithmetic.gate_dtype, device)
+            for _ in range(network.shape.blocks)
+        ]
         self.offsets = torch.tensor(WINDOW, device=device)
 
     def decode(self, payloads: list[bytes], progress: Callable[[int], None]) -> Tensor:

@@ -67,7 +67,9 @@ class Reader:
         self.header: Header = parse_header(first.payload, limits)
         pixels = self.header.width * self.header.height
         if pixels > limits.max_pixels:
-            raise LimitExceededError(f"{self.header.width} x {self.header.height} = {pixels:,} pixels; the limit is {limits.max_pixels:,}")
+            raise LimitExceededError(
+                f"{self.header.width} x {self.header.height} = {pixels:,} pixels; the limit is {limits.max_pixels:,}"
+            )
         self.sizes = {"signature": len(SIGNATURE) + 2, "header": first.size, "metadata": 0, "tiles": 0, "end": 0}
         self.metadata = b""
         self.samples_hash = b""
@@ -126,7 +128,9 @@ class Reader:
         self._offset = len(SIGNATURE) + 2
         self.version = (major, minor)
         if major > VERSION_MAJOR:
-            raise NewerVersionError(f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac")
+            raise NewerVersionError(
+                f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac"
+            )
         if major < 1:
             raise ContainerError(f"format version {major}.{minor} does not exist")
 
@@ -136,7 +140,9 @@ class Reader:
         while missing:  # in steps, so that a length that lies allocates nothing
             part = self._stream.read(min(missing, _READ_BYTES))
             if not part:
-                raise ContainerError(f"truncated at byte {self._offset + count - missing}: {missing:,} bytes are missing; copy the file again")
+                raise ContainerError(
+                    f"truncated at byte {self._offset + count - missing}: {missing:,} bytes are missing; copy the file again"
+                )
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
@@ -163,7 +169,9 @@ class Reader:
         crc = int.from_bytes(self._exactly(4), "little")
         self._offset += 4
         if zlib.crc32(head + payload) != crc:
-            raise ContainerError(f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match")
+            raise ContainerError(
+                f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match"
+            )
         return Chunk(head[:1], payload, offset, self._offset - offset)
 
 

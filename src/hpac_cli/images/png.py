@@ -96,7 +96,9 @@ def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         end = at + 12 + length
         if end > len(data):
-            raise InputError(f"PNG truncated: the {_show(name)} chunk at byte {at} declares {length:,} bytes, {max(0, len(data) - at - 12):,} are present")
+            raise InputError(
+                f"PNG truncated: the {_show(name)} chunk at byte {at} declares {length:,} bytes, {max(0, len(data) - at - 12):,} are present"
+            )
         body = data[at + 8 : at + 8 + length]
         if zlib.crc32(name + body) != int.from_bytes(data[end - 4 : end], "big"):
             raise InputError(f"PNG damaged: the checksum of the {_show(name)} chunk at byte {at} does not match")
@@ -129,8 +131,17 @@ def _parse_header(chunks: list[_Chunk]) -> _Geometry:
     if not chunks or chunks[0].type != b"IHDR" or len(chunks[0].data) != 13:
         raise InputError("PNG damaged: it does not begin with an IHDR chunk of 13 bytes")
     width, height, depth, colour_type, compression, filtering, interlace = struct.unpack(">IIBBBBB", chunks[0].data)
-    if not width or not height or depth not in _DEPTHS.get(colour_type, ()) or compression or filtering or interlace > 1:
-        raise InputError(f"PNG damaged: IHDR says {width} x {height}, depth {depth}, colour type {colour_type}, methods {compression}, {filtering}, {interlace}")
+    if (
+        not width
+        or not height
+        or depth not in _DEPTHS.get(colour_type, ())
+        or compression
+        or filtering
+        or interlace > 1
+    ):
+        raise InputError(
+            f"PNG damaged: IHDR says {width} x {height}, depth {depth}, colour type {colour_type}, methods {compression}, {filtering}, {interlace}"
+        )
     return _Geometry(width, height, depth, colour_type, interlace)
 
 

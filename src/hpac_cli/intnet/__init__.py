@@ -1,0 +1,1 @@
+"""The integer network HPAC: focus, layers, distributions, weights, and backends that agree."""

@@ -74,7 +74,9 @@ def normalise(distance: Tensor, level: Tensor, tables: dict[str, Tensor]) -> Ten
     return look_up(tables["asinh"], index).mul_(distance.sign())
 
 
-def features(near: Tensor, valid: Tensor, focus: Focus, parity: Tensor, bit_depth: int, tables: dict[str, Tensor]) -> Tensor:
+def features(
+    near: Tensor, valid: Tensor, focus: Focus, parity: Tensor, bit_depth: int, tables: dict[str, Tensor]
+) -> Tensor:
     """Assemble the network's inputs.
 
     Args:

@@ -16,7 +16,6 @@ from .lookup import look_up
 from .tables import (
     EXP_ENTRIES,
     INVERSE_BITS,
-    LOGIT_Q,
     MEAN_Q,
     NUM_SPREADS,
     POSITION_Q,
@@ -79,7 +78,13 @@ class Window(NamedTuple):
 
 
 def make_mixture(
-    outputs: Tensor, level: Tensor, base: Tensor, earlier: list[Tensor], lowest: Tensor, bit_depth: int, tables: dict[str, Tensor]
+    outputs: Tensor,
+    level: Tensor,
+    base: Tensor,
+    earlier: list[Tensor],
+    lowest: Tensor,
+    bit_depth: int,
+    tables: dict[str, Tensor],
 ) -> Mixture:
     """Read a head's outputs.
 

@@ -88,7 +88,9 @@ class Network:
             trunk = torch.cat([trunk, a.lift(torch.stack(known))], 1)
         return a.outputs(out, a.activations(hidden, trunk, low=0))
 
-    def mixture(self, plane: int, trunk: Tensor, focus: Focus, residuals: list[Tensor], green: Tensor, bit_depth: int) -> Mixture:
+    def mixture(
+        self, plane: int, trunk: Tensor, focus: Focus, residuals: list[Tensor], green: Tensor, bit_depth: int
+    ) -> Mixture:
         """The distribution of one plane's samples, given the earlier planes of the same pixels.
 
         Args:
@@ -135,7 +137,7 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
     Args:
         planes: (P, H, W) int32 samples.
     """
-    count, height, width = planes.shape
+    _, height, width = planes.shape
     padded = F.pad(planes, (RADIUS, RADIUS, RADIUS, 0))
     inside = F.pad(torch.ones_like(planes[:1], dtype=torch.bool), (RADIUS, RADIUS, RADIUS, 0))
     near, valid = (
@@ -143,14 +145,18 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
         for source in (padded, inside)
     )
     focus = find_focus(near, valid, network.fallback(bit_depth)[:, 0], bit_depth, network.tables)
-    y, x = torch.meshgrid(torch.arange(height, device=planes.device), torch.arange(width, device=planes.device), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(height, device=planes.device), torch.arange(width, device=planes.device), indexing="ij"
+    )
     inputs = features(near, valid, focus, parity(y.flatten(), x.flatten()), bit_depth, network.tables)
     # bands of rows that fit the cache; only the gates need their neighbours in other bands
     lines = max(1, _BAND // width)
     bands = [slice(top, min(top + lines, height)) for top in range(0, height, lines)]
     streams = [network.begin(band) for band in inputs.split(lines * width, 1)]
     margin, channels = network.shape.rows, network.shape.width
-    gates = torch.zeros(height + margin, width + 2 * margin, channels, dtype=network.arithmetic.gate_dtype, device=planes.device)
+    gates = torch.zeros(
+        height + margin, width + 2 * margin, channels, dtype=network.arithmetic.gate_dtype, device=planes.device
+    )
     for block in range(network.shape.blocks):
         values = []
         for band, stream in zip(bands, streams, strict=True):
@@ -158,7 +164,10 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
             gates[margin + band.start : margin + band.stop, margin:-margin] = gate.view(-1, width, channels)
             values.append(value)
         for i, band in enumerate(bands):
-            taps = [gates[margin + dy + band.start : margin + dy + band.stop, margin + dx : margin + dx + width] for dy, dx in network.taps]
+            taps = [
+                gates[margin + dy + band.start : margin + dy + band.stop, margin + dx : margin + dx + width]
+                for dy, dx in network.taps
+            ]
             gate = network.depthwise(block, taps).view(-1, channels)
             streams[i] = network.finish_block(block, streams[i], gate, values[i])
     residuals = list((planes.flatten(1) - focus.base).unbind(0))

@@ -84,24 +84,17 @@ def make_tables() -> dict[str, NDArray[np.int32]]:
     with localcontext() as context:
         context.prec = 50
         scales = [_TWO ** (Decimal(level) / 4 - 1) for level in range(NUM_LEVELS)]
-        thresholds = [
-            _round(PAIRS_LCM * _TWO ** (Decimal(2 * level - 1) / 8 - 1))
-            for level in range(1, NUM_LEVELS)
-        ]
+        thresholds = [_round(PAIRS_LCM * _TWO ** (Decimal(2 * level - 1) / 8 - 1)) for level in range(1, NUM_LEVELS)]
         spreads = [_TWO ** (Decimal(t) / 16 - 4) for t in range(NUM_SPREADS)]
         half = SIGMOID_LIMIT * SIGMOID_STEPS
         top = 1 << SIGMOID_BITS
-        upper = [
-            _round(top / (_ONE + (-Decimal(i) / SIGMOID_STEPS).exp())) for i in range(half + 1)
-        ]
+        upper = [_round(top / (_ONE + (-Decimal(i) / SIGMOID_STEPS).exp())) for i in range(half + 1)]
         upper[half] = top
         columns: dict[str, list[int]] = {
             "level_threshold": thresholds,
             "level_scale": [_round(s * (1 << POSITION_Q)) for s in scales],
             "level_limit": [_round(s * ASINH_LIMIT) for s in scales],
-            "level_reciprocal": [
-                _round(ASINH_STEPS * (1 << RECIPROCAL_BITS) / s) for s in scales
-            ],
+            "level_reciprocal": [_round(ASINH_STEPS * (1 << RECIPROCAL_BITS) / s) for s in scales],
             "asinh": [
                 min(127, _round(ASINH_GAIN * _asinh(Decimal(i) / ASINH_STEPS)))
                 for i in range(ASINH_LIMIT * ASINH_STEPS + 1)

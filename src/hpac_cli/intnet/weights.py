@@ -124,7 +124,11 @@ def check_weights(weights: Weights) -> None:
         layer = weights.layer(name)
         if layer.shift.min() < 0 or layer.shift.max() > 22 or layer.weight.min() < -127:
             raise ModelError(f"weights {weights.name}: {name} has shifts or weights out of range")
-        largest = 127 * np.abs(layer.weight.astype(np.int64)).sum(1) + np.abs(layer.bias.astype(np.int64)) + (1 << layer.shift.astype(np.int64))
+        largest = (
+            127 * np.abs(layer.weight.astype(np.int64)).sum(1)
+            + np.abs(layer.bias.astype(np.int64))
+            + (1 << layer.shift.astype(np.int64))
+        )
         if largest.max() >= _ACCUMULATOR_LIMIT:
             raise ModelError(f"weights {weights.name}: {name} could overflow 24 bits")
 
@@ -171,15 +175,15 @@ def weights_folder() -> Path:
 
 
 def load_by_name(name: str) -> Weights:
-    """Load shipped weights by name ("rgb", "grey").
+    """Load the newest shipped weights of a name ("rgb", "grey"), from NAME-VERSION.safetensors.
 
     Raises:
         ModelError: there are none of that name.
     """
-    path = weights_folder() / f"{name}.safetensors"
-    if not path.is_file():
-        raise ModelError(f"weights {name!r} are missing from this installation ({path}); install hpac again")
-    return read_weights(path)
+    paths = sorted(weights_folder().glob(f"{name}-*.safetensors"), key=lambda path: int(path.stem.rpartition("-")[2]))
+    if not paths:
+        raise ModelError(f"weights {name!r} are missing from this installation ({weights_folder()}); install hpac again")
+    return read_weights(paths[-1])
 
 
 def load_by_digest(digest: bytes) -> Weights:
@@ -192,4 +196,6 @@ def load_by_digest(digest: bytes) -> Weights:
         weights = read_weights(path)
         if weights.digest() == digest:
             return weights
-    raise ModelError(f"the file needs weights {digest.hex()}, which this installation lacks; install the hpac version that wrote it")
+    raise ModelError(
+        f"the file needs weights {digest.hex()}, which this installation lacks; install the hpac version that wrote it"
+    )

@@ -8,7 +8,9 @@ from hpac_cli.errors import InputError
 CONFIGS = Path(__file__).parent / "configs"
 
 
-def run(config: str, *, data: Path, out: Path, minutes: float, device: str, threads: int, report: Callable[[str], None]) -> None:
+def run(
+    config: str, *, data: Path, out: Path, minutes: float, device: str, threads: int, report: Callable[[str], None]
+) -> None:
     """Train from a config (a shipped name or a TOML file), then export to `out`/NAME.safetensors.
 
     Raises:

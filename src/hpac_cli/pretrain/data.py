@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from .histories import halve_chroma, recompress, stretch
+from .histories import LUMA, halve_chroma, recompress, stretch
+
+Samples = NDArray[Any]
+"""(H, W) or (H, W, 3), uint8 or uint16."""
 
 HELD_OUT = 12
 """One tile in so many is kept from training, to choose by."""
@@ -33,11 +37,11 @@ class Histories:
 class Source:
     """Tiles of one kind: (H, W) or (H, W, 3), unsigned 8 or 16 bit."""
 
-    tiles: list[NDArray[np.uint8] | NDArray[np.uint16]]
+    tiles: list[Samples]
     weight: float
 
 
-def read_tiles(path: Path, *, rgb: bool) -> list[NDArray[np.uint8] | NDArray[np.uint16]]:
+def read_tiles(path: Path, *, rgb: bool) -> list[Samples]:
     """Read the images of a zip pack or folder whose colour type is the one asked for."""
     tiles = []
     for data in _read_files(path):
@@ -55,7 +59,7 @@ def _read_files(path: Path) -> list[bytes]:
         return [pack.read(n) for n in sorted(pack.namelist()) if n.lower().endswith(IMAGE_SUFFIXES)]
 
 
-def split(tiles: Sequence[NDArray[np.uint8] | NDArray[np.uint16]]) -> tuple[list, list]:  # type: ignore[type-arg]
+def split(tiles: Sequence[Samples]) -> tuple[list[Samples], list[Samples]]:
     """Divide tiles into (training, held out), the same way every time."""
     return [t for i, t in enumerate(tiles) if i % HELD_OUT], list(tiles[::HELD_OUT])
 
@@ -82,10 +86,10 @@ class CropSampler:
         stacked = np.stack([np.atleast_3d(c).astype(np.int32) for c in crops])
         return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth
 
-    def _depth(self, crops: list[NDArray[np.uint16]]) -> int:
+    def _depth(self, crops: list[Samples]) -> int:
         return max(9, int(max(c.max() for c in crops)).bit_length())
 
-    def _crop(self, tiles: list) -> NDArray:  # type: ignore[type-arg]
+    def _crop(self, tiles: list[Samples]) -> Samples:
         rng, size = self.rng, self.size
         tile = tiles[rng.integers(len(tiles))]
         height, width = tile.shape[:2]
@@ -117,12 +121,10 @@ class CropSampler:
             return stretch(crop, self.rng)
         return crop
 
-    def _to_grey(self, crop: NDArray) -> NDArray:  # type: ignore[type-arg]
+    def _to_grey(self, crop: Samples) -> Samples:
         if crop.ndim == 2:
-            if crop.dtype == np.uint16:
-                return crop >> int(self.rng.integers(0, 3)) if self.rng.random() < 0.3 else crop
-            return crop
+            shallower = crop.dtype == np.uint16 and self.rng.random() < 0.3
+            return np.right_shift(crop, int(self.rng.integers(0, 3))) if shallower else crop
         choice = int(self.rng.integers(5))
-        if choice < 3:
-            return crop[..., choice]
-        return np.round(crop @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8)
+        grey: Samples = crop[..., choice] if choice < 3 else np.round(crop @ LUMA).astype(np.uint8)
+        return grey

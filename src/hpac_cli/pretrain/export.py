@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from hpac_cli.intnet.tables import LOGIT_Q, MEAN_Q, SPREAD_Q, make_tables
@@ -26,13 +27,15 @@ def export(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
         scaled = torch.floor(weight * torch.exp2(exponent)[:, None] + 0.5).clamp(-127, 127)
         arrays[f"{layer}.weight"] = scaled.numpy().astype(np.int8)
         arrays[f"{layer}.bias"] = torch.floor(bias * torch.exp2(exponent + ACTIVATION_Q) + 0.5).numpy().astype(np.int32)
-        arrays[f"{layer}.shift"] = (exponent.numpy() + ACTIVATION_Q - _output_q(layer, len(bias), shape)).astype(np.int32)
+        arrays[f"{layer}.shift"] = (exponent.numpy() + ACTIVATION_Q - _output_q(layer, len(bias), shape)).astype(
+            np.int32
+        )
     weights = Weights(name, shape, arrays)
     check_weights(weights)
     return weights
 
 
-def _output_q(layer: str, outputs: int, shape: Shape) -> np.ndarray:  # type: ignore[type-arg]
+def _output_q(layer: str, outputs: int, shape: Shape) -> NDArray[np.int64]:
     """Binary places of each output channel: what the float twin rounds to."""
     kind = layer.rpartition(".")[2]
     if layer == "input2" or (layer.startswith("blocks") and kind in ("out", "down")):

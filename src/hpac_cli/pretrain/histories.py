@@ -14,6 +14,9 @@ from PIL import Image
 
 Tile = NDArray[np.uint8]
 
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Weights of R, G, B in luma (ITU-R BT.601)."""
+
 
 def halve_chroma(tile: Tile, rng: np.random.Generator) -> Tile:
     """Store chroma at half resolution and interpolate it back.
@@ -25,13 +28,11 @@ def halve_chroma(tile: Tile, rng: np.random.Generator) -> Tile:
         The same shape; luma as it was, up to rounding.
     """
     samples = tile.astype(np.float32)
-    luma = samples @ np.float32([0.299, 0.587, 0.114])
+    luma = samples @ LUMA
     siting = rng.choice(["box", "bilinear", "cosited"], p=[0.25, 0.35, 0.4])
     rows = 1 if rng.random() < 0.15 else 2  # 4:2:2 or 4:2:0
     rounded = rng.random() < 0.7
-    blue, red = (
-        luma + _resample(samples[..., channel] - luma, siting, rows, rounded) for channel in (2, 0)
-    )
+    blue, red = (luma + _resample(samples[..., channel] - luma, siting, rows, rounded) for channel in (2, 0))
     green = (luma - 0.299 * red - 0.114 * blue) / 0.587
     return np.clip(np.round(np.stack([red, green, blue], -1)), 0, 255).astype(np.uint8)
 
@@ -74,4 +75,5 @@ def stretch(tile: Tile, rng: np.random.Generator) -> Tile:
     """Change contrast and gamma in 8 bits, which leaves values unused."""
     gain, gamma = rng.uniform(0.7, 1.5), np.exp(rng.uniform(-0.4, 0.4))
     curve = np.clip(np.round(255 * (np.arange(256) / 255) ** gamma * gain + rng.uniform(-20, 20)), 0, 255)
-    return curve.astype(np.uint8)[tile]
+    stretched: Tile = curve.astype(np.uint8)[tile]
+    return stretched

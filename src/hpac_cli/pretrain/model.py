@@ -34,9 +34,15 @@ class _Quantise(torch.autograd.Function):
         return y.clamp_(low, high).mul_(1 / scale).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override, no-untyped-def]
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]
         (inside,) = ctx.saved_tensors
         return grad * inside, None, None, None
+
+
+def round_to(x: Tensor, places: int, low: int, high: int) -> Tensor:
+    """Round to multiples of 2**-places, at least low and at most high of them, straight-through."""
+    rounded: Tensor = _Quantise.apply(x, float(1 << places), low, high)  # type: ignore[no-untyped-call]
+    return rounded
 
 
 def weight_exponents(weight: Tensor) -> Tensor:
@@ -70,13 +76,17 @@ class Layer(nn.Module):
 class CausalDepthwise(nn.Module):
     """Masked depth-wise convolution, `rows` up, slope 2, own position included."""
 
+    place: Tensor
+
     def __init__(self, channels: int, rows: int) -> None:
         super().__init__()
         self.rows = rows
         taps = causal_offsets(rows, rows, centre=True)
         self.weight = nn.Parameter(torch.randn(channels, len(taps)) / len(taps) ** 0.5)
         self.bias = nn.Parameter(torch.ones(channels))
-        self.register_buffer("place", torch.tensor([(dy + rows) * (2 * rows + 1) + dx + rows for dy, dx in taps]), persistent=False)
+        self.register_buffer(
+            "place", torch.tensor([(dy + rows) * (2 * rows + 1) + dx + rows for dy, dx in taps]), persistent=False
+        )
 
     def forward(self, x: Tensor, quantise: bool) -> Tensor:
         """(B, H, W, C) to the same shape; float32 inside, where the CPU's kernel is fastest."""
@@ -105,13 +115,14 @@ class Block(nn.Module):
         gate = activate(self.depthwise(gate, quantise), quantise)
         stream = stream + self.out(activate(gate * value, quantise), quantise).to(stream.dtype)
         hidden = activate(self.up(activate(stream, quantise), quantise), quantise, low=0)
-        return stream + self.down(hidden, quantise).to(stream.dtype)
+        after: Tensor = stream + self.down(hidden, quantise).to(stream.dtype)
+        return after
 
 
 def activate(x: Tensor, quantise: bool, low: int = -127) -> Tensor:
     """Bring activations to int8's range (low = 0: ReLU), rounding only under quantisation."""
     if quantise:
-        return _Quantise.apply(x, float(1 << ACTIVATION_Q), low, 127)  # type: ignore[no-any-return]
+        return round_to(x, ACTIVATION_Q, low, 127)
     return F.hardtanh(x, low / (1 << ACTIVATION_Q), 127 / (1 << ACTIVATION_Q))
 
 
@@ -127,7 +138,8 @@ class Head(nn.Module):
             self.out.bias[shape.components : 2 * shape.components] = torch.linspace(-0.2, 0.2, shape.components)
 
     def forward(self, x: Tensor, quantise: bool) -> Tensor:
-        return self.out(activate(self.hidden(x, quantise), quantise, low=0), quantise)
+        parameters: Tensor = self.out(activate(self.hidden(x, quantise), quantise, low=0), quantise)
+        return parameters
 
 
 class Hpac(nn.Module):
@@ -178,11 +190,7 @@ class Hpac(nn.Module):
             trunk = activate(stream, quantise).to(torch.bfloat16)
             outputs = []
             for index, head in enumerate(self.heads):
-                extra = [
-                    normalise(residual[p], focus.level[q], tables)
-                    for p in range(index)
-                    for q in (p, index)
-                ]
+                extra = [normalise(residual[p], focus.level[q], tables) for p in range(index) for q in (p, index)]
                 z = torch.cat([trunk, *[(e.to(trunk.dtype) * unit)[..., None] for e in extra]], -1)
                 outputs.append(head(z, quantise))
         bits = [
@@ -216,7 +224,9 @@ def plane_fallback(planes: Tensor, bit_depth: int) -> Tensor:
     return fallback
 
 
-def code_length(out: Tensor, planes: Tensor, bit_depth: int, residual: Tensor, level: Tensor, components: int, quantise: bool) -> Tensor:
+def code_length(
+    out: Tensor, planes: Tensor, bit_depth: int, residual: Tensor, level: Tensor, components: int, quantise: bool
+) -> Tensor:
     """Bits that a mixture of discretised logistics spends on each sample of one plane.
 
     Args:
@@ -232,10 +242,10 @@ def code_length(out: Tensor, planes: Tensor, bit_depth: int, residual: Tensor, l
     index = out.shape[-1] // components - 3
     logit, mean, spread, *follow = out.unflatten(-1, (3 + index, components)).unbind(-2)
     if quantise:
-        logit = _Quantise.apply(logit, float(1 << LOGIT_Q), -32767, 32767)
-        mean = _Quantise.apply(mean, float(1 << MEAN_Q), -32767, 32767)
-        spread = _Quantise.apply(spread, float(1 << SPREAD_Q), -32767, 32767)
-        follow = [_Quantise.apply(f, float(1 << MEAN_Q), -32767, 32767) for f in follow]
+        logit = round_to(logit, LOGIT_Q, -32767, 32767)
+        mean = round_to(mean, MEAN_Q, -32767, 32767)
+        spread = round_to(spread, SPREAD_Q, -32767, 32767)
+        follow = [round_to(f, MEAN_Q, -32767, 32767) for f in follow]
     log_scale = level.float()[..., None] / 4 - 1
     scale = torch.exp2(log_scale)
     centre = mean * scale

@@ -48,7 +48,9 @@ def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[An
     """Read every pack of the config from the folder `data`; return training and held-out tiles."""
     sources, held_out = [], []
     for entry in config.sources:
-        tiles = [t for pack in entry["packs"] for t in read_tiles(data / pack, rgb=entry.get("rgb", config.planes == 3))]
+        tiles = [
+            t for pack in entry["packs"] for t in read_tiles(data / pack, rgb=entry.get("rgb", config.planes == 3))
+        ]
         kept = [t for t in tiles if min(t.shape[:2]) >= config.crop + 2]
         train, held = split(kept)
         # a batch has one bit depth, so tiles of 8 and of more bits are drawn apart
@@ -68,7 +70,9 @@ class Trainer:
         self.device = torch.device(device)
         self.net = Hpac(Shape(planes=config.planes, **config.shape)).to(self.device)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
+        )
         sources, self.held_out = read_sources(config, data)
         self.sampler = CropSampler(sources, config.planes, config.crop, Histories(**config.histories), config.seed)
         self.update = 0
@@ -160,7 +164,12 @@ def train(config: Config, *, data: Path, out: Path, seconds: float, device: str,
         trainer.seconds = before + time.monotonic() - start
         shown += loss / LOG_EVERY
         if trainer.update % LOG_EVERY == 0:
-            row = [trainer.update, trainer.update * config.batch * config.crop**2, round(trainer.seconds, 1), round(shown, 4)]
+            row = [
+                trainer.update,
+                trainer.update * config.batch * config.crop**2,
+                round(trainer.seconds, 1),
+                round(shown, 4),
+            ]
             with log.open("a", newline="") as file:
                 csv.writer(file).writerow(row)
             report(f"{config.name}: update {row[0]}, {row[2]} s, {row[3]} bpsp")

@@ -14,7 +14,11 @@ from .float32 import Float32
 from .int8 import Int8
 from .reference import Reference
 
-BACKENDS = {"int8": Int8, "float32": Float32, "reference": Reference}
+BACKENDS: dict[str, type[Int8] | type[Float32] | type[Reference]] = {
+    "int8": Int8,
+    "float32": Float32,
+    "reference": Reference,
+}
 """By name, fastest first."""
 
 

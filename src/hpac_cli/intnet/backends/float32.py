@@ -34,7 +34,9 @@ class Float32:
         self.device = device
 
     def prepare(self, layer: IntegerLayer) -> Scaled:
-        weight, bias, shift = (torch.from_numpy(a).to(self.device).double() for a in (layer.weight, layer.bias, layer.shift))
+        weight, bias, shift = (
+            torch.from_numpy(a).to(self.device).double() for a in (layer.weight, layer.bias, layer.shift)
+        )
         unit = torch.exp2(-shift)
         half = torch.where(shift > 0, 0.5, 0.0)
         return Scaled((weight * unit[:, None]).t().float().contiguous(), (bias * unit + half).float())

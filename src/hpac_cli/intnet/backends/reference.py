@@ -27,7 +27,9 @@ class Reference:
         self.device = device
 
     def prepare(self, layer: IntegerLayer) -> _Layer:
-        weight, bias, shift = (torch.from_numpy(a).to(self.device).long() for a in (layer.weight, layer.bias, layer.shift))
+        weight, bias, shift = (
+            torch.from_numpy(a).to(self.device).long() for a in (layer.weight, layer.bias, layer.shift)
+        )
         return _Layer(weight.t(), bias, shift)
 
     prepare_depthwise = prepare

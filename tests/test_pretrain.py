@@ -1,0 +1,107 @@
+"""Training is resumable, and what it exports is what it trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_network
+from PIL import Image as PillowImage
+
+from hpac_cli.codec.tiles import encode_tile
+from hpac_cli.errors import InputError, ModelError
+from hpac_cli.intnet.planes import to_planes
+from hpac_cli.intnet.weights import load_by_name, read_weights, write_weights
+from hpac_cli.pretrain import run
+from hpac_cli.pretrain.export import export
+from hpac_cli.pretrain.model import Hpac
+from hpac_cli.pretrain.train import Config, Trainer, train
+
+SMALL = {"width": 8, "blocks": 1, "head": 8, "components": 2}
+ALL = {"chroma": 0.4, "jpeg": 0.3, "stretch": 0.3}
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "tiles").mkdir()
+    for i in range(14):
+        PillowImage.fromarray(photograph[20 * i : 20 * i + 72, 40 * i : 40 * i + 72]).save(folder / "tiles" / f"{i:02}.png")
+    return folder
+
+
+def make_config(planes: int = 3) -> Config:
+    source = {"packs": ["tiles"], "weight": 1.0, "rgb": True}
+    return Config("small", planes, 8, [source], crop=32, batch=2, quantise_from=0.5, shape=SMALL, histories=ALL)
+
+
+@pytest.mark.parametrize("planes", [1, 3])
+def test_training_lowers_the_loss(data: Path, planes: int) -> None:
+    trainer = Trainer(make_config(planes), data, "cpu")
+    losses = [trainer.step() for _ in range(8)]
+    assert np.isfinite(losses).all()
+    assert np.mean(losses[-3:]) < losses[0]
+
+
+def test_a_resumed_training_takes_the_same_path(data: Path) -> None:
+    straight = Trainer(make_config(), data, "cpu")
+    expected = [straight.step() for _ in range(6)]
+    first = Trainer(make_config(), data, "cpu")
+    losses = [first.step() for _ in range(3)]
+    second = Trainer(make_config(), data, "cpu")
+    second.load(first.state())
+    losses += [second.step() for _ in range(3)]
+    assert losses == expected
+
+
+def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:
+    train(make_config(), data=data, out=tmp_path, seconds=0, device="cpu", report=lambda _line: None)
+    trainer = train(make_config(), data=data, out=tmp_path, seconds=60, device="cpu", report=lambda _line: None)
+    assert trainer.update == 8
+    assert (tmp_path / "small.checkpoint").exists()
+
+
+def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: np.ndarray) -> None:
+    """Integer code length of real words against the float twin's estimate."""
+    trainer = Trainer(make_config(), data, "cpu")
+    for _ in range(8):
+        trainer.step()
+    weights = export("small", trainer.net.shape, trainer.average)
+    write_weights(weights, tmp_path / "small.safetensors")
+    again = read_weights(tmp_path / "small.safetensors")
+    assert again.digest() == weights.digest()
+    planes = to_planes(torch.from_numpy(photograph[:64, :64].astype(np.int32)).permute(2, 0, 1).contiguous())
+    net = Hpac(trainer.net.shape)
+    net.load_state_dict(trainer.average)
+    with torch.no_grad():
+        estimate = net(planes[:, None], 8, True).sum().item()
+    assert 8 * len(encode_tile(make_network(again), planes, 8)) == pytest.approx(estimate, rel=0.01)
+
+
+@pytest.mark.parametrize("text", [b"", b"not weights", b"\x80" + bytes(100)])
+def test_files_that_are_no_weights_are_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(text)
+    with pytest.raises(ModelError, match="bad.safetensors"):
+        read_weights(path)
+
+
+def test_weights_that_could_overflow_are_refused(tmp_path: Path) -> None:
+    weights = load_by_name("grey")
+    weights.arrays["input.bias"][0] = 1 << 24
+    write_weights(weights, tmp_path / "wild.safetensors")
+    with pytest.raises(ModelError, match=r"input could overflow"):
+        read_weights(tmp_path / "wild.safetensors")
+
+
+def test_missing_arrays_are_named(tmp_path: Path) -> None:
+    weights = load_by_name("grey")
+    del weights.arrays["blocks.1.gate.shift"]
+    write_weights(weights, tmp_path / "part.safetensors")
+    with pytest.raises(ModelError, match=r"blocks\.1\.gate\.shift"):
+        read_weights(tmp_path / "part.safetensors")
+
+
+def test_unknown_configs_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="shipped are grey, rgb"):
+        run("cmyk", data=tmp_path, out=tmp_path, minutes=1, device="cpu", threads=0, report=lambda _line: None)

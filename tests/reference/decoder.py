@@ -1,0 +1,297 @@
+"""A second decoder, slow and plain, written from docs/format.md and nothing of hpac_cli.
+
+It decodes one pixel at a time in Python integers (layers as int64 dot products), with a range
+decoder of its own. It catches what round trips cannot: one mistake made twice.
+"""
+
+import hashlib
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+
+def window(rows: int, centre: bool) -> list[tuple[int, int]]:
+    return [
+        (dy, dx)
+        for dy in range(-rows, 1)
+        for dx in range(-rows, rows + 1)
+        if (dx < -2 * dy if dy else dx < 0 or (centre and dx == 0))
+    ]
+
+
+def clamp(v: int, low: int, high: int) -> int:
+    return min(max(v, low), high)
+
+
+class Weights:
+    def __init__(self, path: Path) -> None:
+        with safe_open(path, framework="numpy") as file:
+            self.shape = json.loads(file.metadata()["hpac"])["shape"]
+            self.arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        self.table = {n[6:]: [int(v) for v in a] for n, a in self.arrays.items() if n.startswith("table.")}
+        self.wide = {n: a.astype(np.int64) for n, a in self.arrays.items()}
+
+    def digest(self) -> bytes:
+        sha = hashlib.sha256(json.dumps(self.shape, sort_keys=True).encode())
+        for name in sorted(self.arrays):
+            array = self.arrays[name]
+            sha.update(name.encode() + b"\0")
+            sha.update(b"".join(n.to_bytes(4, "little") for n in (array.ndim, *array.shape)))
+            sha.update(array.astype("<i4").tobytes())
+        return sha.digest()[:8]
+
+    def layer(self, name: str, x: np.ndarray) -> np.ndarray:
+        return self._shift(name, self.wide[f"{name}.weight"] @ x)
+
+    def depthwise(self, name: str, taps: np.ndarray) -> np.ndarray:
+        return self._shift(name, (self.wide[f"{name}.weight"] * taps.T).sum(1))
+
+    def _shift(self, name: str, sums: np.ndarray) -> np.ndarray:
+        shift = self.wide[f"{name}.shift"]
+        half = np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
+        return (sums + self.wide[f"{name}.bias"] + half) >> shift
+
+
+class RangeDecoder:
+    def __init__(self, data: bytes) -> None:
+        self.words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
+        self.at, self.lower, self.range = 0, 0, (1 << 64) - 1
+        self.point = self._next() << 32 | self._next()
+
+    def _next(self) -> int:
+        word = self.words[self.at] if self.at < len(self.words) else 0
+        self.at += 1
+        return word
+
+    def decode(self, cumulative: list[int]) -> int:
+        columns = len(cumulative) + 1
+        reduced = [c - (c * columns >> 24) for c in cumulative]
+        edges = [0, *(r + k + 1 for k, r in enumerate(reduced)), 1 << 24]
+        scale = self.range >> 24
+        quantile = (self.point - self.lower) % (1 << 64) // scale
+        column = max(k for k in range(columns) if edges[k] <= quantile)
+        self.lower = (self.lower + scale * edges[column]) % (1 << 64)
+        self.range = scale * (edges[column + 1] - edges[column])
+        if self.range < 1 << 32:
+            self.lower, self.range = (self.lower << 32) % (1 << 64), self.range << 32
+            self.point = (self.point << 32) % (1 << 64) | self._next()
+        return column - 1
+
+
+class Tile:
+    def __init__(self, weights: Weights, height: int, width: int, bit_depth: int, data: bytes) -> None:
+        self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
+        self.planes, self.k = weights.shape["planes"], weights.shape["components"]
+        self.coder = RangeDecoder(data)
+        self.sample: list[dict[tuple[int, int], int]] = [{} for _ in range(self.planes)]
+        self.gates: list[dict[tuple[int, int], np.ndarray]] = [{} for _ in range(weights.shape["blocks"])]
+
+    def decode(self) -> np.ndarray:
+        for t in range(self.width + 2 * (self.height - 1)):
+            pixels = [(y, t - 2 * y) for y in range(self.height) if 0 <= t - 2 * y < self.width]
+            states = [self.look(y, x) for y, x in pixels]
+            for p in range(self.planes):
+                residuals = self.decode_plane(p, pixels, states)
+                for (y, x), (_, focus, earlier), residual in zip(pixels, states, residuals, strict=True):
+                    earlier.append(residual)
+                    self.sample[p][y, x] = focus[p][0] + residual
+        out = np.array([[[s[y, x] for x in range(self.width)] for y in range(self.height)] for s in self.sample])
+        return out if self.planes == 1 else np.stack([out[1] + out[0], out[0], out[2] + out[0]])
+
+    def normalise(self, d: int, level: int) -> int:
+        t = self.w.table
+        i = min((min(abs(d), t["level_limit"][level]) * t["level_reciprocal"][level] + (1 << 17)) >> 18, 4096)
+        return t["asinh"][i] if d >= 0 else -t["asinh"][i]
+
+    def focus(self, p: int, y: int, x: int) -> tuple[int, int]:
+        near = {o: self.sample[p].get((y + o[0], x + o[1])) for o in window(3, False)}
+        w, n, nw, ne, ww, nn = (near[o] for o in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)))
+        if nw is not None:
+            base = max(min(max(w, n), w + n - nw), min(w, n))
+        elif w is not None:
+            base = w
+        elif n is not None:
+            base = n
+        else:
+            base = 1 << (self.depth - 1) if p == 0 else 0
+        pairs = [(a, b) for a, b in ((w, nw), (n, nw), (ne, n), (w, ww), (n, nn)) if a is not None and b is not None]
+        if not pairs:
+            return base, min(20 + 4 * max(self.depth - 8, 0), 72)
+        total = 2 + sum(abs(a - b) for a, b in pairs)
+        return base, sum(threshold <= total * (60 // len(pairs)) for threshold in self.w.table["level_threshold"])
+
+    def look(self, y: int, x: int) -> tuple[np.ndarray, list[tuple[int, int]], list[int]]:
+        """Run the trunk for one pixel."""
+        focus = [self.focus(p, y, x) for p in range(self.planes)]
+        inputs = []
+        for dy, dx in window(3, False):
+            for p, (base, level) in enumerate(focus):
+                v = self.sample[p].get((y + dy, x + dx))
+                inputs.append(0 if v is None else self.normalise(v - base, level))
+        inputs += [2 * level - 24 for _, level in focus]
+        middle = [1 << (self.depth - 1)] + [0] * (self.planes - 1)
+        inputs += [((base - m) * 64) >> self.depth for (base, _), m in zip(focus, middle, strict=True)]
+        px, py = (16 if v % 2 else -16 for v in (x, y))
+        inputs += [px, py, px * py // 16]
+        stream = np.clip(self.w.layer("input2", np.clip(self.w.layer("input", np.array(inputs)), 0, 127)), -32767, 32767)
+        taps = window(self.w.shape["rows"], True)
+        for b, gates in enumerate(self.gates):
+            narrow = np.clip((stream + 8) >> 4, -127, 127)
+            gates[y, x] = np.clip(self.w.layer(f"blocks.{b}.gate", narrow), -127, 127)
+            value = np.clip(self.w.layer(f"blocks.{b}.value", narrow), -127, 127)
+            zero = np.zeros_like(value)
+            near = np.stack([gates.get((y + dy, x + dx), zero) for dy, dx in taps])
+            gate = np.clip(self.w.depthwise(f"blocks.{b}.depthwise", near), -127, 127)
+            product = np.clip((gate * value + 8) >> 4, -127, 127)
+            stream = np.clip(stream + self.w.layer(f"blocks.{b}.out", product), -32767, 32767)
+            hidden = np.clip(self.w.layer(f"blocks.{b}.up", np.clip((stream + 8) >> 4, -127, 127)), 0, 127)
+            stream = np.clip(stream + self.w.layer(f"blocks.{b}.down", hidden), -32767, 32767)
+        return np.clip((stream + 8) >> 4, -127, 127), focus, []
+
+    def mixture(self, p: int, y: int, x: int, state: tuple) -> "Mixture":
+        trunk, focus, earlier = state
+        known = [self.normalise(e, focus[level][1]) for q, e in enumerate(earlier) for level in (q, p)]
+        hidden = np.clip(self.w.layer(f"heads.{p}.hidden", np.concatenate([trunk, known]).astype(np.int64)), 0, 127)
+        out = np.clip(self.w.layer(f"heads.{p}.out", hidden), -32767, 32767)
+        groups = [[int(v) for v in group] for group in out.reshape(3 + p, self.k)]
+        low = (-self.sample[0][y, x] if p else 0) - focus[p][0]
+        return Mixture(self.w.table, groups, focus[p][1], earlier, low, low + (1 << self.depth) - 1)
+
+    def decode_plane(self, p: int, pixels: list[tuple[int, int]], states: list) -> list[int]:
+        found = [self.mixture(p, y, x, state) for (y, x), state in zip(pixels, states, strict=True)]
+        for m in found:
+            masses = [m.mass(m.start, m.exponent, k) >> 6 for k in range(23)]
+            m.bucket = self.coder.decode([0, *masses, 1 << 24]) - 1
+            m.low_end = m.start + (m.bucket << m.exponent)
+            m.left = 0 if m.bucket in (-1, 22) else m.exponent
+        while any(m.left for m in found):
+            rounds = [(m, m.left, m.left > m.plain) for m in found if m.left]
+            for m, e, modelled in sorted(rounds, key=lambda r: not r[2]):
+                b = min(e, 3 if modelled else 4)
+                m.left = e - b
+                if modelled:
+                    mass = [m.mass(m.low_end, m.left, min(k, 1 << b)) for k in range(9)]
+                    total = mass[-1] - mass[0]
+                    share = [
+                        ((v - mass[0]) << 24) // total if total else min(k, 1 << b) << (24 - b)
+                        for k, v in enumerate(mass)
+                    ]
+                else:
+                    share = [min(k, 1 << b) << (24 - b) for k in range(17)]
+                m.low_end += self.coder.decode(share) << m.left
+        for m in found:
+            if m.bucket in (-1, 22):
+                d = self.escape(m.exponent)
+                m.low_end = m.start - 1 - d if m.bucket < 0 else m.start + (22 << m.exponent) + d
+        return [m.low_end for m in found]
+
+    def escape(self, exponent: int) -> int:
+        def bits(count: int) -> int:
+            value = 0
+            for _ in range(count):
+                value = 2 * value + self.coder.decode([0, 1 << 23, 1 << 24])
+            return value
+
+        size = 0
+        while bits(1):
+            size += 1
+        count = 1 << size | bits(size)
+        return (count - 1) << exponent | bits(exponent)
+
+
+class Mixture:
+    def __init__(self, table: dict, groups: list, level: int, earlier: list[int], low: int, high: int) -> None:
+        self.table, self.low, self.high = table, low, high
+        logits, means, spreads, *follow = groups
+        scale = table["level_scale"][level]
+        self.mean = []
+        for i, m in enumerate(means):
+            centre = m * scale + sum(c[i] * 64 * clamp(e, -scale, scale) for c, e in zip(follow, earlier, strict=True))
+            self.mean.append(clamp((centre + 128) >> 8, -(1 << 24), 1 << 24))
+        self.spread = [clamp(r + 4 * level + 32, 0, 336) for r in spreads]
+        masses = [table["exp"][min(max(logits) - a, 416)] for a in logits]
+        running = [sum(masses[: i + 1]) * 4096 // sum(masses) for i in range(len(masses))]
+        self.weight = [v - u for u, v in zip([0, *running], running, strict=False)]
+        big = [i for i, w in enumerate(self.weight) if w >= 128]
+        c = sum(w * u for w, u in zip(self.weight, self.mean, strict=True)) >> 12
+        reach = max(abs(self.mean[i] - c) + 6 * table["spread"][self.spread[i]] for i in big)
+        self.exponent = next((e for e in range(17) if 704 << e >= reach), 17)
+        start = ((c + 32) >> 6) - (11 << self.exponent)
+        self.start = max(min(start, high + 1 - (22 << self.exponent)), low)
+        self.plain = max(0, (min(self.spread[i] for i in big) >> 4) - 7)
+        self.bucket = self.low_end = self.left = 0
+
+    def mass(self, start: int, e: int, k: int) -> int:
+        edge = start + (k << e)
+        if edge <= self.low:
+            return 0
+        if edge > self.high:
+            return 1 << 30
+        total = 0
+        for w, u, t in zip(self.weight, self.mean, self.spread, strict=True):
+            inverse = self.table["spread_inverse"][max(t, 16 * e)]
+            a = clamp(((64 * start - 32 - u) * inverse) >> 10, -(1 << 28), 1 << 28)
+            step = (inverse * 64 << e) >> 10
+            total += w * self.table["sigmoid"][clamp((a + 512 + 4096 * 1024 + k * step) >> 10, 0, 8192)]
+        return total
+
+
+class Fields:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def take(self, count: int) -> bytes:
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def varint(self) -> int:
+        value = shift = 0
+        while True:
+            (byte,) = self.take(1)
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+
+
+def decode(data: bytes, weights_folder: Path) -> np.ndarray:
+    """Decode .hpac bytes to samples (H, W, C)."""
+    known = {w.digest(): w for w in map(Weights, sorted(weights_folder.glob("*.safetensors")))}
+    file = Fields(data)
+    assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
+    assert file.take(2)[0] == 1
+    tiles, header, end = [], b"", b""
+    while file.at < len(data):
+        begin = file.at
+        kind, length = file.take(1), file.varint()
+        payload = file.take(length)
+        assert zlib.crc32(data[begin : file.at]) == int.from_bytes(file.take(4), "little")
+        if kind == b"H":
+            header = payload
+        elif kind == b"T":
+            tiles.append(payload)
+        elif kind == b"E":
+            end = payload
+    fields = Fields(header)
+    _, width, height, depth, side, num_parts = (fields.varint() for _ in range(6))
+    parts = [(fields.varint(), fields.take(8)) for _ in range(num_parts)]
+    samples = np.zeros((height, width, sum(channels for channels, _ in parts)), np.uint8)
+    stream = iter(tiles)
+    for y in range(0, height, side):
+        for x in range(0, width, side):
+            first = 0
+            for channels, digest in parts:
+                tile = Fields(next(stream))
+                _, mode = tile.varint(), tile.varint()
+                h, w, rest = min(side, height - y), min(side, width - x), tile.data[tile.at :]
+                if mode == 1:
+                    part = np.frombuffer(zlib.decompress(rest), np.uint8).reshape(h, w, channels)
+                else:
+                    part = Tile(known[digest], h, w, depth, rest).decode().transpose(1, 2, 0)
+                samples[y : y + h, x : x + w, first : first + channels] = part
+                first += channels
+    assert hashlib.sha256(samples.tobytes()).digest() == end
+    return samples

@@ -1,6 +1,6 @@
 """Writes tests/golden anew. Run it by hand, only when a format version is added: old files stay.
 
-    python tests/make_golden.py VERSION
+python tests/make_golden.py VERSION
 """
 
 import hashlib

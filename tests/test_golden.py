@@ -58,7 +58,9 @@ def test_the_encoder_still_writes_the_golden_file(name: str) -> None:
 
 def layer_hashes(planes: int, networks: Networks, photograph: np.ndarray) -> dict[str, str]:
     """Hashes of what the network says of one real tile."""
-    network = networks.by_digest(read_weights(weights_folder() / f"{'rgb' if planes == 3 else 'grey'}-1.safetensors").digest())
+    network = networks.by_digest(
+        read_weights(weights_folder() / f"{'rgb' if planes == 3 else 'grey'}-1.safetensors").digest()
+    )
     samples = torch.from_numpy(photograph[64:96, 64:112, :planes].astype(np.int32)).permute(2, 0, 1).contiguous()
     tile = to_planes(samples)
     result = run_tile(network, tile, 8)

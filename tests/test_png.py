@@ -196,7 +196,11 @@ def test_conformance_files_come_back_or_are_refused(folder: str) -> None:
         again = images.write(image)
         assert images.read(again).equals(image)
         assert chunks_of(again) == chunks_of(data), path.name
-        with PillowImage.open(io.BytesIO(data)) as picture, PillowImage.open(io.BytesIO(again)) as copy:
+        try:
+            picture = PillowImage.open(io.BytesIO(data))
+        except ValueError:  # Pillow refuses long texts, which hpac keeps
+            continue
+        with picture, PillowImage.open(io.BytesIO(again)) as copy:
             assert picture.mode == copy.mode
             assert np.array_equal(np.asarray(picture), np.asarray(copy)), path.name
     assert taken > 5

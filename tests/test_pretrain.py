@@ -26,7 +26,9 @@ def data(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Pa
     folder = tmp_path_factory.mktemp("data")
     (folder / "tiles").mkdir()
     for i in range(14):
-        PillowImage.fromarray(photograph[20 * i : 20 * i + 72, 40 * i : 40 * i + 72]).save(folder / "tiles" / f"{i:02}.png")
+        PillowImage.fromarray(photograph[20 * i : 20 * i + 72, 40 * i : 40 * i + 72]).save(
+            folder / "tiles" / f"{i:02}.png"
+        )
     return folder
 
 
@@ -82,7 +84,7 @@ def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: 
 def test_files_that_are_no_weights_are_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "bad.safetensors"
     path.write_bytes(text)
-    with pytest.raises(ModelError, match="bad.safetensors"):
+    with pytest.raises(ModelError, match=r"bad\.safetensors"):
         read_weights(path)
 
 

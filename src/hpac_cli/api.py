@@ -53,7 +53,8 @@ class Options:
     force: bool = False
     """Overwrite outputs that exist."""
     threads: int = 0
-    """Processor threads; 0 for as many as torch thinks right. Changes no byte of any output."""
+    """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
+    Changes no byte of any output."""
     backend: str = ""
     """Arithmetic: int8, float32, reference, or "" for the fastest that is exact here."""
     limits: Limits = DEFAULT_LIMITS
@@ -92,7 +93,14 @@ class Session:
         from .codec.encode import encode_image
 
         with self._count("encode", image.samples.size) as advance:
-            encode_image(image, stream, networks=self.networks, tile=self.options.tile, progress=advance)
+            encode_image(
+                image,
+                stream,
+                networks=self.networks,
+                tile=self.options.tile,
+                workers=max(1, self.options.threads),
+                progress=advance,
+            )
 
     def open(self, stream: BinaryIO) -> Reader:
         """Read an .hpac stream's header and metadata."""
@@ -106,7 +114,7 @@ class Session:
 
         header = reader.header
         with self._count(step, header.width * header.height * header.channels) as advance:
-            return decode_image(reader, networks=self.networks, progress=advance)
+            return decode_image(reader, networks=self.networks, workers=max(1, self.options.threads), progress=advance)
 
     @contextmanager
     def _count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:

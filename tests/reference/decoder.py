@@ -136,7 +136,9 @@ class Tile:
         inputs += [((base - m) * 64) >> self.depth for (base, _), m in zip(focus, middle, strict=True)]
         px, py = (16 if v % 2 else -16 for v in (x, y))
         inputs += [px, py, px * py // 16]
-        stream = np.clip(self.w.layer("input2", np.clip(self.w.layer("input", np.array(inputs)), 0, 127)), -32767, 32767)
+        stream = np.clip(
+            self.w.layer("input2", np.clip(self.w.layer("input", np.array(inputs)), 0, 127)), -32767, 32767
+        )
         taps = window(self.w.shape["rows"], True)
         for b, gates in enumerate(self.gates):
             narrow = np.clip((stream + 8) >> 4, -127, 127)

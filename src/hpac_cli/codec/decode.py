@@ -1,5 +1,7 @@
 """.hpac bytes to image: batches of tiles at once, checked against the stored hash."""
 
+import math
+import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from .encode import hash_samples
 from .kinds import KIND_NAMES
 from .networks import Networks
 from .tiles import Box, decode_tiles, tile_boxes
+from .workers import spread
 
 BATCH_PIXELS = 1 << 20
 """Tiles decoded side by side hold at most so many pixels: bounds memory."""
@@ -34,10 +37,13 @@ class _Job:
     tile: TileChunk
 
 
-def decode_image(reader: Reader, *, networks: Networks, progress: Callable[[int], None] = lambda _: None) -> Image:
+def decode_image(
+    reader: Reader, *, networks: Networks, workers: int = 1, progress: Callable[[int], None] = lambda _: None
+) -> Image:
     """Decode the image of an opened container.
 
     Args:
+        workers: processes to spread the tiles over.
         progress: called with the number of samples done since the last call.
 
     Raises:
@@ -45,14 +51,28 @@ def decode_image(reader: Reader, *, networks: Networks, progress: Callable[[int]
         ModelError: the weights it names are not installed.
     """
     header = reader.header
-    samples = np.zeros((header.height, header.width, header.channels), np.uint8)
     for digest in {part.weights_digest for part in header.parts}:
         networks.by_digest(digest)  # a missing set is reported before any work
-    for batch in _batches(_jobs(reader)):
-        _decode_batch(batch, header, samples, networks, progress)
+    num_tiles = -(-header.height // header.tile) * -(-header.width // header.tile)
+    workers = min(workers, num_tiles)
+    samples = _shared_samples((header.height, header.width, header.channels), shared=workers > 1)
+
+    def work(batch: list[_Job], advance: Callable[[int], None]) -> None:
+        _decode_batch(batch, header, samples, networks, advance)
+
+    size = min(BATCH_PIXELS, -(-header.width * header.height // workers))
+    for _ in spread(work, _batches(_jobs(reader), size * len(header.parts)), workers=workers, advance=progress):
+        pass
     if hash_samples(samples) != reader.samples_hash:
         raise ContainerError("the decoded samples do not match the stored SHA-256")
     return Image(samples, header.bit_depth, KIND_NAMES[header.kind], reader.metadata)
+
+
+def _shared_samples(shape: tuple[int, int, int], *, shared: bool) -> NDArray[np.uint8]:
+    """Make room for the samples, seen by forked workers too if shared; pages cost memory once used."""
+    if not shared:
+        return np.zeros(shape, np.uint8)
+    return np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
 
 
 def _jobs(reader: Reader) -> Iterator[_Job]:
@@ -69,13 +89,14 @@ def _jobs(reader: Reader) -> Iterator[_Job]:
         raise ContainerError("there are more tiles than the image has")
 
 
-def _batches(jobs: Iterator[_Job]) -> Iterator[list[_Job]]:
+def _batches(jobs: Iterator[_Job], size: int) -> Iterator[list[_Job]]:
+    """Group jobs until they hold `size` pixels."""
     batch: list[_Job] = []
     pixels = 0
     for job in jobs:
         batch.append(job)
         pixels += job.box.height * job.box.width
-        if pixels >= BATCH_PIXELS:
+        if pixels >= size:
             yield batch
             batch, pixels = [], 0
     if batch:

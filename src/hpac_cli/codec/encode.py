@@ -16,7 +16,8 @@ from hpac_cli.intnet.planes import to_planes
 
 from .kinds import KINDS
 from .networks import Networks
-from .tiles import encode_tile, tile_boxes
+from .tiles import Box, encode_tile, tile_boxes
+from .workers import spread
 
 DEFAULT_TILE = 128
 _WORTH_A_NETWORK = 16
@@ -34,12 +35,14 @@ def encode_image(
     *,
     networks: Networks,
     tile: int = DEFAULT_TILE,
+    workers: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Write an image as a container.
 
     Args:
         stream: binary, need not seek.
+        workers: processes to spread the tiles over.
         progress: called with the number of samples done since the last call.
     """
     height, width, channels = image.samples.shape
@@ -47,15 +50,20 @@ def encode_image(
     parts = tuple(Part(networks.digest(name), count) for name, count in names)
     writer = Writer(stream, Header(KINDS[image.kind], width, height, image.bit_depth, tile, parts))
     writer.metadata(image.skeleton)
-    for box in tile_boxes(height, width, tile):
-        first = 0
+
+    def work(box: Box, advance: Callable[[int], None]) -> list[tuple[TileMode, bytes]]:
+        samples = image.samples[box.y : box.y + box.height, box.x : box.x + box.width]
+        payloads, first = [], 0
         for part in parts:
-            samples = image.samples[
-                box.y : box.y + box.height, box.x : box.x + box.width, first : first + part.channels
-            ]
-            writer.tile(*_encode_part(samples, image.bit_depth, part, networks))
+            payloads.append(_encode_part(samples[..., first : first + part.channels], image.bit_depth, part, networks))
             first += part.channels
-            progress(samples.size)
+        advance(samples.size)
+        return payloads
+
+    boxes = list(tile_boxes(height, width, tile))
+    for payloads in spread(work, boxes, workers=min(workers, len(boxes)), advance=progress):
+        for mode, payload in payloads:
+            writer.tile(mode, payload)
     writer.end(hash_samples(image.samples))
 
 

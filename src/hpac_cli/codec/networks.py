@@ -6,6 +6,8 @@ from hpac_cli.intnet.backends import choose_backend, make_backend
 from hpac_cli.intnet.network import Network
 from hpac_cli.intnet.weights import Weights, load_by_digest, load_by_name
 
+from .workers import can_fork
+
 
 class Networks:
     """Prepared networks by name and by digest, for one device and backend."""
@@ -15,13 +17,14 @@ class Networks:
 
         Args:
             backend: a name of intnet.backends.BACKENDS, or "" for the fastest exact one.
-            threads: processor threads for the whole process; 0 leaves them as they are.
+            threads: processors to use; 0 leaves torch's threads as they are. With workers to fork,
+                this process keeps to one thread, so that there is no thread pool to inherit.
 
         Raises:
             UnsupportedError: no such backend.
         """
         if threads:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(1 if can_fork() else threads)
         self.device = torch.device(device)
         self.arithmetic = make_backend(backend, self.device) if backend else choose_backend(self.device)
         self._prepared: dict[bytes, Network] = {}

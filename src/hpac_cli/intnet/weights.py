@@ -182,7 +182,9 @@ def load_by_name(name: str) -> Weights:
     """
     paths = sorted(weights_folder().glob(f"{name}-*.safetensors"), key=lambda path: int(path.stem.rpartition("-")[2]))
     if not paths:
-        raise ModelError(f"weights {name!r} are missing from this installation ({weights_folder()}); install hpac again")
+        raise ModelError(
+            f"weights {name!r} are missing from this installation ({weights_folder()}); install hpac again"
+        )
     return read_weights(paths[-1])
 
 

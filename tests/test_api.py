@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import hpac_cli
 from hpac_cli.container.fields import SIGNATURE
-from hpac_cli.errors import ContainerError, ModelError, UnsupportedError
+from hpac_cli.errors import ContainerError, ModelError, UnsupportedError, UsageError
 
 
 @settings(max_examples=20)
@@ -64,7 +64,7 @@ def test_other_arrays_are_refused(array: np.ndarray) -> None:
 
 @pytest.mark.parametrize("tile", [7, 0, 1026, 33])
 def test_impossible_tile_sizes_are_refused(tile: int) -> None:
-    with pytest.raises(UnsupportedError, match="tile size"):
+    with pytest.raises(UsageError, match="tile size"):
         hpac_cli.encode(np.zeros((2, 2), np.uint8), tile=tile)
 
 

@@ -7,7 +7,7 @@ from conftest import make_network, random_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.errors import UnsupportedError
+from hpac_cli.errors import UsageError
 from hpac_cli.intnet.backends import BACKENDS, make_backend
 from hpac_cli.intnet.backends.choose import is_exact
 from hpac_cli.intnet.focus import Focus
@@ -94,5 +94,5 @@ def test_self_test_passes_here(name: str) -> None:
 
 
 def test_unknown_backend_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="no backend 'float16'"):
+    with pytest.raises(UsageError, match="no backend 'float16'"):
         make_backend("float16", CPU)

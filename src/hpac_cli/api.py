@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import files
-from .errors import HpacError, InputError, LimitExceededError, OutputExistsError, RoundTripError, UnsupportedError
+from .errors import HpacError, LimitExceededError, RoundTripError, UnsupportedError, UsageError
 from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -133,10 +133,10 @@ def default_output(source: str) -> Path:
     """image.png becomes image.hpac beside it.
 
     Raises:
-        InputError: standard input has no name to derive one from.
+        UsageError: standard input has no name to derive one from.
     """
     if source == files.STANDARD:
-        raise InputError(_NAMELESS)
+        raise UsageError(_NAMELESS)
     return Path(source).with_suffix(SUFFIX)
 
 
@@ -155,8 +155,7 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     start, options = time.monotonic(), session.options
     _check_tile(options.tile)
     target = None if output == files.STANDARD else Path(output) if output else default_output(source)
-    if target is not None:
-        files.check_output(target, source=source, force=options.force)
+    files.check_output(target, source=source, force=options.force)
     data = _read_whole(source)
     image = images.read(data, options.limits)
 
@@ -207,8 +206,7 @@ def decompress(source: str, output: str | None, session: Session) -> Result:
         counted = _Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
         target = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
-        if target is not None:
-            files.check_output(target, source=source, force=options.force)
+        files.check_output(target, source=source, force=options.force)
         image = session.decode(reader)
     data = images.write(image)
 
@@ -234,7 +232,7 @@ def _decoded_name(source: str, output: str | None, kind: str) -> Path | None:
             )
         return path
     if source == files.STANDARD:
-        raise InputError(_NAMELESS)
+        raise UsageError(_NAMELESS)
     path = Path(source)
     stem = path.name.removesuffix(SUFFIX)
     if stem != path.name and stem.lower().endswith(suffix):
@@ -306,6 +304,7 @@ def encode(array: NDArray[np.uint8], *, tile: int = 128, backend: str = "") -> b
 
     Raises:
         UnsupportedError: another shape or type.
+        UsageError: an impossible tile size or backend.
     """
     import numpy as np
 
@@ -344,7 +343,7 @@ def _decode_bytes(data: bytes, session: Session) -> Image:
 
 def _check_tile(tile: int) -> None:
     if not 8 <= tile <= 1024 or tile % 2:
-        raise UnsupportedError(f"tile size {tile} is not an even number from 8 to 1024")
+        raise UsageError(f"tile size {tile} is not an even number from 8 to 1024")
 
 
 def _read_whole(source: str) -> bytes:
@@ -361,8 +360,6 @@ def _read_whole(source: str) -> bytes:
 def _write_output(target: Path | None, write: Callable[[BinaryIO], int], *, seekable: bool, force: bool) -> int:
     """Let `write` fill a file, or a stream; what must be read back first goes by a temporary file."""
     if target is None:
-        if sys.stdout.isatty():
-            raise OutputExistsError("standard output is a terminal; redirect it or name a file with -o")
         return _write_stream(sys.stdout.buffer, write, seekable=seekable)
     if files.is_special(target):
         with files.open_special(target) as stream:

@@ -1,7 +1,8 @@
 """What can fail, and which exit code says so.
 
 HpacError
-├── InputError               the picture is damaged, or missing                      exit 4
+├── UsageError               asked for what cannot be                                 exit 2
+├── InputError               the picture is damaged                                   exit 4
 │   └── UnsupportedError     valid, but of a kind that this version does not take     exit 3
 ├── ContainerError           not hpac, truncated, or altered                          exit 4
 │   └── NewerVersionError    written by a later format version                        exit 3
@@ -17,6 +18,12 @@ class HpacError(Exception):
     """Base of every error that hpac raises on purpose; the message is one line for the user."""
 
     exit_code = 1
+
+
+class UsageError(HpacError):
+    """What was asked for cannot be done, whatever the input."""
+
+    exit_code = 2
 
 
 class InputError(HpacError):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import FileAccessError, InputError, OutputExistsError
+from .errors import FileAccessError, OutputExistsError
 
 STANDARD = "-"
 """Names standard input or output."""
@@ -19,8 +19,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     """Open an input, or standard input, for reading as a stream.
 
     Raises:
-        InputError: it does not exist, or is no file.
-        FileAccessError: it cannot be read.
+        FileAccessError: it does not exist, is no file, or cannot be read.
     """
     if path == STANDARD:
         yield sys.stdin.buffer
@@ -28,22 +27,29 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     try:
         file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError as error:
-        raise InputError("no such file") from error
+        raise FileAccessError("no such file") from error
     except IsADirectoryError as error:
-        raise InputError("this is a folder, not a file") from error
+        raise FileAccessError("this is a folder, not a file") from error
     except OSError as error:
         raise FileAccessError(f"cannot read: {error.strerror or error}") from error
     with file:
         yield file
 
 
-def check_output(path: Path, *, source: str, force: bool) -> None:
+def check_output(path: Path | None, *, source: str, force: bool) -> None:
     """Refuse an output before any work is done for it.
 
+    Args:
+        path: None for standard output.
+
     Raises:
-        OutputExistsError: it exists and force is not given, or it is the input itself.
+        OutputExistsError: it exists and force is not given, or it is the input itself, or a terminal.
         FileAccessError: its folder does not exist.
     """
+    if path is None:
+        if sys.stdout.isatty():
+            raise OutputExistsError("standard output is a terminal; redirect it or name a file with -o")
+        return
     if path.exists():
         if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):
             raise OutputExistsError(f"output {path} is the input itself; name another with -o")

@@ -21,7 +21,7 @@ class Networks:
                 this process keeps to one thread, so that there is no thread pool to inherit.
 
         Raises:
-            UnsupportedError: no such backend.
+            UsageError: no such backend.
         """
         if threads:
             torch.set_num_threads(1 if can_fork() else threads)

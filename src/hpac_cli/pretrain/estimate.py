@@ -37,7 +37,7 @@ def estimate(net: Hpac, path: Path, tile: int, *, quantise: bool) -> tuple[float
 
 def main() -> None:
     """Print bits per sub-pixel with and without quantisation in the loop."""
-    checkpoint, folder, tile = Path(sys.argv[1]), Path(sys.argv[2]), int((sys.argv + ["128"])[3])
+    checkpoint, folder, tile = Path(sys.argv[1]), Path(sys.argv[2]), int([*sys.argv, "128"][3])
     net = load_average(checkpoint, Shape(planes=1 if "grey" in checkpoint.name else 3))
     paths = sorted(folder.glob("*.png"))
     for quantise in (False, True):

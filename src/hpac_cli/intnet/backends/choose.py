@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from hpac_cli.errors import UnsupportedError
+from hpac_cli.errors import UsageError
 from hpac_cli.intnet.weights import IntegerLayer
 
 from .base import Arithmetic
@@ -26,10 +26,10 @@ def make_backend(name: str, device: torch.device) -> Arithmetic:
     """Make the backend of that name.
 
     Raises:
-        UnsupportedError: there is none of that name.
+        UsageError: there is none of that name.
     """
     if name not in BACKENDS:
-        raise UnsupportedError(f"no backend {name!r}; there are {', '.join(BACKENDS)}")
+        raise UsageError(f"no backend {name!r}; there are {', '.join(BACKENDS)}")
     return BACKENDS[name](device)
 
 

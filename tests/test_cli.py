@@ -189,6 +189,29 @@ def test_full_disk(picture: Path) -> None:
     assert_one_line(hpac("encode", picture, "-o", "/dev/full"), 7, "No space left")
 
 
+@pytest.mark.parametrize("command", ["encode", "decode"])
+def test_a_disk_that_fills_up_leaves_nothing_behind(command: str, encoded: Path, tmp_path: Path) -> None:
+    source = tmp_path / ("in.png" if command == "encode" else "in.hpac")
+    shutil.copy(encoded if command == "decode" else encoded.with_suffix(".png"), source)
+    script = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\nfrom hpac_cli.cli import main\nmain()"
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            script,
+            command,
+            "--no-verify" if command == "encode" else "--force",
+            str(source),
+            "-o",
+            str(tmp_path / "out"),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    assert_one_line(result, 7, "cannot write", "out")
+    assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
 def test_closed_pipe_ends_quietly(encoded: Path) -> None:
     read, write = os.pipe()
     os.close(read)

@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,8 +35,8 @@ class Row(NamedTuple):
     exact: bool
 
 
-def make_codecs(options: api.Options) -> dict[str, Codec]:
-    """List hpac and the peers that are installed."""
+def make_codecs(options: api.Options, efforts: Sequence[int]) -> dict[str, Codec]:
+    """List hpac and the peers that are installed; JPEG XL once for each effort."""
     session = api.Session(options)
     codecs = {"hpac": Codec(lambda a: _hpac_encode(a, session), lambda d: _hpac_decode(d, session))}
     codecs["png"] = _pillow("png", optimize=True)
@@ -45,7 +45,7 @@ def make_codecs(options: api.Options) -> dict[str, Codec]:
         import imagecodecs
     except ImportError:
         return codecs
-    for effort in (7, 9):
+    for effort in efforts:
         codecs[f"jxl-e{effort}"] = Codec(
             lambda a, e=effort: bytes(imagecodecs.jpegxl_encode(a.squeeze(), lossless=True, effort=e)),  # type: ignore[misc]
             lambda d: imagecodecs.jpegxl_decode(d),
@@ -103,13 +103,13 @@ def find_images(paths: list[Path]) -> Iterator[Path]:
             yield path
 
 
-def run(paths: list[Path], options: api.Options, report: Path | None) -> bool:
+def run(paths: list[Path], options: api.Options, efforts: Sequence[int], report: Path | None) -> bool:
     """Measure every image with every codec and print a table.
 
     Returns:
         Whether hpac gave back every image exactly.
     """
-    codecs = make_codecs(options)
+    codecs = make_codecs(options, efforts)
     rows: list[Row] = []
     for path in find_images(paths):
         try:

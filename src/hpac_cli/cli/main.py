@@ -116,12 +116,18 @@ def bench(
     ] = None,
     threads: Threads = 0,
     backend: Backend = "",
+    jxl_effort: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=10, help="JPEG XL efforts to compare with; may be repeated. [default: 7, 9]"),
+    ] = None,
     tile_size: Tile = 128,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, if imagecodecs is installed, JPEG XL."""
     from hpac_cli.bench import run
 
-    exact = run(paths, api.Options(tile=tile_size, threads=_processors(threads), backend=backend), json)
+    exact = run(
+        paths, api.Options(tile=tile_size, threads=_processors(threads), backend=backend), jxl_effort or (7, 9), json
+    )
     raise typer.Exit(0 if exact else 70)
 
 

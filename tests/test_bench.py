@@ -23,7 +23,9 @@ def folder(tmp_path: Path, photograph: np.ndarray) -> Path:
 def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([folder], api.Options(), (7,), folder / "report.json")
     rows = json.loads((folder / "report.json").read_text())
-    assert {(Path(row["file"]).name, row["codec"]) for row in rows} >= {(f, c) for f in ("a.png", "b.png") for c in ("hpac", "png", "webp")}
+    assert {(Path(row["file"]).name, row["codec"]) for row in rows} >= {
+        (f, c) for f in ("a.png", "b.png") for c in ("hpac", "png", "webp")
+    }
     assert all(row["exact"] for row in rows)
     assert "deep.png" in capsys.readouterr().err
 

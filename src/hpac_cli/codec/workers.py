@@ -21,6 +21,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 Advance = Callable[[int], None]
 _POLL_SECONDS = 0.1
+_AHEAD = 3
+"""A slow job holds back the results of at most so many jobs per worker: bounds memory."""
 
 
 class _Worker(NamedTuple):
@@ -77,12 +79,13 @@ def _distribute(team: list[_Worker], jobs: Iterable[Job], counter: Any, advance:
     busy: dict[Connection, int] = {}
     done: dict[int, Any] = {}
     numbered = enumerate(jobs)
-    told = following = 0
+    told = handed = following = 0
     while True:
-        while idle and (entry := next(numbered, None)) is not None:
+        while idle and handed < following + _AHEAD * len(team) and (entry := next(numbered, None)) is not None:
             connection = idle.pop()
             connection.send(entry[1])
             busy[connection] = entry[0]
+            handed += 1
         if not busy:
             return
         ready = wait(list(busy), _POLL_SECONDS)

@@ -225,6 +225,16 @@ def test_closed_pipe_ends_quietly(encoded: Path) -> None:
     assert (process.returncode, process.stderr) == (7, b"")
 
 
+def test_training_without_config_or_data_is_one_line(tmp_path: Path) -> None:
+    places = ["--data", tmp_path, "--out", tmp_path / "out"]
+    assert_one_line(hpac("train", "cmyk", *places), 4, "no config cmyk")
+    assert_one_line(hpac("train", "rgb", *places), 4, "no training data")
+
+
+def test_bench_with_an_unknown_backend_is_one_line() -> None:
+    assert_one_line(hpac("bench", "--backend", "foo", DATA / "kodim23.png"), 2, "no backend 'foo'")
+
+
 def test_no_arguments_show_help() -> None:
     assert b"encode" in hpac().stdout + hpac().stderr
 

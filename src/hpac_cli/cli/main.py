@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hpac_cli import __version__, api
-from hpac_cli.errors import HpacError
+from hpac_cli.errors import HpacError, RoundTripError
 
 from .progress import show_progress
 
@@ -125,10 +125,14 @@ def bench(
     """Round-trip images and compare sizes and speed with PNG, WebP and, if imagecodecs is installed, JPEG XL."""
     from hpac_cli.bench import run
 
-    exact = run(
-        paths, api.Options(tile=tile_size, threads=_processors(threads), backend=backend), jxl_effort or (7, 9), json
-    )
-    raise typer.Exit(0 if exact else 70)
+    options = api.Options(tile=tile_size, threads=_processors(threads), backend=backend)
+
+    def measure(_name: str, _session: api.Session) -> str:
+        if not run(paths, options, jxl_effort or (7, 9), json):
+            raise RoundTripError("not every image was measured and exact")
+        return ""
+
+    raise typer.Exit(_attempt("bench", api.Session(options), True, measure, None))
 
 
 @app.command(epilog="Example: hpac train rgb --data packs/ --out run/ --minutes 60")
@@ -150,15 +154,19 @@ def train(
     """Train a network and export its integers."""
     from hpac_cli.pretrain import run
 
-    run(
-        config,
-        data=data,
-        out=out,
-        minutes=minutes,
-        device=device,
-        threads=threads,
-        report=lambda line: typer.echo(line, err=True),
-    )
+    def work(_name: str, _session: api.Session) -> str:
+        run(
+            config,
+            data=data,
+            out=out,
+            minutes=minutes,
+            device=device,
+            threads=threads,
+            report=lambda line: typer.echo(line, err=True),
+        )
+        return ""
+
+    raise typer.Exit(_attempt("train", api.Session(), True, work, None))
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from hpac_cli.errors import InputError
+
 from .histories import LUMA, halve_chroma, recompress, stretch
 
 Samples = NDArray[Any]
@@ -53,6 +55,8 @@ def read_tiles(path: Path, *, rgb: bool) -> list[Samples]:
 
 
 def _read_files(path: Path) -> list[bytes]:
+    if not path.exists():
+        raise InputError(f"no training data at {path}")
     if path.is_dir():
         return [p.read_bytes() for p in sorted(path.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES]
     with zipfile.ZipFile(path) as pack:

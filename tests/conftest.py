@@ -1,15 +1,21 @@
 """Fixtures and makers that several test files share."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from hpac_cli.codec.networks import Networks
 from hpac_cli.intnet.backends import make_backend
@@ -69,3 +75,53 @@ CONTENTS: dict[str, Callable[[np.random.Generator, tuple[int, ...]], NDArray[np.
     "ramp": lambda rng, shape: (np.indices(shape).sum(0) * 3 % 256).astype(np.uint8),
     "spikes": lambda rng, shape: np.where(rng.random(shape) < 0.02, 255, 3).astype(np.uint8),
 }
+
+
+def make_tiff(samples: np.ndarray, **options: Any) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, **{"photometric": "minisblack", "metadata": None, **options})
+    return file.getvalue()
+
+
+def make_dicom(samples: np.ndarray, **attributes: Any) -> bytes:
+    """A small secondary capture, explicit little endian; samples (H, W), (H, W, 3) or (N, H, W)."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = "1.2.3.4"
+    data = Dataset()
+    data.file_meta = meta
+    data.PatientName = "Nobody^At^All"
+    data.SOPClassUID, data.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    colour = samples.ndim == 3 and samples.shape[2] == 3
+    data.Rows, data.Columns = samples.shape[:2] if colour or samples.ndim == 2 else samples.shape[1:]
+    data.SamplesPerPixel = 3 if colour else 1
+    if colour:
+        data.PlanarConfiguration = 0
+    if samples.ndim == 3 and not colour:
+        data.NumberOfFrames = len(samples)
+    data.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
+    data.BitsAllocated = data.BitsStored = 8 * samples.dtype.itemsize
+    data.HighBit = data.BitsStored - 1
+    data.PixelRepresentation = int(samples.dtype.kind == "i")
+    data.add_new(0x00090010, "LO", "A PRIVATE CREATOR")
+    data.add_new(0x00091001, "UN", b"private bytes")
+    data.PixelData = samples.tobytes() + bytes(samples.nbytes % 2)
+    for name, value in attributes.items():
+        setattr(data, name, value)
+    file = io.BytesIO()
+    data.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def other_compressor_png() -> bytes:
+    """A PNG file whose deflate stream is not zlib's: stored blocks of odd sizes."""
+    rows = b"".join(b"\0" + bytes(range(10 * y, 10 * y + 10)) for y in range(6))
+    stored = b"".join(
+        (b"\1" if i == 5 else b"\0") + struct.pack("<HH", 11, 0xFFFF - 11) + rows[11 * i :][:11] for i in range(6)
+    )
+    body = b"\x78\x01" + stored + zlib.adler32(rows).to_bytes(4, "big")
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 10, 6, 8, 0, 0, 0, 0)), (b"IDAT", body), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "hpac_cli"
-BASE = {"errors", "image", "limits"}
+BASE = {"errors", "image", "limits", "binary"}
 MAY_IMPORT = {
     "errors": set(),
     "image": set(),
     "limits": set(),
+    "binary": {"errors"},
     "files": {"errors"},
     "images": BASE,
     "container": BASE,
@@ -26,6 +27,9 @@ ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"intnet", "codec", "pretrain"},
     "PIL": {"images", "pretrain", "bench"},
+    "tifffile": {"images"},
+    "pydicom": {"images"},
+    "imagecodecs": {"images", "bench"},
 }
 
 

@@ -16,7 +16,8 @@ def folder(tmp_path: Path, photograph: np.ndarray) -> Path:
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.png").write_bytes(save_png(photograph[:40, :50]))
     (tmp_path / "sub" / "b.png").write_bytes(save_png(photograph[:30, :20, 0]))
-    (tmp_path / "deep.png").write_bytes(save_png(np.zeros((4, 4), np.uint16)))
+    (tmp_path / "deep.png").write_bytes(save_png(np.arange(400, dtype=np.uint16).reshape(20, 20)))
+    (tmp_path / "bad.png").write_bytes(b"no picture")
     return tmp_path
 
 
@@ -25,9 +26,10 @@ def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.Cap
     rows = json.loads((folder / "report.json").read_text())
     assert {(Path(row["file"]).name, row["codec"]) for row in rows} >= {
         (f, c) for f in ("a.png", "b.png") for c in ("hpac", "png", "webp")
-    }
+    } | {("deep.png", "hpac"), ("deep.png", "png")}
+    assert ("deep.png", "webp") not in {(Path(row["file"]).name, row["codec"]) for row in rows}
     assert all(row["exact"] for row in rows)
-    assert "deep.png" in capsys.readouterr().err
+    assert "bad.png" in capsys.readouterr().err
 
 
 def test_a_codec_that_loses_is_caught(photograph: np.ndarray) -> None:

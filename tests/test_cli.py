@@ -1,5 +1,6 @@
 """The command line as a user meets it: exit codes, streams, files left behind."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, save_png
+from conftest import DATA, make_dicom, make_tiff, other_compressor_png, save_png
 from PIL import Image as PillowImage
 
 
@@ -114,10 +115,11 @@ def test_other_inputs_are_still_done(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (b"plain text", 4, ["no PNG"]),
-        (b"", 4, ["no PNG"]),
+        (b"plain text", 4, ["no PNG, TIFF or DICOM"]),
+        (b"", 4, ["no PNG, TIFF or DICOM"]),
         (b"\x89PNG\r\n\x1a\n\0\0", 4, ["truncated"]),
-        (b"II*\0\0\0", 3, ["TIFF"]),
+        (b"II*\0\0\0", 4, ["TIFF"]),
+        (b"GIF89a", 3, ["GIF"]),
     ],
 )
 def test_bad_pictures(tmp_path: Path, content: bytes, code: int, words: list[str]) -> None:
@@ -127,10 +129,23 @@ def test_bad_pictures(tmp_path: Path, content: bytes, code: int, words: list[str
     assert not (tmp_path / "bad.hpac").exists()
 
 
-def test_sixteen_bits_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "deep.png"
-    path.write_bytes(save_png(np.zeros((4, 4), np.uint16)))
-    assert_one_line(hpac("encode", path), 3, "16 bits")
+@pytest.mark.parametrize("suffix", [".tif", ".dcm"])
+def test_tiff_and_dicom_come_back_byte_for_byte(tmp_path: Path, photograph: np.ndarray, suffix: str) -> None:
+    deep = photograph[100:140, 200:260, 1].astype(np.uint16) * 9
+    original = make_tiff(deep) if suffix == ".tif" else make_dicom(deep)
+    path = tmp_path / f"picture{suffix}"
+    path.write_bytes(original)
+    assert hpac("encode", "--require-identical", path).returncode == 0
+    path.unlink()
+    assert hpac("decode", tmp_path / "picture.hpac").returncode == 0
+    assert path.read_bytes() == original
+
+
+def test_a_file_that_could_not_come_back_the_same_is_refused_if_asked(tmp_path: Path) -> None:
+    path = tmp_path / "odd.png"
+    path.write_bytes(other_compressor_png())
+    assert_one_line(hpac("encode", "--require-identical", path), 3, "--require-identical")
+    assert hpac("encode", path).returncode == 0
 
 
 def test_missing_folder(picture: Path, tmp_path: Path) -> None:
@@ -163,8 +178,22 @@ def test_an_altered_file_is_noticed(encoded: Path, tmp_path: Path) -> None:
     assert_one_line(hpac("verify", tmp_path / "bad.hpac"), 4, "checksum")
 
 
-def test_converting_is_refused(encoded: Path, tmp_path: Path) -> None:
-    assert_one_line(hpac("decode", encoded, "-o", tmp_path / "x.tif"), 3, "not tif")
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.tiff", "x.npy"])
+def test_samples_convert(encoded: Path, tmp_path: Path, name: str) -> None:
+    assert hpac("decode", encoded, "-o", tmp_path / name).returncode == 0
+    found = np.load(tmp_path / name) if name == "x.npy" else samples(tmp_path / name)
+    assert np.array_equal(found, samples(encoded.with_suffix(".png")))
+
+
+def test_samples_that_do_not_fit_do_not_convert(tmp_path: Path) -> None:
+    (tmp_path / "signed.tif").write_bytes(make_tiff(np.arange(-9, 7, dtype=np.int16).reshape(4, 4)))
+    assert hpac("encode", tmp_path / "signed.tif").returncode == 0
+    assert_one_line(hpac("decode", tmp_path / "signed.hpac", "-o", tmp_path / "x.png"), 3, "PNG holds", "int16")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_other_kinds_are_not_written(encoded: Path, tmp_path: Path) -> None:
+    assert_one_line(hpac("decode", encoded, "-o", tmp_path / "x.jpg"), 3, "jpg")
 
 
 def test_verify_writes_nothing(encoded: Path) -> None:
@@ -175,14 +204,18 @@ def test_verify_writes_nothing(encoded: Path) -> None:
 
 def test_info_as_json(encoded: Path) -> None:
     facts = json.loads(hpac("info", "--json", encoded).stdout)
-    assert (facts["width"], facts["height"], facts["channels"], facts["kind"]) == (60, 40, 3, "png")
+    (frame,) = facts["frames"]
+    assert (frame["width"], frame["height"], frame["channels"], facts["kind"]) == (60, 40, 3, "png")
+    assert facts["fidelity"] == "bytes"
+    assert facts["file_sha256"] == hashlib.sha256(encoded.with_suffix(".png").read_bytes()).hexdigest()
     assert facts["bytes"]["total"] == encoded.stat().st_size
-    assert facts["tiles"] == {"network": 1, "deflate": 0}
+    assert facts["tiles"] == {"network": 1, "deflate": 0, "lzma": 0, "lzma_delta": 0}
 
 
 def test_info_in_words(encoded: Path) -> None:
     text = hpac("info", encoded).stdout.decode()
-    assert "60 x 40, 3 channels, 8 bits, from png" in text
+    assert "60 x 40, 3 channels, u1" in text
+    assert "png, comes back as the same bytes" in text
 
 
 def test_full_disk(picture: Path) -> None:
@@ -244,7 +277,7 @@ def test_wrong_usage() -> None:
 
 
 def test_version() -> None:
-    assert b"format 1.0" in hpac("--version").stdout
+    assert b"format 2.0" in hpac("--version").stdout
 
 
 def test_exit_codes_are_in_the_help() -> None:

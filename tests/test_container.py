@@ -3,28 +3,43 @@
 import io
 import resource
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.container.build import Writer
-from hpac_cli.container.fields import SIGNATURE, Header, Kind, Part, TileMode, put_varint
-from hpac_cli.container.parse import Reader
+from hpac_cli.binary import put_varint
+from hpac_cli.container.build import Writer, pack_metadata
+from hpac_cli.container.fields import SIGNATURE, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
-HEADER = Header(Kind.PNG, 300, 20, 8, 128, (Part(b"weights1", 3), Part(b"weights2", 1)))
+FRAMES = (
+    Frame(300, 20, "u1", 128, (Part(3, 8, b"weights1"), Part(1, 8, b"weights2"))),
+    Frame(
+        5,
+        4,
+        "i2",
+        64,
+        (Part(1, 11, b"weights2", 31000), Part(2, 0, offset=7), Part(1, 16), Part(1, 3, b"weights2", 0, b"tab")),
+    ),
+)
+HEADER = Header(Kind.TIFF, True, FRAMES)
 
 
-def build(header: Header = HEADER, metadata: bytes = b"around", tiles: int = 6) -> bytes:
+def build(header: Header = HEADER, metadata: bytes = b"around", tiles: int = 9) -> bytes:
     stream = io.BytesIO()
-    writer = Writer(stream, header)
-    writer.metadata(metadata)
+    writer = Writer(stream, header, metadata)
     for i in range(tiles):
         writer.tile(TileMode(i % 2), bytes(range(i, i + 5)))
-    writer.end(b"h" * 32)
+    writer.end(b"h" * 32, b"f" * 32)
     return stream.getvalue()
+
+
+def with_frame(**changes: object) -> Header:
+    return Header(Kind.PNG, False, (replace(FRAMES[0], **changes),))  # type: ignore[arg-type]
 
 
 def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, list[tuple[TileMode, bytes]]]:
@@ -38,21 +53,33 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def test_a_small_file_is_these_bytes() -> None:
-    data = build(Header(Kind.ARRAY_2D, 1, 1, 8, 128, (Part(b"weights1", 1),)), b"", 0)
+    frame = Frame(1, 1, "u1", 128, (Part(1, 8, b"weights1"),))
+    data = build(Header(Kind.ARRAY_2D, False, (frame,)), b"", 0)
     assert (
         data.hex()
         == (
-            "89485041430d0a1a0a0100"  # signature, version
-            "48100001010880010101" + "7765696768747331" + "9995c579"  # H
-            "4520" + "68" * 32 + "5cc979ce"  # E
+            "89485041430d0a1a0a0200"  # signature, version
+            "4803000001" + "ed7b13cb"  # H
+            "4613" + "0101008001" + "01" + "010108" + "7765696768747331" + "0000" + "3326fc87"
+            "4540" + "68" * 32 + "66" * 32 + "966f9d59"
         )
     )
 
 
 def test_everything_comes_back() -> None:
     reader, tiles = parse(build())
-    assert (reader.header, reader.metadata, reader.samples_hash) == (HEADER, b"around", b"h" * 32)
-    assert tiles == [(TileMode(i % 2), bytes(range(i, i + 5))) for i in range(6)]
+    assert (reader.header, reader.metadata) == (HEADER, b"around")
+    assert (reader.samples_hash, reader.file_hash) == (b"h" * 32, b"f" * 32)
+    assert tiles == [(TileMode(i % 2), bytes(range(i, i + 5))) for i in range(9)]
+
+
+@pytest.mark.parametrize("data", [b"x", b"abc" * 5000, bytes(range(256)), b"0123456789" * 7000 + bytes(range(256)) * 3])
+def test_metadata_come_back_however_they_are_packed(data: bytes) -> None:
+    packed = pack_metadata(data)
+    assert len(packed) <= len(data) + 1
+    assert unpack_metadata(packed, len(data)) == data
+    with pytest.raises(LimitExceededError):
+        unpack_metadata(packed, len(data) - 1)
 
 
 def test_sizes_add_up() -> None:
@@ -82,7 +109,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 @given(data=st.binary(max_size=200))
 def test_any_bytes_end_in_our_errors(data: bytes) -> None:
-    for prefix in (b"", SIGNATURE + b"\1\0"):
+    for prefix in (b"", SIGNATURE + b"\1\0", SIGNATURE + b"\2\0"):
         with pytest.raises((ContainerError, LimitExceededError)):
             parse(prefix + data)
 
@@ -94,32 +121,32 @@ def test_trailing_bytes_are_refused() -> None:
 
 def test_tiles_out_of_order_are_refused() -> None:
     data = build(tiles=0)
-    end = chunk(b"E", b"h" * 32)
+    end = chunk(b"E", b"h" * 32 + b"f" * 32)
     with pytest.raises(ContainerError, match="out of order"):
         parse(data[: -len(end)] + chunk(b"T", b"\1\0abc") + end)
 
 
 def test_newer_major_version_is_named() -> None:
     data = bytearray(build())
-    data[len(SIGNATURE)] = 2
-    with pytest.raises(NewerVersionError, match=r"2\.0 is newer"):
+    data[len(SIGNATURE)] = 3
+    with pytest.raises(NewerVersionError, match=r"3\.0 is newer"):
         parse(bytes(data))
 
 
 def test_newer_minor_version_is_read() -> None:
     data = bytearray(build())
     data[len(SIGNATURE) + 1] = 7
-    assert parse(bytes(data))[0].version == (1, 7)
+    assert parse(bytes(data))[0].version == (2, 7)
 
 
 def test_unknown_ancillary_chunks_are_skipped() -> None:
-    end = chunk(b"E", b"h" * 32)
+    end = chunk(b"E", b"h" * 32 + b"f" * 32)
     data = build()
-    assert len(parse(data[: -len(end)] + chunk(b"x", b"future") + end)[1]) == 6
+    assert len(parse(data[: -len(end)] + chunk(b"x", b"future") + end)[1]) == 9
 
 
 def test_unknown_critical_chunks_are_refused() -> None:
-    end = chunk(b"E", b"h" * 32)
+    end = chunk(b"E", b"h" * 32 + b"f" * 32)
     with pytest.raises(ContainerError, match="unexpected X chunk"):
         parse(build()[: -len(end)] + chunk(b"X", b"future") + end)
 
@@ -129,16 +156,23 @@ def test_text_mode_damage_is_named() -> None:
         parse(build().replace(b"\r\n", b"\n"))
 
 
+NETWORK = Part(3, 8, b"weights1")
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        Header(Kind.PNG, 0, 20, 8, 128, HEADER.parts),
-        Header(Kind.PNG, 1 << 25, 20, 8, 128, HEADER.parts),
-        Header(Kind.PNG, 300, 20, 9, 128, HEADER.parts),
-        Header(Kind.PNG, 300, 20, 8, 127, HEADER.parts),
-        Header(Kind.PNG, 300, 20, 8, 2048, HEADER.parts),
-        Header(Kind.PNG, 300, 20, 8, 128, ()),
-        Header(Kind.PNG, 300, 20, 8, 128, (Part(b"weights1", 2),)),
+        with_frame(width=0),
+        with_frame(width=1 << 25),
+        with_frame(tile=127),
+        with_frame(tile=2048),
+        with_frame(parts=()),
+        with_frame(parts=(replace(NETWORK, channels=2),)),
+        with_frame(parts=(replace(NETWORK, bit_depth=9),)),
+        with_frame(parts=(replace(NETWORK, bit_depth=17),), sample_type="u4"),
+        with_frame(parts=(Part(1, 7),)),
+        with_frame(parts=(Part(0, 8),)),
+        with_frame(parts=(Part(1 << 17, 0),)),
     ],
 )
 def test_fields_out_of_range_are_refused(header: Header) -> None:
@@ -147,18 +181,27 @@ def test_fields_out_of_range_are_refused(header: Header) -> None:
 
 
 def test_too_many_pixels_are_refused_before_allocation() -> None:
-    header = Header(Kind.PNG, 1 << 24, 1 << 24, 8, 128, HEADER.parts)
     with pytest.raises(LimitExceededError, match="the limit is"):
-        parse(build(header))
+        parse(build(with_frame(width=1 << 24, height=1 << 24)))
+
+
+def test_too_many_bytes_of_samples_are_refused_before_allocation() -> None:
+    with pytest.raises(LimitExceededError, match="bytes of samples"):
+        parse(build(with_frame(width=1 << 14, height=1 << 14, parts=(Part(1, 64),) * 9, sample_type="u8")))
+
+
+def test_too_many_frames_are_refused() -> None:
+    with pytest.raises(LimitExceededError, match="frames; the limit"):
+        parse(build(Header(Kind.TIFF, False, FRAMES * 3)), Limits(max_frames=5))
 
 
 def test_metadata_bombs_are_refused() -> None:
-    with pytest.raises(LimitExceededError, match="metadata is larger"):
+    with pytest.raises(LimitExceededError, match=r"more than|larger than"):
         parse(build(metadata=bytes(2_000_000)), Limits(max_metadata_bytes=1_000_000))
 
 
 def test_a_length_that_lies_allocates_nothing() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ContainerError, match="truncated"):
-        parse(SIGNATURE + b"\1\0H" + put_varint(1 << 30) + b"short")
+        parse(SIGNATURE + b"\2\0H" + put_varint(1 << 30) + b"short")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000

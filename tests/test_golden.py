@@ -18,7 +18,7 @@ from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import read_weights, weights_folder
 
 GOLDEN = Path(__file__).parent / "golden"
-VERSIONS = ["1.0"]
+VERSIONS = ["1.0", "2.0"]
 CASES = [(v, name) for v in VERSIONS for name in json.loads((GOLDEN / v / "manifest.json").read_text())]
 
 
@@ -38,21 +38,28 @@ def test_golden_file_decodes(version: str, name: str) -> None:
     facts, data = load(version, name)
     session = api.Session()
     image = session.decode(session.open(io.BytesIO(data)))
-    assert sha(image.samples.tobytes()) == facts["samples"]
-    assert sha(image.skeleton) == facts["skeleton"]
+    assert sha(b"".join(frame.tobytes() for frame in image.frames)) == facts["samples"]
+    if version == "1.0":  # which had no recipe for PNG's deflate stream
+        assert sha(image.envelope.removeprefix(b"\0")) == facts["skeleton"]
+    else:
+        assert sha(image.envelope) == facts["envelope"]
 
 
 @pytest.mark.parametrize(("version", "name"), CASES)
 def test_golden_file_decodes_with_the_second_decoder(version: str, name: str) -> None:
     facts, data = load(version, name)
-    assert sha(decode_plainly(data, weights_folder()).tobytes()) == facts["samples"]
+    frames = decode_plainly(data, weights_folder())
+    assert sha(b"".join(frame.tobytes() for frame in frames)) == facts["samples"]
 
 
 @pytest.mark.parametrize("name", [name for version, name in CASES if version == VERSIONS[-1]])
 def test_the_encoder_still_writes_the_golden_file(name: str) -> None:
     facts, data = load(VERSIONS[-1], name)
     session, stream = api.Session(api.Options(tile=facts["tile"])), io.BytesIO()
-    session.encode(images.read(images.write(session.decode(session.open(io.BytesIO(data))))), stream)
+    for kind, digest in facts["weights"].items():
+        session.networks.use(kind, bytes.fromhex(digest))
+    decoded = session.decode(session.open(io.BytesIO(data)))
+    session.encode(images.read(images.write(decoded)) if decoded.kind == "png" else decoded, stream)
     assert stream.getvalue() == data
 
 

@@ -3,21 +3,20 @@
 import io
 import struct
 import zlib
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from conftest import CONTENTS, DATA, save_png
+from conftest import CONTENTS, DATA, other_compressor_png, save_png
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from hpac_cli import images
-from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
+from hpac_cli.image import same_frames
 from hpac_cli.images import png
 from hpac_cli.limits import Limits
-
-FORMATS = Path(__file__).parents[2] / "shared" / "data" / "formats"
 
 
 def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -28,6 +27,8 @@ def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
         kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
         found.append((kind, b"" if kind == b"IDAT" else body))
         at += 12 + length
+        if kind == b"IEND":
+            break
     return [c for i, c in enumerate(found) if c[0] != b"IDAT" or found[i - 1][0] != b"IDAT"]
 
 
@@ -56,7 +57,7 @@ def palette_png(**options: object) -> bytes:
 def test_samples_come_back(seed: int, channels: int, height: int, width: int, content: str) -> None:
     samples = CONTENTS[content](np.random.default_rng(seed), (height, width, channels))
     image = images.read(save_png(samples.squeeze(2) if channels == 1 else samples))
-    assert np.array_equal(image.samples, samples)
+    assert np.array_equal(image.frames[0], samples)
     again = np.asarray(PillowImage.open(io.BytesIO(images.write(image)))).reshape(samples.shape)
     assert np.array_equal(again, samples)
 
@@ -83,45 +84,111 @@ def test_bytes_after_the_end_come_back() -> None:
 def test_palette_images_keep_indices_palette_and_transparency() -> None:
     data = palette_png(transparency=bytes(range(256)))
     image = images.read(data)
-    assert np.array_equal(image.samples[..., 0], np.arange(256).reshape(16, 16))
+    assert np.array_equal(image.frames[0][..., 0], np.arange(256).reshape(16, 16))
     assert chunks_of(images.write(image)) == chunks_of(data)
 
 
 def test_colour_key_transparency_leaves_samples_alone() -> None:
     data = with_chunk(save_png(np.full((4, 4), 9, np.uint8)), b"tRNS", b"\0\x09", b"IDAT")
     image = images.read(data)
-    assert image.samples.shape == (4, 4, 1)
+    assert image.frames[0].shape == (4, 4, 1)
     assert chunks_of(images.write(image)) == chunks_of(data)
 
 
-def test_a_plain_file_needs_no_skeleton() -> None:
-    assert images.read(save_png(np.zeros((5, 7, 4), np.uint8))).skeleton == b""
+def test_a_plain_file_of_an_unknown_writer_needs_no_envelope() -> None:
+    image = png.from_samples(np.zeros((5, 7, 4), np.uint8))
+    assert image.envelope == b""
+    assert same_frames(images.read(png.write(image)).frames, image.frames)
 
 
-def test_sixteen_bits_are_refused() -> None:
-    with pytest.raises(UnsupportedError, match="16 bits"):
-        images.read(save_png(np.zeros((4, 4), np.uint16)))
+def test_sixteen_bits_come_back() -> None:
+    samples = np.random.default_rng(1).integers(0, 65536, (5, 7), np.uint16)
+    image = images.read(save_png(samples))
+    assert np.array_equal(image.frames[0][..., 0], samples)
 
 
-def test_one_bit_is_refused() -> None:
+def build_png(
+    samples: np.ndarray, depth: int, colour_type: int, *, interlace: int, types: Callable[[int], int]
+) -> bytes:
+    """An independent, plain writer: Adam7 or not, any filter for any row."""
+    height, width, channels = samples.shape
+    steps = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    raw, distance = bytearray(), max(1, channels * depth // 8)
+    for y0, x0, dy, dx in steps if interlace else ((0, 0, 1, 1),):
+        part = samples[y0::dy, x0::dx]
+        if not part.size:
+            continue
+        before = None
+        for y, row in enumerate(part.reshape(len(part), -1).tolist()):
+            number = 0
+            for value in row:
+                number = number << depth | value
+            bits = len(row) * depth
+            line = (number << (-bits % 8)).to_bytes(-(-bits // 8), "big")
+            above, kind = before or bytes(len(line)), types(y)
+            raw.append(kind)
+            for i, value in enumerate(line):
+                a, b = line[i - distance] if i >= distance else 0, above[i]
+                c = above[i - distance] if i >= distance else 0
+                p = a + b - c
+                nearest = min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2]
+                raw.append((value - (0, a, b, (a + b) // 2, nearest)[kind]) % 256)
+            before = line
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlace)
+    chunks = [(b"IHDR", header), (b"PLTE", bytes(range(24)) * 32)] if colour_type == 3 else [(b"IHDR", header)]
+    chunks += [(b"IDAT", zlib.compress(bytes(raw), 9)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+
+
+LEGAL = [(d, t) for t, depths in png._DEPTHS.items() for d in depths]
+
+
+@given(
+    seed=st.integers(0, 999),
+    kind=st.sampled_from(LEGAL),
+    height=st.integers(1, 12),
+    width=st.integers(1, 19),
+    interlace=st.integers(0, 1),
+)
+def test_every_colour_type_and_depth_comes_back(
+    seed: int, kind: tuple[int, int], height: int, width: int, interlace: int
+) -> None:
+    rng, (depth, colour_type) = np.random.default_rng(seed), kind
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+    samples = rng.integers(0, 1 << depth, (height, width, channels))
+    data = build_png(samples, depth, colour_type, interlace=interlace, types=lambda y: int(rng.integers(5)))
+    image = images.read(data)
+    assert np.array_equal(image.frames[0], samples)
+    assert image.identical
+    assert images.write(image) == data
+
+
+def test_the_same_bytes_come_back_from_usual_writers(photograph: np.ndarray) -> None:
+    for level in (1, 6, 9):
+        assert images.read(save_png(photograph[:64, :64], compress_level=level)).identical
+
+
+def test_a_stream_of_another_compressor_comes_back_fresh() -> None:
+    data, samples = other_compressor_png(), np.arange(60, dtype=np.uint8).reshape(6, 10, 1)
+    image = images.read(data)
+    assert not image.identical
+    assert image.fidelity == "samples+metadata"
+    assert same_frames(images.read(images.write(image)).frames, (samples,))
+
+
+def test_an_animation_keeps_its_other_frames() -> None:
+    frames = [PillowImage.fromarray(np.full((6, 6), 40 * i, np.uint8)) for i in range(3)]
     file = io.BytesIO()
-    PillowImage.new("1", (8, 8)).save(file, "png")
-    with pytest.raises(UnsupportedError, match="1 bits"):
-        images.read(file.getvalue())
+    frames[0].save(file, "png", save_all=True, append_images=frames[1:], duration=40)
+    image = images.read(file.getvalue())
+    assert chunks_of(images.write(image)) == chunks_of(file.getvalue())
+    assert image.identical
 
 
-def test_interlaced_is_refused() -> None:
-    data = bytearray(save_png(np.zeros((4, 4), np.uint8)))
-    data[28] = 1
-    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
-    with pytest.raises(UnsupportedError, match="interlaced"):
-        images.read(bytes(data))
-
-
-def test_animation_is_refused() -> None:
-    data = with_chunk(save_png(np.zeros((4, 4), np.uint8)), b"acTL", struct.pack(">II", 1, 0), b"IDAT")
-    with pytest.raises(UnsupportedError, match="animated"):
-        images.read(data)
+def test_palettes_are_ordered_by_luminance() -> None:
+    assert sorted(images.read(palette_png()).order) == list(range(256))
 
 
 def test_unknown_critical_chunk_is_refused() -> None:
@@ -133,8 +200,7 @@ def test_unknown_critical_chunk_is_refused() -> None:
 @pytest.mark.parametrize(
     ("data", "name"),
     [
-        (b"II*\0" + bytes(20), "TIFF"),
-        (bytes(128) + b"DICM", "DICOM"),
+        (b"GIF89a", "GIF"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         (b"\x89HPAC\r\n", "already"),
     ],
@@ -173,7 +239,7 @@ def test_samples_of_the_wrong_length_are_refused() -> None:
         data = with_chunk(plain, b"IDAT", body, b"IDAT")
         at = data.index(b"IDAT", data.index(b"IDAT") + 4) - 4
         end = data.index(b"IEND") - 4
-        with pytest.raises(InputError, match="inflate"):
+        with pytest.raises(InputError, match=r"inflate|end after"):
             images.read(data[:at] + data[end:])
 
 
@@ -182,29 +248,5 @@ def test_too_many_pixels_are_refused() -> None:
         png.read(save_png(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
 
 
-@pytest.mark.skipif(not FORMATS.is_dir(), reason="the shared conformance files are not here")
-@pytest.mark.parametrize("folder", ["pngsuite", "png", "broken"])
-def test_conformance_files_come_back_or_are_refused(folder: str) -> None:
-    taken = 0
-    for path in sorted((FORMATS / folder).iterdir()):
-        data = path.read_bytes()
-        try:
-            image = images.read(data)
-        except HpacError:
-            continue
-        taken += 1
-        again = images.write(image)
-        assert images.read(again).equals(image)
-        assert chunks_of(again) == chunks_of(data), path.name
-        try:
-            picture = PillowImage.open(io.BytesIO(data))
-        except ValueError:  # Pillow refuses long texts, which hpac keeps
-            continue
-        with picture, PillowImage.open(io.BytesIO(again)) as copy:
-            assert picture.mode == copy.mode
-            assert np.array_equal(np.asarray(picture), np.asarray(copy)), path.name
-    assert taken > 5
-
-
 def test_the_photograph_is_what_pillow_sees(photograph: np.ndarray) -> None:
-    assert np.array_equal(images.read((DATA / "kodim23.png").read_bytes()).samples, photograph)
+    assert np.array_equal(images.read((DATA / "kodim23.png").read_bytes()).frames[0], photograph)

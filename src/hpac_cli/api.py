@@ -6,6 +6,7 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import sys
@@ -22,10 +23,10 @@ from .errors import HpacError, LimitExceededError, RoundTripError, UnsupportedEr
 from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .codec.networks import Networks
+    from .container.fields import Frame
     from .container.parse import Reader
     from .image import Image
 
@@ -34,7 +35,6 @@ Progress = Callable[[str, int, int], None]
 
 SUFFIX = ".hpac"
 MAX_FILE_BYTES = 4 << 30
-KNOWN_SUFFIXES = {".png", ".npy", ".tif", ".tiff", ".dcm", ".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"}
 _NAMELESS = "standard input needs an output: -o FILE, or -o - for standard output"
 
 
@@ -52,6 +52,8 @@ class Options:
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
     """Overwrite outputs that exist."""
+    require_identical: bool = False
+    """Refuse to encode a file that would not come back byte for byte."""
     threads: int = 0
     """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
     Changes no byte of any output."""
@@ -69,6 +71,8 @@ class Result:
     output_bytes: int
     samples: int
     seconds: float
+    fidelity: str
+    """What decoding gives or gave: "bytes", "samples+metadata", or "samples" after conversion."""
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Session:
         """Write an image to a stream as .hpac."""
         from .codec.encode import encode_image
 
-        with self._count("encode", image.samples.size) as advance:
+        with self._count("encode", image.num_samples) as advance:
             encode_image(
                 image,
                 stream,
@@ -112,8 +116,7 @@ class Session:
         """Decode the image of an opened .hpac stream."""
         from .codec.decode import decode_image
 
-        header = reader.header
-        with self._count(step, header.width * header.height * header.channels) as advance:
+        with self._count(step, reader.header.num_samples) as advance:
             return decode_image(reader, networks=self.networks, workers=max(1, self.options.threads), progress=advance)
 
     @contextmanager
@@ -158,6 +161,11 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     files.check_output(target, source=source, force=options.force)
     data = _read_whole(source)
     image = images.read(data, options.limits)
+    if options.require_identical and not image.identical:
+        raise UnsupportedError(
+            "the same bytes cannot be made again from the samples, only equal samples and metadata; "
+            "leave out --require-identical to accept that"
+        )
 
     def write(stream: BinaryIO) -> int:
         counted = _Counting(stream)
@@ -168,7 +176,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
         return counted.count
 
     size = _write_output(target, write, seekable=options.verify, force=options.force)
-    return Result(str(target or files.STANDARD), len(data), size, image.samples.size, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    return Result(str(target or files.STANDARD), len(data), size, image.num_samples, seconds, image.fidelity)
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
@@ -177,67 +186,94 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
     Raises:
         RoundTripError: they differ.
     """
-    from . import images
-
     try:
         decoded = session.decode(session.open(stream), "verify")
-        same = decoded.equals(image) and images.read(images.write(decoded), session.options.limits).equals(image)
+        rebuild(decoded)
     except HpacError as error:
         raise RoundTripError(
             f"the encoded file does not decode ({error}); nothing was written; please report this picture"
         ) from error
-    if not same:
+    if not decoded.equals(image) or decoded.file_hash != image.file_hash:
         raise RoundTripError(
             "the encoded file decodes to something else; nothing was written; please report this picture"
         )
 
 
+def rebuild(image: Image) -> bytes:
+    """Write a decoded image as the file that it came from, and check its hash.
+
+    Raises:
+        UnsupportedError: this machine's zlib makes other bytes than the one that the file was encoded with.
+        InputError: the envelope does not fit the samples.
+    """
+    from . import images
+
+    data = images.write(image)
+    if image.identical and hashlib.sha256(data).digest() != image.file_hash:
+        raise UnsupportedError(
+            "this machine's zlib compresses differently from the one that the file was encoded with, so the "
+            "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"
+        )
+    return data
+
+
 def decompress(source: str, output: str | None, session: Session) -> Result:
-    """Decode one .hpac file to the kind of file that it came from.
+    """Decode one .hpac file to the kind of file that it came from, or convert its samples.
 
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
-    from . import images
     from .codec.kinds import KIND_NAMES
 
     start, options = time.monotonic(), session.options
     with files.open_input(source) as stream:
         counted = _Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        target = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
+        target, wanted = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
         files.check_output(target, source=source, force=options.force)
         image = session.decode(reader)
-    data = images.write(image)
+    data, fidelity = _to_file(image, wanted)
 
     def write(stream: BinaryIO) -> int:
         stream.write(data)
         return len(data)
 
     size = _write_output(target, write, seekable=False, force=options.force)
-    return Result(str(target or files.STANDARD), counted.count, size, image.samples.size, time.monotonic() - start)
+    seconds = time.monotonic() - start
+    return Result(str(target or files.STANDARD), counted.count, size, image.num_samples, seconds, fidelity)
 
 
-def _decoded_name(source: str, output: str | None, kind: str) -> Path | None:
+def _to_file(image: Image, wanted: str) -> tuple[bytes, str]:
+    """The bytes of the source's file, or of another kind, and how true they are to the source."""
+    from . import images
+
+    if images.SUFFIXES[image.kind] == images.SUFFIXES[wanted]:
+        return rebuild(image), image.fidelity
+    return images.convert(image, wanted), "samples"
+
+
+def _decoded_name(source: str, output: str | None, kind: str) -> tuple[Path | None, str]:
+    """Where decoding writes, None for standard output, and which kind of file."""
     from . import images
 
     suffix = images.SUFFIXES[kind]
     if output == files.STANDARD:
-        return None
+        return None, kind
     if output:
         path = Path(output)
-        if path.suffix.lower() in KNOWN_SUFFIXES - {suffix}:
-            raise UnsupportedError(
-                f"the file holds a {suffix[1:]} image, not {path.suffix[1:]}; this version does not convert"
-            )
-        return path
+        named = images.KINDS_BY_SUFFIX.get(path.suffix.lower(), kind)
+        if named != kind and images.SUFFIXES.get(named) != suffix:
+            if named not in images.CONVERTED:
+                raise UnsupportedError(f"hpac writes no {path.suffix[1:]} files; it converts to png, tif and npy")
+            return path, named
+        return path, kind
     if source == files.STANDARD:
         raise UsageError(_NAMELESS)
     path = Path(source)
     stem = path.name.removesuffix(SUFFIX)
-    if stem != path.name and stem.lower().endswith(suffix):
-        return path.with_name(stem)  # image.png.hpac
-    return path.with_name(stem + suffix)
+    if stem != path.name and images.KINDS_BY_SUFFIX.get(Path(stem).suffix.lower()) == kind:
+        return path.with_name(stem), kind  # image.png.hpac
+    return path.with_name(stem + suffix), kind
 
 
 def verify(source: str, session: Session) -> Result:
@@ -250,7 +286,8 @@ def verify(source: str, session: Session) -> Result:
     with files.open_input(source) as stream:
         counted = _Counting(stream)
         image = session.decode(session.open(counted), "verify")  # type: ignore[arg-type]
-    return Result("", counted.count, 0, image.samples.size, time.monotonic() - start)
+        rebuild(image)
+    return Result("", counted.count, 0, image.num_samples, time.monotonic() - start, image.fidelity)
 
 
 def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
@@ -272,33 +309,48 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
-    samples = header.width * header.height * header.channels
     size = sum(reader.sizes.values())
     return {
         "file": source,
         "format_version": ".".join(map(str, reader.version)),
         "kind": KIND_NAMES[header.kind],
-        "width": header.width,
-        "height": header.height,
-        "channels": header.channels,
-        "bit_depth": header.bit_depth,
-        "tile": header.tile,
-        "weights": [{"channels": part.channels, "digest": part.weights_digest.hex()} for part in header.parts],
+        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "frames": [_describe_frame(frame) for frame in header.frames],
         "tiles": modes,
         "metadata_bytes": len(reader.metadata),
         "bytes": {**reader.sizes, "total": size},
-        "bpsp": round(8 * size / samples, 4),
-        "fidelity": "samples+metadata",
+        "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
         "samples_sha256": reader.samples_hash.hex(),
+        "file_sha256": reader.file_hash.hex(),
     }
 
 
-def encode(array: NDArray[np.uint8], *, tile: int = 128, backend: str = "") -> bytes:
+def _describe_frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "width": frame.width,
+        "height": frame.height,
+        "channels": frame.channels,
+        "sample_type": frame.sample_type,
+        "tile": frame.tile,
+        "parts": [
+            {
+                "channels": part.channels,
+                "coding": part.coding.name.lower(),
+                "bit_depth": part.bit_depth,
+                "weights": part.weights_digest.hex(),
+                "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
+            }
+            for part in frame.parts
+        ],
+    }
+
+
+def encode(array: NDArray[Any], *, tile: int = 128, backend: str = "") -> bytes:
     """Encode an array to .hpac bytes in memory.
 
     Args:
-        array: (H, W) or (H, W, C) uint8, C from 1 to 4; three channels are taken as R, G, B,
-            a second or fourth as alpha.
+        array: (H, W), (H, W, C) or (N, H, W, C) of unsigned, signed or float numbers of 1 to 8 bytes;
+            up to 16 bits are coded by the network, more as compressed bytes.
         tile: tile side in pixels, even, 8 to 1024.
         backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
 
@@ -308,33 +360,39 @@ def encode(array: NDArray[np.uint8], *, tile: int = 128, backend: str = "") -> b
     """
     import numpy as np
 
-    from .image import Image
+    from .container.fields import SAMPLE_TYPES
+    from .images.npy import from_array
 
     array = np.asarray(array)
-    if array.dtype != np.uint8 or array.ndim not in (2, 3) or 0 in array.shape:
+    sample_type = f"{array.dtype.kind}{array.dtype.itemsize}"
+    if sample_type not in SAMPLE_TYPES or array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise UnsupportedError(
-            f"array of type {array.dtype} and shape {array.shape}; this version takes uint8 (H, W) or (H, W, C)"
+            f"array of type {array.dtype} and shape {array.shape}; hpac takes integers and floats of up to 64 bits, "
+            "(H, W), (H, W, C) or (N, H, W, C)"
         )
-    samples = array[..., None] if array.ndim == 2 else array
-    if samples.shape[2] > 4:
-        raise UnsupportedError(f"array of {samples.shape[2]} channels; this version takes 1 to 4")
     _check_tile(tile)
     stream = io.BytesIO()
-    Session(Options(tile=tile, backend=backend)).encode(
-        Image(samples, 8, "array2d" if array.ndim == 2 else "array"), stream
-    )
+    image = from_array(array.astype(sample_type, copy=False))
+    Session(Options(tile=tile, backend=backend)).encode(image, stream)
     return stream.getvalue()
 
 
-def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
-    """Decode .hpac bytes to an array: (H, W) if such was encoded, else (H, W, C), uint8.
+def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[Any]:
+    """Decode .hpac bytes to an array of the type and shape that was encoded.
+
+    Files become (H, W, C), or (N, H, W, C) if they hold several frames of one shape and type.
 
     Raises:
+        UnsupportedError: a file without samples, or with frames that differ in shape or type.
         HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
     """
     from .images.npy import to_array
 
-    return to_array(_decode_bytes(data, Session(Options(backend=backend, limits=limits))))
+    image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
+    try:
+        return to_array(image)
+    except ValueError as error:
+        raise UnsupportedError(f"this file is not one array: {error}") from error
 
 
 def _decode_bytes(data: bytes, session: Session) -> Image:

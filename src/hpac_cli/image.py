@@ -1,27 +1,59 @@
 """What is an image? Samples, plus all its file needs to come back."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+Samples = NDArray[Any]
+"""(H, W, C) of an unsigned, signed or float type, little endian or native."""
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An image as the codec sees it."""
+    """An image file as the codec sees it."""
 
-    samples: NDArray[np.uint8]
-    """(H, W, C), C from 1 to 4."""
-    bit_depth: int
+    frames: tuple[Samples, ...]
+    """Frames or pages, each (H, W, C); none where a file holds no samples that can be coded."""
     kind: str
-    """Where it came from: a key of images.READERS, or "array"."""
-    skeleton: bytes = b""
+    """Where it came from: a key of images.SUFFIXES."""
+    envelope: bytes = b""
     """What that kind of file needs beside the samples; opaque to the codec."""
+    file_hash: bytes = b""
+    """SHA-256 of the file that images.write gives; empty for arrays."""
+    identical: bool = False
+    """Whether that file is the source, byte for byte."""
+    order: tuple[int, ...] = ()
+    """A sensible order of the samples' values where they are names rather than amounts (palettes)."""
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of all frames."""
+        return sum(frame.size for frame in self.frames)
+
+    @property
+    def fidelity(self) -> str:
+        """What decoding gives: "bytes", or "samples+metadata"."""
+        return "bytes" if self.identical else "samples+metadata"
 
     def equals(self, other: "Image") -> bool:
-        """Whether samples and everything around them are the same."""
-        return (self.kind, self.bit_depth, self.skeleton) == (
-            other.kind,
-            other.bit_depth,
-            other.skeleton,
-        ) and np.array_equal(self.samples, other.samples)
+        """Whether samples and everything around them are the same, to the last bit."""
+        return (self.kind, self.envelope) == (other.kind, other.envelope) and same_frames(self.frames, other.frames)
+
+
+def same_frames(ours: tuple[Samples, ...], others: tuple[Samples, ...]) -> bool:
+    """Whether frames are equal bit for bit: NaN payloads and signs of zero too."""
+    return len(ours) == len(others) and all(
+        a.dtype == b.dtype and a.shape == b.shape and np.array_equal(_bytes_of(a), _bytes_of(b))
+        for a, b in zip(ours, others, strict=True)
+    )
+
+
+def _bytes_of(samples: Samples) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(samples).view(np.uint8)
+
+
+def kind_of_sample(dtype: np.dtype[Any]) -> str:
+    """Name a sample type as the container does: u1, i2, f4 and so on."""
+    return f"{dtype.kind}{dtype.itemsize}"

@@ -6,7 +6,9 @@ decoder of its own. It catches what round trips cannot: one mistake made twice.
 
 import hashlib
 import json
+import lzma
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -259,41 +261,128 @@ class Fields:
                 return value
 
 
-def decode(data: bytes, weights_folder: Path) -> np.ndarray:
-    """Decode .hpac bytes to samples (H, W, C)."""
+LZMA = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 23}]
+TYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
+
+
+class Part:
+    def __init__(
+        self, channels: int, coding: int, depth: int, digest: bytes, offset: int = 0, table: bytes = b""
+    ) -> None:
+        self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
+        self.table: list[int] = []
+        if table:
+            planes = zlib.decompress(table)
+            n, value = len(planes) // 8, 0
+            for i in range(n):
+                z = int.from_bytes(planes[i::n], "little")
+                value += -(z + 1) // 2 if z & 1 else z // 2
+                self.table.append(value)
+
+    def to_ordered(self, value: int) -> int:
+        return self.table[value] if self.table else value + self.offset
+
+
+class Frame:
+    def __init__(self, width: int, height: int, kind: str, side: int, parts: list[Part]) -> None:
+        self.width, self.height, self.kind, self.side, self.parts = width, height, kind, side, parts
+        self.bits = 8 * int(kind[1:])
+        self.samples = np.zeros((height, width, sum(p.channels for p in parts)), f"u{kind[1:]}")
+
+    def to_pattern(self, ordered: int) -> int:
+        """The bits of a sample in memory, as an unsigned number."""
+        top = 1 << (self.bits - 1)
+        if self.kind[0] == "u":
+            return ordered
+        if self.kind[0] == "i" or ordered & top:
+            return ordered ^ top
+        return ordered ^ (2 * top - 1)
+
+    def place(self, part: Part, first: int, y: int, x: int, values: np.ndarray) -> None:
+        for (dy, dx, c), value in np.ndenumerate(values):
+            self.samples[y + dy, x + dx, first + c] = self.to_pattern(part.to_ordered(int(value)))
+
+
+def parse_header_1(payload: bytes) -> Frame:
+    fields = Fields(payload)
+    _, width, height, depth, side, num_parts = (fields.varint() for _ in range(6))
+    parts = [Part(fields.varint(), 1, depth, fields.take(8)) for _ in range(num_parts)]
+    return Frame(width, height, "u1", side, parts)
+
+
+def parse_frame(payload: bytes) -> Frame:
+    fields = Fields(payload)
+    width, height, kind, side, num_parts = (fields.varint() for _ in range(5))
+    parts = []
+    for _ in range(num_parts):
+        channels, coding, depth = (fields.varint() for _ in range(3))
+        digest = fields.take(8) if coding == 1 else b""
+        parts.append(Part(channels, coding, depth, digest, fields.varint(), fields.take(fields.varint())))
+    return Frame(width, height, TYPES[kind], side, parts)
+
+
+def from_planes(data: bytes, shape: tuple[int, int, int], delta: bool) -> np.ndarray:
+    h, w, c = shape
+    size = len(data) // (h * w * c)
+    values = np.zeros(shape, object)
+    for i, at in enumerate(np.ndindex(shape)):
+        values[at] = int.from_bytes(data[i :: h * w * c], "big")
+    if delta:
+        for y, x, k in np.ndindex(shape):
+            if x:
+                values[y, x, k] = (values[y, x, k] + values[y, x - 1, k]) % (1 << 8 * size)
+    return values
+
+
+def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
+    """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns."""
     known = {w.digest(): w for w in map(Weights, sorted(weights_folder.glob("*.safetensors")))}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
-    assert file.take(2)[0] == 1
-    tiles, header, end = [], b"", b""
+    major = file.take(2)[0]
+    assert major in (1, 2)
+    tiles: list[bytes] = []
+    frames: list[Frame] = []
+    end = b""
     while file.at < len(data):
         begin = file.at
         kind, length = file.take(1), file.varint()
         payload = file.take(length)
         assert zlib.crc32(data[begin : file.at]) == int.from_bytes(file.take(4), "little")
-        if kind == b"H":
-            header = payload
+        if kind == b"H" and major == 1:
+            frames.append(parse_header_1(payload))
+        elif kind == b"F":
+            frames.append(parse_frame(payload))
         elif kind == b"T":
             tiles.append(payload)
         elif kind == b"E":
             end = payload
-    fields = Fields(header)
-    _, width, height, depth, side, num_parts = (fields.varint() for _ in range(6))
-    parts = [(fields.varint(), fields.take(8)) for _ in range(num_parts)]
-    samples = np.zeros((height, width, sum(channels for channels, _ in parts)), np.uint8)
     stream = iter(tiles)
-    for y in range(0, height, side):
-        for x in range(0, width, side):
-            first = 0
-            for channels, digest in parts:
-                tile = Fields(next(stream))
-                _, mode = tile.varint(), tile.varint()
-                h, w, rest = min(side, height - y), min(side, width - x), tile.data[tile.at :]
-                if mode == 1:
-                    part = np.frombuffer(zlib.decompress(rest), np.uint8).reshape(h, w, channels)
+    for frame in frames:
+        decode_frame(frame, stream, known)
+    assert next(stream, None) is None
+    assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest() == end[:32]
+    return [frame.samples for frame in frames]
+
+
+def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weights]) -> None:
+    side = frame.side
+    for y in range(0, frame.height, side):
+        for x in range(0, frame.width, side):
+            h, w, first = min(side, frame.height - y), min(side, frame.width - x), 0
+            for part in frame.parts:
+                if part.coding == 0:
+                    values = np.zeros((h, w, part.channels), int)
                 else:
-                    part = Tile(known[digest], h, w, depth, rest).decode().transpose(1, 2, 0)
-                samples[y : y + h, x : x + w, first : first + channels] = part
-                first += channels
-    assert hashlib.sha256(samples.tobytes()).digest() == end
-    return samples
+                    tile = Fields(next(stream))
+                    _, mode = tile.varint(), tile.varint()
+                    rest = tile.data[tile.at :]
+                    if mode == 0:
+                        values = Tile(known[part.digest], h, w, part.depth, rest).decode().transpose(1, 2, 0)
+                    else:
+                        plain = (
+                            zlib.decompress(rest) if mode == 1 else lzma.decompress(rest, lzma.FORMAT_RAW, None, LZMA)
+                        )
+                        values = from_planes(plain, (h, w, part.channels), mode == 3)
+                frame.place(part, first, y, x, values)
+                first += part.channels

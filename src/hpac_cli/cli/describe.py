@@ -8,18 +8,40 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     """Render what api.inspect found."""
     if as_json:
         return json.dumps(facts)
-    sizes, tiles = facts["bytes"], facts["tiles"]
-    weights = ", ".join(f"{w['digest']} ({w['channels']} channel{'s' * (w['channels'] > 1)})" for w in facts["weights"])
-    modes = ", ".join(f"{count} {mode}" for mode, count in tiles.items() if count)
+    sizes, tiles, frames = facts["bytes"], facts["tiles"], facts["frames"]
+    modes = ", ".join(f"{count} {mode.replace('_', ' ')}" for mode, count in tiles.items() if count)
     parts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
     rows = {
-        "image": f"{facts['width']} x {facts['height']}, {facts['channels']} channels, {facts['bit_depth']} bits, from {facts['kind']}",
-        "fidelity": facts["fidelity"],
-        "tiles": f"{modes} (side {facts['tile']})",
-        "weights": weights,
+        "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
+        "image": _describe_frames(frames),
+        "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
+        "tiles": f"{modes} (side {frames[0]['tile']})" if modes else "none",
         "bytes": parts,
-        "bpsp": f"{facts['bpsp']:.4f}",
+        "bpsp": f"{facts['bpsp']:.4f}" if frames else "none: nothing of this file was coded as samples",
         "samples": f"sha256 {facts['samples_sha256']}",
+        "file": f"sha256 {facts['file_sha256']}" if facts["file_sha256"] else "",
         "format": facts["format_version"],
     }
-    return "\n".join([facts["file"], *(f"  {name:<9}{text}" for name, text in rows.items())])
+    return "\n".join([facts["file"], *(f"  {name:<9}{text}" for name, text in rows.items() if text)])
+
+
+_FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
+
+
+def _describe_frames(frames: list[dict[str, Any]]) -> str:
+    """Frames that are alike in one phrase."""
+    kinds: dict[str, int] = {}
+    for f in frames:
+        text = f"{f['width']} x {f['height']}, {f['channels']} channel{'s' * (f['channels'] > 1)}, {f['sample_type']}"
+        kinds[text] = kinds.get(text, 0) + 1
+    return "; ".join(f"{count} frames of {text}" if count > 1 else text for text, count in kinds.items())
+
+
+def _describe_part(part: dict[str, Any]) -> str:
+    channels = f"{part['channels']} channel{'s' * (part['channels'] > 1)}"
+    if part["coding"] == "constant":
+        return f"{channels} constant"
+    if part["coding"] == "bytes":
+        return f"{channels} as compressed bytes"
+    values = {"table": ", values packed", "as they are": ""}.get(part["values"], f", values {part['values']}")
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{values}"

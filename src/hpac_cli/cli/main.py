@@ -23,7 +23,7 @@ missing; 70 a fault of hpac itself, please report it; 130 interrupted.
 
 app = typer.Typer(
     name="hpac",
-    help="Lossless image compression: PNG to .hpac and back, exactly.",
+    help="Lossless image compression: PNG, TIFF and DICOM to .hpac and back, exactly.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -50,6 +50,9 @@ Tile = Annotated[
     int,
     typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding."),
 ]
+Identical = Annotated[
+    bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
+]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")]
 
@@ -60,14 +63,20 @@ def encode(
     output: Output = None,
     force: Force = False,
     no_verify: NoVerify = False,
+    require_identical: Identical = False,
     tile_size: Tile = 128,
     threads: Threads = 0,
     backend: Backend = "",
     quiet: Quiet = False,
 ) -> None:
-    """Encode PNG files to .hpac, exactly; each output is decoded and compared before it gets its name."""
+    """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     options = api.Options(
-        tile=tile_size, verify=not no_verify, force=force, threads=_processors(threads), backend=backend
+        tile=tile_size,
+        verify=not no_verify,
+        force=force,
+        require_identical=require_identical,
+        threads=_processors(threads),
+        backend=backend,
     )
     _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.compress(name, output, session)))
 
@@ -81,7 +90,7 @@ def decode(
     backend: Backend = "",
     quiet: Quiet = False,
 ) -> None:
-    """Decode .hpac files to the kind of file that they came from."""
+    """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
     options = api.Options(force=force, threads=_processors(threads), backend=backend)
     _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.decompress(name, output, session)))
 
@@ -110,7 +119,7 @@ def info(inputs: Inputs, json: Json = False) -> None:
 
 @app.command(epilog="Example: hpac bench photos/ --json report.json")
 def bench(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="PNG files or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Image files or folders of them.")],
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure to this file.")
     ] = None,
@@ -122,7 +131,7 @@ def bench(
     ] = None,
     tile_size: Tile = 128,
 ) -> None:
-    """Round-trip images and compare sizes and speed with PNG, WebP and, if imagecodecs is installed, JPEG XL."""
+    """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000."""
     from hpac_cli.bench import run
 
     options = api.Options(tile=tile_size, threads=_processors(threads), backend=backend)
@@ -194,7 +203,7 @@ def _processors(wanted: int) -> int:
 
 def _tell(name: str, result: api.Result) -> str:
     saved = 1 - result.output_bytes / max(1, result.input_bytes)
-    return f"{name} -> {result.output}: {result.input_bytes:,} -> {result.output_bytes:,} bytes ({-saved:+.1%}), {result.seconds:.1f} s"
+    return f"{name} -> {result.output}: {result.input_bytes:,} -> {result.output_bytes:,} bytes ({-saved:+.1%}), {result.fidelity}, {result.seconds:.1f} s"
 
 
 def _for_each(

@@ -1,25 +1,28 @@
 """.hpac bytes to image: batches of tiles at once, checked against the stored hash."""
 
+import itertools
 import math
 import mmap
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpac_cli.container.fields import Header, TileMode
+from hpac_cli.container.fields import Coding, Frame, Part, TileMode
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
 from hpac_cli.intnet.planes import from_planes
 
 from .encode import hash_samples
 from .kinds import KIND_NAMES
 from .networks import Networks
+from .payloads import unpack
 from .tiles import Box, decode_tiles, tile_boxes
+from .values import Values, from_ordered
 from .workers import spread
 
 BATCH_PIXELS = 1 << 20
@@ -30,11 +33,32 @@ BATCH_PIXELS = 1 << 20
 class _Job:
     """One part of one tile, and where it goes."""
 
+    frame: int
+    part: int
     box: Box
-    first: int
-    channels: int
-    digest: bytes
     tile: TileChunk
+
+
+class _Target:
+    """One frame being decoded: its samples, and what its parts need."""
+
+    def __init__(self, frame: Frame, samples: Samples) -> None:
+        self.frame, self.samples = frame, samples
+        self.values = [Values(part) for part in frame.parts]
+        self.first = list(itertools.accumulate((part.channels for part in frame.parts), initial=0))
+        for index, part in enumerate(frame.parts):
+            if part.coding is Coding.CONSTANT:
+                self._write(index, slice(None), slice(None), np.zeros((1, 1, 1), np.int32))
+
+    def place(self, job: _Job, coded: NDArray[Any]) -> None:
+        """Write a decoded tile, (H, W, C) coded values of one part."""
+        box = job.box
+        self._write(job.part, slice(box.y, box.y + box.height), slice(box.x, box.x + box.width), coded)
+
+    def _write(self, part: int, rows: slice, columns: slice, coded: NDArray[Any]) -> None:
+        ordered = self.values[part].from_coded(coded, f"u{self.frame.sample_type[1:]}")
+        samples = from_ordered(ordered, self.frame.sample_type)
+        self.samples[rows, columns, self.first[part] : self.first[part + 1]] = samples
 
 
 def decode_image(
@@ -51,42 +75,50 @@ def decode_image(
         ModelError: the weights it names are not installed.
     """
     header = reader.header
-    for digest in {part.weights_digest for part in header.parts}:
+    for digest in {part.weights_digest for frame in header.frames for part in frame.parts if part.weights_digest}:
         networks.by_digest(digest)  # a missing set is reported before any work
-    num_tiles = -(-header.height // header.tile) * -(-header.width // header.tile)
+    num_tiles = sum(frame.num_tiles for frame in header.frames)
     workers = min(workers, num_tiles)
-    samples = _shared_samples((header.height, header.width, header.channels), shared=workers > 1)
+    room = _make_room(header.frames, shared=workers > 1)
+    targets = [_Target(frame, samples) for frame, samples in zip(header.frames, room, strict=True)]
 
     def work(batch: list[_Job], advance: Callable[[int], None]) -> None:
-        _decode_batch(batch, header, samples, networks, advance)
+        _decode_batch(batch, targets, networks, advance)
 
-    size = min(BATCH_PIXELS, -(-header.width * header.height // workers))
-    for _ in spread(work, _batches(_jobs(reader), size * len(header.parts)), workers=workers, advance=progress):
+    pixels = sum(frame.width * frame.height * len(frame.coded_parts) for frame in header.frames)
+    size = min(BATCH_PIXELS, -(-pixels // max(1, workers)))
+    for _ in spread(work, _batches(_jobs(reader), size), workers=workers, advance=progress):
         pass
-    if hash_samples(samples) != reader.samples_hash:
+    frames = tuple(target.samples for target in targets)
+    if hash_samples(frames) != reader.samples_hash:
         raise ContainerError("the decoded samples do not match the stored SHA-256")
-    return Image(samples, header.bit_depth, KIND_NAMES[header.kind], reader.metadata)
+    return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
 
 
-def _shared_samples(shape: tuple[int, int, int], *, shared: bool) -> NDArray[np.uint8]:
-    """Make room for the samples, seen by forked workers too if shared; pages cost memory once used."""
-    if not shared:
-        return np.zeros(shape, np.uint8)
-    return np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
+def _make_room(frames: tuple[Frame, ...], *, shared: bool) -> list[Samples]:
+    """Make room for samples, seen by forked workers too if shared; pages cost memory once used."""
+    sizes = [frame.num_samples * int(frame.sample_type[1:]) for frame in frames]
+    starts = list(itertools.accumulate((-(-size // 8) * 8 for size in sizes), initial=0))
+    memory = mmap.mmap(-1, starts[-1]) if shared else np.zeros(starts[-1], np.uint8)
+    room = []
+    for frame, size, start in zip(frames, sizes, starts, strict=False):
+        dtype, shape = np.dtype(frame.sample_type), (frame.height, frame.width, frame.channels)
+        room.append(np.frombuffer(memory, dtype, size // dtype.itemsize, start).reshape(shape))
+    return room
 
 
 def _jobs(reader: Reader) -> Iterator[_Job]:
-    header, tiles = reader.header, reader.tiles()
-    for box in tile_boxes(header.height, header.width, header.tile):
-        first = 0
-        for part in header.parts:
-            chunk = next(tiles, None)
-            if chunk is None:
-                raise ContainerError("tiles are missing before the end")
-            yield _Job(box, first, part.channels, part.weights_digest, chunk)
-            first += part.channels
+    tiles = reader.tiles()
+    for index, frame in enumerate(reader.header.frames):
+        coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
+        for box in tile_boxes(frame.height, frame.width, frame.tile) if coded else ():
+            for part in coded:
+                chunk = next(tiles, None)
+                if chunk is None:
+                    raise ContainerError("tiles are missing before the end")
+                yield _Job(index, part, box, chunk)
     if next(tiles, None) is not None:
-        raise ContainerError("there are more tiles than the image has")
+        raise ContainerError("there are more tiles than the frames have")
 
 
 def _batches(jobs: Iterator[_Job], size: int) -> Iterator[list[_Job]]:
@@ -104,46 +136,50 @@ def _batches(jobs: Iterator[_Job], size: int) -> Iterator[list[_Job]]:
 
 
 def _decode_batch(
-    batch: list[_Job], header: Header, samples: NDArray[np.uint8], networks: Networks, progress: Callable[[int], None]
+    batch: list[_Job], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
 ) -> None:
+    by_network: dict[tuple[bytes, int], list[_Job]] = {}
     for job in batch:
-        if job.tile.mode is TileMode.DEFLATE:
-            _place(samples, job, _inflate_tile(job))
-            progress(job.box.height * job.box.width * job.channels)
-    coded = [job for job in batch if job.tile.mode is TileMode.NETWORK]
-    for digest in sorted({job.digest for job in coded}):
-        same = [job for job in coded if job.digest == digest]
-        network, channels = networks.by_digest(digest), same[0].channels
-        if network.shape.planes != channels:
-            raise ContainerError(f"weights {network.weights.name} do not code {channels} channels")
-        tiles = decode_tiles(
-            network,
-            [job.tile.payload for job in same],
-            [(job.box.height, job.box.width) for job in same],
-            header.bit_depth,
-            lambda pixels, channels=channels: progress(pixels * channels),  # type: ignore[misc]
-        )
-        for job, planes in zip(same, tiles, strict=True):
-            _place(samples, job, _to_samples(planes))
+        part = targets[job.frame].frame.parts[job.part]
+        if job.tile.mode is TileMode.NETWORK:
+            by_network.setdefault((part.weights_digest, part.bit_depth), []).append(job)
+        else:
+            shape = (job.box.height, job.box.width, part.channels)
+            targets[job.frame].place(job, unpack(job.tile.mode, job.tile.payload, shape, part.bit_depth))
+            progress(math.prod(shape))
+    for (digest, bit_depth), jobs in sorted(by_network.items()):
+        _decode_by_network(jobs, digest, bit_depth, targets, networks, progress)
 
 
-def _inflate_tile(job: _Job) -> NDArray[np.uint8]:
-    size = job.box.height * job.box.width * job.channels
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(job.tile.payload, size + 1)
-    except zlib.error as error:
-        raise ContainerError(f"tile {job.tile.index} is damaged") from error
-    if len(data) != size or not inflater.eof or inflater.unused_data:
-        raise ContainerError(f"tile {job.tile.index} is damaged")
-    return np.frombuffer(data, np.uint8).reshape(job.box.height, job.box.width, job.channels)
+def _decode_by_network(
+    jobs: list[_Job],
+    digest: bytes,
+    bit_depth: int,
+    targets: list[_Target],
+    networks: Networks,
+    progress: Callable[[int], None],
+) -> None:
+    if not digest:
+        raise ContainerError(f"tile {jobs[0].tile.index} is said to be coded by a network, but its part names none")
+    network = networks.by_digest(digest)
+    channels = network.shape.planes
+    if any(_part_of(job, targets).channels != channels for job in jobs):
+        raise ContainerError(f"weights {network.weights.name} do not code so many channels")
+    tiles = decode_tiles(
+        network,
+        [job.tile.payload for job in jobs],
+        [(job.box.height, job.box.width) for job in jobs],
+        bit_depth,
+        lambda pixels: progress(pixels * channels),
+    )
+    for job, planes in zip(jobs, tiles, strict=True):
+        targets[job.frame].place(job, _to_coded(planes))
 
 
-def _to_samples(planes: Tensor) -> NDArray[np.uint8]:
-    samples: NDArray[np.uint8] = from_planes(planes).cpu().numpy().transpose(1, 2, 0).astype(np.uint8)
-    return samples
+def _part_of(job: _Job, targets: list[_Target]) -> Part:
+    return targets[job.frame].frame.parts[job.part]
 
 
-def _place(samples: NDArray[np.uint8], job: _Job, tile: NDArray[np.uint8]) -> None:
-    box = job.box
-    samples[box.y : box.y + box.height, box.x : box.x + box.width, job.first : job.first + job.channels] = tile
+def _to_coded(planes: Tensor) -> NDArray[Any]:
+    coded: NDArray[Any] = from_planes(planes).cpu().numpy().transpose(1, 2, 0)
+    return coded

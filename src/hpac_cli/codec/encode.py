@@ -1,9 +1,8 @@
-"""Image to .hpac bytes: tile by tile, each written as soon as it is coded."""
+"""Image to .hpac bytes: frame by frame, tile by tile, each written as soon as it is coded."""
 
 import hashlib
-import zlib
-from collections.abc import Callable
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import torch
@@ -11,22 +10,25 @@ from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Header, Part, TileMode
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
 from hpac_cli.intnet.planes import to_planes
 
 from .kinds import KINDS
 from .networks import Networks
+from .payloads import deflate, pack_smallest
+from .plan import plan_frame
 from .tiles import Box, encode_tile, tile_boxes
+from .values import Values, to_ordered
 from .workers import spread
 
 DEFAULT_TILE = 128
-_WORTH_A_NETWORK = 16
+_WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
 
 
-def split_channels(channels: int) -> tuple[int, ...]:
-    """Divide an image's channels into parts: RGB together, everything else alone."""
-    return (3,) + (1,) * (channels - 3) if channels >= 3 else (1,) * channels
+class _Job(NamedTuple):
+    frame: int
+    box: Box
 
 
 def encode_image(
@@ -45,38 +47,50 @@ def encode_image(
         workers: processes to spread the tiles over.
         progress: called with the number of samples done since the last call.
     """
-    height, width, channels = image.samples.shape
-    names = [("grey", 1) if count == 1 else ("rgb", 3) for count in split_channels(channels)]
-    parts = tuple(Part(networks.digest(name), count) for name, count in names)
-    writer = Writer(stream, Header(KINDS[image.kind], width, height, image.bit_depth, tile, parts))
-    writer.metadata(image.skeleton)
+    frames = tuple(plan_frame(f, networks=networks, tile=tile, order=image.order) for f in image.frames)
+    values = [[Values(part) for part in frame.parts] for frame in frames]
+    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames), image.envelope)
 
-    def work(box: Box, advance: Callable[[int], None]) -> list[tuple[TileMode, bytes]]:
-        samples = image.samples[box.y : box.y + box.height, box.x : box.x + box.width]
+    def work(job: _Job, advance: Callable[[int], None]) -> list[tuple[TileMode, bytes]]:
+        box, frame = job.box, frames[job.frame]
+        samples = image.frames[job.frame][box.y : box.y + box.height, box.x : box.x + box.width]
+        ordered = to_ordered(samples)
         payloads, first = [], 0
-        for part in parts:
-            payloads.append(_encode_part(samples[..., first : first + part.channels], image.bit_depth, part, networks))
+        for part, mapping in zip(frame.parts, values[job.frame], strict=True):
+            if part.bit_depth:
+                coded = mapping.to_coded(ordered[..., first : first + part.channels])
+                payloads.append(_encode_part(coded, part, networks))
             first += part.channels
         advance(samples.size)
         return payloads
 
-    boxes = list(tile_boxes(height, width, tile))
-    for payloads in spread(work, boxes, workers=min(workers, len(boxes)), advance=progress):
+    def jobs() -> Iterator[_Job]:
+        for index, frame in enumerate(frames):
+            if frame.coded_parts:
+                yield from (_Job(index, box) for box in tile_boxes(frame.height, frame.width, frame.tile))
+
+    num_jobs = sum(frame.num_tiles for frame in frames)
+    for payloads in spread(work, jobs(), workers=min(workers, num_jobs), advance=progress):
         for mode, payload in payloads:
             writer.tile(mode, payload)
-    writer.end(hash_samples(image.samples))
+    writer.end(hash_samples(image.frames), image.file_hash)
 
 
-def _encode_part(samples: NDArray[np.uint8], bit_depth: int, part: Part, networks: Networks) -> tuple[TileMode, bytes]:
-    deflated = zlib.compress(np.ascontiguousarray(samples).tobytes(), 9)
-    if len(deflated) * _WORTH_A_NETWORK <= samples.size:
+def _encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[TileMode, bytes]:
+    if not part.weights_digest:
+        return pack_smallest(coded, part.bit_depth)
+    deflated = deflate(coded, part.bit_depth)
+    if len(deflated) * _WORTH_A_NETWORK <= coded.size:
         return TileMode.DEFLATE, deflated
     network = networks.by_digest(part.weights_digest)
-    planes = to_planes(torch.from_numpy(samples.transpose(2, 0, 1).astype(np.int32)).to(network.device))
-    coded = encode_tile(network, planes, bit_depth)
-    return (TileMode.DEFLATE, deflated) if len(deflated) < len(coded) else (TileMode.NETWORK, coded)
+    planes = to_planes(torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1))).to(network.device))
+    payload = encode_tile(network, planes, part.bit_depth)
+    return (TileMode.DEFLATE, deflated) if len(deflated) < len(payload) else (TileMode.NETWORK, payload)
 
 
-def hash_samples(samples: NDArray[np.uint8]) -> bytes:
-    """SHA-256 of the samples in (H, W, C) order."""
-    return hashlib.sha256(np.ascontiguousarray(samples).data).digest()
+def hash_samples(frames: tuple[Samples, ...]) -> bytes:
+    """SHA-256 of the samples of all frames, (H, W, C) order, little endian."""
+    sha = hashlib.sha256()
+    for samples in frames:
+        sha.update(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).view(np.uint8).data)
+    return sha.digest()

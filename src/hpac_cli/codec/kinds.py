@@ -2,5 +2,12 @@
 
 from hpac_cli.container.fields import Kind
 
-KIND_NAMES = {Kind.ARRAY_2D: "array2d", Kind.ARRAY: "array", Kind.PNG: "png"}
+KIND_NAMES = {
+    Kind.ARRAY_2D: "array2d",
+    Kind.ARRAY: "array",
+    Kind.ARRAY_FRAMES: "arrays",
+    Kind.PNG: "png",
+    Kind.TIFF: "tiff",
+    Kind.DICOM: "dicom",
+}
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}

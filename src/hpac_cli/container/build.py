@@ -1,50 +1,70 @@
 """Typed sections to bytes, streamed: every chunk is written as soon as it is known."""
 
+import lzma
 import zlib
 from typing import BinaryIO
 
+from hpac_cli.binary import put_varint
+
 from .fields import (
     END,
+    FRAME,
     HEADER,
+    LZMA_FILTERS,
     METADATA,
     SIGNATURE,
     TILE,
     VERSION_MAJOR,
     VERSION_MINOR,
     Header,
+    Packing,
     TileMode,
     build_chunk_head,
+    build_frame,
     build_header,
     pack_crc,
-    put_varint,
 )
 
 
 class Writer:
     """Writes one container to a binary stream that need not seek."""
 
-    def __init__(self, stream: BinaryIO, header: Header) -> None:
-        """Write signature, version and header."""
+    def __init__(self, stream: BinaryIO, header: Header, metadata: bytes) -> None:
+        """Write all that comes before the tiles.
+
+        Args:
+            metadata: what the source file needs beside its samples.
+        """
         self._stream = stream
         self._tiles = 0
         stream.write(SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR]))
         self._chunk(HEADER, build_header(header))
-
-    def metadata(self, data: bytes) -> None:
-        """Write what the source file needs beside its samples, deflated."""
-        if data:
-            self._chunk(METADATA, zlib.compress(data, 9))
+        if metadata:
+            self._chunk(METADATA, pack_metadata(metadata))
+        for frame in header.frames:
+            self._chunk(FRAME, build_frame(frame))
 
     def tile(self, mode: TileMode, payload: bytes) -> None:
-        """Write the next tile; tiles come in raster order, parts of a tile one after another."""
+        """Write the next tile: frame after frame, in raster order, parts of a tile one after another."""
         self._chunk(TILE, put_varint(self._tiles) + put_varint(mode) + payload)
         self._tiles += 1
 
-    def end(self, samples_hash: bytes) -> None:
-        """Write the end: SHA-256 of the samples."""
-        self._chunk(END, samples_hash)
+    def end(self, samples_hash: bytes, file_hash: bytes) -> None:
+        """Write the end: SHA-256 of the samples, and of the file that decoding gives."""
+        self._chunk(END, samples_hash + file_hash)
         self._stream.flush()
 
     def _chunk(self, chunk_type: bytes, payload: bytes) -> None:
         data = build_chunk_head(chunk_type, payload) + payload
         self._stream.write(data + pack_crc(zlib.crc32(data)))
+
+
+def pack_metadata(data: bytes) -> bytes:
+    """Compress metadata in whichever way is smallest."""
+    packed = {
+        Packing.STORED: data,
+        Packing.ZLIB: zlib.compress(data, 9),
+        Packing.LZMA: lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS),
+    }
+    smallest = min(packed, key=lambda packing: len(packed[packing]))
+    return put_varint(smallest) + packed[smallest]

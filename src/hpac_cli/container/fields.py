@@ -1,22 +1,28 @@
 """What is in an .hpac file? One declaration of chunks and header fields for writer and reader."""
 
+import lzma
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
+from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
 SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
-VERSION_MAJOR, VERSION_MINOR = 1, 0
+VERSION_MAJOR, VERSION_MINOR = 2, 0
 
-HEADER, METADATA, TILE, END = b"H", b"M", b"T", b"E"
+HEADER, METADATA, FRAME, TILE, END = b"H", b"M", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
 
 MAX_CHUNK_BYTES = 1 << 30
+LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 23}]
+"""Raw LZMA2 with a dictionary of 8 MiB, for metadata and for tiles that no network codes."""
 DIGEST_BYTES = 8
-SAMPLES_HASH_BYTES = 32
+HASH_BYTES = 32
+MAX_CODED_BITS = 16
+"""Depth up to which a network codes samples."""
 
 
 class Kind(IntEnum):
@@ -25,6 +31,29 @@ class Kind(IntEnum):
     ARRAY_2D = 0
     ARRAY = 1
     PNG = 2
+    TIFF = 3
+    DICOM = 4
+    ARRAY_FRAMES = 5
+
+
+SAMPLE_TYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+"""Types of samples by number: unsigned, signed (two's complement), float (IEEE 754); bytes each."""
+
+
+class Packing(IntEnum):
+    """How metadata is compressed."""
+
+    STORED = 0
+    ZLIB = 1
+    LZMA = 2
+
+
+class Coding(IntEnum):
+    """How the samples of a part are coded."""
+
+    CONSTANT = 0
+    NETWORK = 1
+    BYTES = 2
 
 
 class TileMode(IntEnum):
@@ -32,117 +61,167 @@ class TileMode(IntEnum):
 
     NETWORK = 0
     DEFLATE = 1
+    LZMA = 2
+    LZMA_DELTA = 3
 
 
 @dataclass(frozen=True)
 class Part:
-    """Channels that one network codes together."""
+    """Channels that are coded together."""
 
-    weights_digest: bytes
     channels: int
+    bit_depth: int
+    """Of the coded values, 0 to 64."""
+    weights_digest: bytes = b""
+    """Of the network that codes them; empty where none does."""
+    offset: int = 0
+    """Lowest ordered sample; coded values count from it."""
+    table: bytes = b""
+    """Ordered samples by coded value (codec.values), where they are not simply counted."""
+
+    @property
+    def coding(self) -> Coding:
+        """Constant, by the network, or as bytes."""
+        if self.bit_depth == 0:
+            return Coding.CONSTANT
+        return Coding.NETWORK if self.weights_digest else Coding.BYTES
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Geometry and sample type of one picture of the file, and how its channels are coded."""
+
+    width: int
+    height: int
+    sample_type: str
+    tile: int
+    parts: tuple[Part, ...]
+    """In channel order; networks of three planes code R, G, B as green and differences from it."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the frame."""
+        return sum(part.channels for part in self.parts)
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of all channels."""
+        return self.width * self.height * self.channels
+
+    @property
+    def coded_parts(self) -> tuple[Part, ...]:
+        """Parts that have tiles."""
+        return tuple(part for part in self.parts if part.coding is not Coding.CONSTANT)
+
+    @property
+    def num_tiles(self) -> int:
+        """Tile chunks."""
+        return -(-self.height // self.tile) * -(-self.width // self.tile) * len(self.coded_parts)
 
 
 @dataclass(frozen=True)
 class Header:
-    """Geometry, sample type, and which weights code which channels."""
+    """What the file holds."""
 
     kind: Kind
-    width: int
-    height: int
-    bit_depth: int
-    tile: int
-    parts: tuple[Part, ...]
-    """In channel order; RGB parts are coded as green and differences from it."""
+    identical: bool
+    """Whether decoding gives the source file byte for byte."""
+    frames: tuple[Frame, ...]
 
     @property
-    def channels(self) -> int:
-        """Channels of the image."""
-        return sum(part.channels for part in self.parts)
+    def num_samples(self) -> int:
+        """Samples of all frames."""
+        return sum(frame.num_samples for frame in self.frames)
 
 
-def put_varint(value: int) -> bytes:
-    """Write an unsigned integer seven bits a byte, low bits first (LEB128)."""
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-class Fields:
-    """Reads fields one after another from one chunk's payload."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def varint(self) -> int:
-        """Read an unsigned integer of at most 63 bits.
-
-        Raises:
-            ContainerError: it does not end, or is written longer than need be.
-        """
-        value = shift = 0
-        while True:
-            byte = self.take(1)[0]
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                if byte == 0 and shift > 7:
-                    raise ContainerError("a number is written longer than need be")
-                return value
-            if shift >= 63:
-                raise ContainerError("a number does not end")
-
-    def take(self, count: int) -> bytes:
-        """Read exactly so many bytes.
-
-        Raises:
-            ContainerError: fewer are left.
-        """
-        part = self._data[self._at : self._at + count]
-        if len(part) < count:
-            raise ContainerError("a chunk is shorter than its fields")
-        self._at += count
-        return part
-
-    def rest(self) -> bytes:
-        """Read what is left."""
-        return self.take(len(self._data) - self._at)
-
-    def end(self) -> None:
-        """Make sure that nothing is left.
-
-        Raises:
-            ContainerError: something is.
-        """
-        if self._at != len(self._data):
-            raise ContainerError("a chunk is longer than its fields")
+def chunk_fields(payload: bytes) -> Fields:
+    """Read a chunk's payload field by field."""
+    return Fields(payload, ContainerError, "a chunk")
 
 
 def build_header(header: Header) -> bytes:
     """Write the header chunk's payload."""
-    numbers = (header.kind, header.width, header.height, header.bit_depth, header.tile, len(header.parts))
-    out = b"".join(map(put_varint, numbers))
-    return out + b"".join(put_varint(part.channels) + part.weights_digest for part in header.parts)
+    return b"".join(map(put_varint, (header.kind, header.identical, len(header.frames))))
 
 
-def parse_header(payload: bytes, limits: Limits) -> Header:
-    """Read and check the header chunk's payload.
+def parse_header(payload: bytes) -> tuple[Kind, bool, int]:
+    """Read the header chunk's payload: kind, whether decoding is byte for byte, number of frames.
 
     Raises:
         ContainerError: a field is out of range.
     """
-    fields = Fields(payload)
-    kind, width, height, bit_depth, tile, num_parts = (fields.varint() for _ in range(6))
+    fields = chunk_fields(payload)
+    kind, identical, num_frames = (fields.varint() for _ in range(3))
+    fields.end()
     if kind not in list(Kind):
         raise ContainerError(f"source kind {kind} is unknown")
-    if not (0 < width <= limits.max_side and 0 < height <= limits.max_side):
-        raise ContainerError(f"{width} x {height} pixels: each side is 1 to {limits.max_side}")
+    if identical > 1:
+        raise ContainerError(f"fidelity {identical} is unknown")
+    return Kind(kind), bool(identical), num_frames
+
+
+def build_frame(frame: Frame) -> bytes:
+    """Write a frame chunk's payload."""
+    sample_type = SAMPLE_TYPES.index(frame.sample_type)
+    out = b"".join(map(put_varint, (frame.width, frame.height, sample_type, frame.tile, len(frame.parts))))
+    return out + b"".join(map(_build_part, frame.parts))
+
+
+def _build_part(part: Part) -> bytes:
+    out = put_varint(part.channels) + put_varint(part.coding) + put_varint(part.bit_depth) + part.weights_digest
+    return out + put_varint(part.offset) + put_string(part.table)
+
+
+def parse_frame(payload: bytes, limits: Limits) -> Frame:
+    """Read and check a frame chunk's payload.
+
+    Raises:
+        ContainerError: a field is out of range.
+    """
+    fields = chunk_fields(payload)
+    width, height, sample_type, tile, num_parts = (fields.varint() for _ in range(5))
+    if sample_type >= len(SAMPLE_TYPES):
+        raise ContainerError(f"sample type {sample_type} is unknown")
+    _check_sides(width, height, limits)
+    _check_tile(tile)
+    if not 1 <= num_parts <= limits.max_channels:
+        raise ContainerError(f"{num_parts} parts: there are 1 to {limits.max_channels}")
+    name = SAMPLE_TYPES[sample_type]
+    parts = tuple(_parse_part(fields, 8 * int(name[1:])) for _ in range(num_parts))
+    fields.end()
+    frame = Frame(width, height, name, tile, parts)
+    if frame.channels > limits.max_channels:
+        raise ContainerError(f"{frame.channels} channels: there are 1 to {limits.max_channels}")
+    return frame
+
+
+def _parse_part(fields: Fields, sample_bits: int) -> Part:
+    channels, coding, bit_depth = (fields.varint() for _ in range(3))
+    lowest, highest = {
+        Coding.CONSTANT: (0, 0),
+        Coding.NETWORK: (1, min(MAX_CODED_BITS, sample_bits)),
+        Coding.BYTES: (sample_bits, sample_bits),
+    }.get(coding, (1, 0))  # type: ignore[call-overload]
+    if not lowest <= bit_depth <= highest or not channels or (coding == Coding.NETWORK and channels not in (1, 3)):
+        raise ContainerError(f"a part of {channels} channels, {bit_depth} bits and coding {coding} does not exist")
+    digest = fields.take(DIGEST_BYTES) if coding == Coding.NETWORK else b""
+    return Part(channels, bit_depth, digest, fields.varint(), fields.string())
+
+
+def parse_header_1(payload: bytes, limits: Limits) -> Header:
+    """Read a header of format version 1: one frame of 8 bits.
+
+    Raises:
+        ContainerError: a field is out of range.
+    """
+    fields = chunk_fields(payload)
+    kind, width, height, bit_depth, tile, num_parts = (fields.varint() for _ in range(6))
+    if kind > Kind.PNG:
+        raise ContainerError(f"source kind {kind} is unknown")
+    _check_sides(width, height, limits)
     if bit_depth != 8:
-        raise ContainerError(f"bit depth {bit_depth} is none of this version's (8)")
-    if not (8 <= tile <= 1024) or tile % 2:
-        raise ContainerError(f"tile size {tile} is not an even number from 8 to 1024")
+        raise ContainerError(f"bit depth {bit_depth} is none of format version 1 (8)")
+    _check_tile(tile)
     if not 1 <= num_parts <= 4:
         raise ContainerError(f"{num_parts} parts: there are 1 to 4")
     parts = []
@@ -150,9 +229,19 @@ def parse_header(payload: bytes, limits: Limits) -> Header:
         channels = fields.varint()
         if channels not in (1, 3):
             raise ContainerError(f"a part of {channels} channels: there are 1 or 3")
-        parts.append(Part(fields.take(DIGEST_BYTES), channels))
+        parts.append(Part(channels, 8, fields.take(DIGEST_BYTES)))
     fields.end()
-    return Header(Kind(kind), width, height, bit_depth, tile, tuple(parts))
+    return Header(Kind(kind), False, (Frame(width, height, "u1", tile, tuple(parts)),))
+
+
+def _check_sides(width: int, height: int, limits: Limits) -> None:
+    if not (0 < width <= limits.max_side and 0 < height <= limits.max_side):
+        raise ContainerError(f"{width} x {height} pixels: each side is 1 to {limits.max_side}")
+
+
+def _check_tile(tile: int) -> None:
+    if not (8 <= tile <= 1024) or tile % 2:
+        raise ContainerError(f"tile size {tile} is not an even number from 8 to 1024")
 
 
 def build_chunk_head(chunk_type: bytes, payload: bytes) -> bytes:

@@ -1,27 +1,35 @@
 """Bytes to typed sections, streamed, trusting nothing that the bytes claim."""
 
+import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from hpac_cli.binary import put_varint
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import Limits
 
 from .fields import (
     END,
+    FRAME,
+    HASH_BYTES,
     HEADER,
+    LZMA_FILTERS,
     MAX_CHUNK_BYTES,
     METADATA,
-    SAMPLES_HASH_BYTES,
     SIGNATURE,
     TILE,
     VERSION_MAJOR,
-    Fields,
+    Frame,
     Header,
+    Kind,
+    Packing,
     TileMode,
+    chunk_fields,
+    parse_frame,
     parse_header,
-    put_varint,
+    parse_header_1,
 )
 
 _READ_BYTES = 1 << 20
@@ -61,23 +69,62 @@ class Reader:
         """
         self._stream, self._limits, self._offset = stream, limits, 0
         self._read_signature()
+        self.metadata = b""
+        """What the source file needs beside its samples."""
+        self.samples_hash = self.file_hash = b""
+        self.sizes = {"signature": len(SIGNATURE) + 2, "header": 0, "metadata": 0, "frames": 0, "tiles": 0, "end": 0}
         first = self._chunk()
         if first.type != HEADER:
             raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
-        self.header: Header = parse_header(first.payload, limits)
-        pixels = self.header.width * self.header.height
-        if pixels > limits.max_pixels:
-            raise LimitExceededError(
-                f"{self.header.width} x {self.header.height} = {pixels:,} pixels; the limit is {limits.max_pixels:,}"
-            )
-        self.sizes = {"signature": len(SIGNATURE) + 2, "header": first.size, "metadata": 0, "tiles": 0, "end": 0}
-        self.metadata = b""
-        self.samples_hash = b""
+        self.sizes["header"] = first.size
         self._next: Chunk | None = self._critical()
-        if self._next.type == METADATA:
-            self.metadata = _inflate(self._next.payload, limits.max_metadata_bytes)
+        self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
+
+    def _read_header_1(self, first: Chunk) -> Header:
+        header = parse_header_1(first.payload, self._limits)
+        self._check_size(header.frames)
+        if self._next and self._next.type == METADATA:
+            self.metadata = inflate(self._next.payload, self._limits.max_metadata_bytes)
             self.sizes["metadata"] = self._next.size
             self._next = None
+        if header.kind is Kind.PNG and self.metadata:
+            self.metadata = b"\0" + self.metadata  # images.png: no recipe for the deflate stream
+        return header
+
+    def _read_header(self, first: Chunk) -> Header:
+        kind, identical, num_frames = parse_header(first.payload)
+        if num_frames > self._limits.max_frames:
+            raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
+        if self._next and self._next.type == METADATA:
+            self.metadata = unpack_metadata(self._next.payload, self._limits.max_metadata_bytes)
+            self.sizes["metadata"] = self._next.size
+            self._next = None
+        frames: list[Frame] = []
+        for _ in range(num_frames):
+            chunk = self._next or self._critical()
+            self._next = None
+            if chunk.type != FRAME:
+                raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
+            frames.append(parse_frame(chunk.payload, self._limits))
+            self.sizes["frames"] += chunk.size
+            self._check_size(frames)
+        return Header(kind, identical, tuple(frames))
+
+    def _check_size(self, frames: Sequence[Frame]) -> None:
+        """Refuse more than limits allow, all frames together.
+
+        Raises:
+            LimitExceededError: more pixels or bytes of samples.
+        """
+        last = frames[-1]
+        pixels = sum(frame.width * frame.height for frame in frames)
+        if pixels > self._limits.max_pixels:
+            raise LimitExceededError(
+                f"{last.width} x {last.height} pixels, {pixels:,} in all; the limit is {self._limits.max_pixels:,}"
+            )
+        size = sum(frame.num_samples * int(frame.sample_type[1:]) for frame in frames)
+        if size > self._limits.max_sample_bytes:
+            raise LimitExceededError(f"{size:,} bytes of samples; the limit is {self._limits.max_sample_bytes:,}")
 
     def tiles(self) -> Iterator[TileChunk]:
         """Read tile after tile; at the end samples_hash is known.
@@ -94,7 +141,7 @@ class Reader:
                 return
             if chunk.type != TILE:
                 raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
-            fields = Fields(chunk.payload)
+            fields = chunk_fields(chunk.payload)
             number, mode = fields.varint(), fields.varint()
             if number != index or mode not in list(TileMode):
                 raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order or of an unknown mode")
@@ -103,9 +150,9 @@ class Reader:
             index += 1
 
     def _finish(self, chunk: Chunk) -> None:
-        if len(chunk.payload) != SAMPLES_HASH_BYTES:
+        if len(chunk.payload) not in (HASH_BYTES, 2 * HASH_BYTES):
             raise ContainerError("the end chunk has no SHA-256")
-        self.samples_hash = chunk.payload
+        self.samples_hash, self.file_hash = chunk.payload[:HASH_BYTES], chunk.payload[HASH_BYTES:]
         self.sizes["end"] = chunk.size
         if self._stream.read(1):
             raise ContainerError(f"there are bytes after the end, from byte {self._offset}")
@@ -175,14 +222,59 @@ class Reader:
         return Chunk(head[:1], payload, offset, self._offset - offset)
 
 
-def _inflate(data: bytes, limit: int) -> bytes:
+def unpack_metadata(payload: bytes, limit: int) -> bytes:
+    """Undo build.pack_metadata.
+
+    Raises:
+        ContainerError: damaged.
+        LimitExceededError: more than `limit` bytes.
+    """
+    fields = chunk_fields(payload)
+    packing, data = fields.varint(), fields.rest()
+    if packing == Packing.ZLIB:
+        return inflate(data, limit)
+    if packing == Packing.LZMA:
+        return unpack_lzma(data, limit)
+    if packing != Packing.STORED:
+        raise ContainerError(f"metadata packing {packing} is unknown")
+    if len(data) > limit:
+        raise LimitExceededError(f"metadata is larger than {limit:,} bytes")
+    return data
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """Inflate a whole zlib stream (RFC 1950) of at most `limit` bytes.
+
+    Raises:
+        ContainerError: damaged, or something follows it.
+        LimitExceededError: larger.
+    """
     inflater = zlib.decompressobj()
     try:
         out = inflater.decompress(data, limit + 1)
     except zlib.error as error:
-        raise ContainerError("the metadata chunk is damaged") from error
+        raise ContainerError("a zlib stream is damaged") from error
     if len(out) > limit:
-        raise LimitExceededError(f"metadata is larger than {limit:,} bytes")
+        raise LimitExceededError(f"a zlib stream holds more than {limit:,} bytes")
     if not inflater.eof or inflater.unused_data:
-        raise ContainerError("the metadata chunk is damaged")
+        raise ContainerError("a zlib stream is damaged")
+    return out
+
+
+def unpack_lzma(data: bytes, limit: int) -> bytes:
+    """Unpack a whole raw LZMA2 stream of at most `limit` bytes.
+
+    Raises:
+        ContainerError: damaged, or something follows it.
+        LimitExceededError: larger.
+    """
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA_FILTERS)
+    try:
+        out = unpacker.decompress(data, limit + 1)
+    except lzma.LZMAError as error:
+        raise ContainerError("an LZMA stream is damaged") from error
+    if len(out) > limit:
+        raise LimitExceededError(f"an LZMA stream holds more than {limit:,} bytes")
+    if not unpacker.eof or unpacker.unused_data:
+        raise ContainerError("an LZMA stream is damaged")
     return out

@@ -1,18 +1,33 @@
 """Image files to `Image` and back, by what the bytes say, never by the file's name."""
 
+import hashlib
+from dataclasses import replace
+
 from hpac_cli.errors import InputError, UnsupportedError
 from hpac_cli.image import Image
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
-SUFFIXES = {"png": ".png", "array": ".npy", "array2d": ".npy"}
+SUFFIXES = {
+    "png": ".png",
+    "tiff": ".tif",
+    "dicom": ".dcm",
+    "array": ".npy",
+    "array2d": ".npy",
+    "arrays": ".npy",
+}
 """What a decoded file of each kind is called."""
+KINDS_BY_SUFFIX = {
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".dcm": "dicom",
+    ".npy": "array",
+    **dict.fromkeys((".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"), "none"),
+}
+CONVERTED = ("png", "tiff", "array")
+"""Kinds that any samples can be written as, where they fit."""
 
 _FOREIGN = (
-    (b"II*\0", 0, "TIFF"),
-    (b"MM\0*", 0, "TIFF"),
-    (b"II+\0", 0, "BigTIFF"),
-    (b"MM\0+", 0, "BigTIFF"),
-    (b"DICM", 128, "DICOM"),
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"RIFF", 0, "WebP or another RIFF file"),
     (b"GIF8", 0, "GIF"),
@@ -21,25 +36,69 @@ _FOREIGN = (
 
 
 def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
-    """Read an image file.
+    """Read an image file, and find out whether the same bytes can be made again.
 
     Raises:
         InputError: damaged, or no image.
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    from . import png
+    image = _read(data, limits)
+    again = write(image)
+    return replace(image, file_hash=hashlib.sha256(again).digest(), identical=again == data)
 
-    if png.is_png(data):
-        return png.read(data, limits)
+
+def _read(data: bytes, limits: Limits) -> Image:
+    from . import dicom, png, tiff
+
+    # a DICOM file may begin with a TIFF header, for programs that know only that
+    for recognise, read_kind in (png.is_png, png.read), (dicom.is_dicom, dicom.read), (tiff.is_tiff, tiff.read):
+        if recognise(data):
+            return read_kind(data, limits)
     for magic, offset, name in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
-            raise UnsupportedError(f"this is {name}; this version takes PNG")
-    raise InputError("this is no PNG file")
+            raise UnsupportedError(f"this is {name}; this version takes PNG, TIFF and DICOM")
+    raise InputError("this is no PNG, TIFF or DICOM file")
 
 
 def write(image: Image) -> bytes:
-    """Write an image as the kind of file that it came from."""
-    from . import npy, png
+    """Write an image as the kind of file that it came from.
 
-    return png.write(image) if image.kind == "png" else npy.write(image)
+    Raises:
+        InputError: the envelope does not fit the samples.
+    """
+    from . import npy, png, splice
+
+    if image.kind == "png":
+        return png.write(image)
+    return splice.write(image) if image.kind in ("tiff", "dicom") else npy.write(image)
+
+
+def convert(image: Image, kind: str) -> bytes:
+    """Write an image's samples, and nothing else of it, as another kind of file.
+
+    Args:
+        kind: one of CONVERTED.
+
+    Raises:
+        UnsupportedError: the samples do not fit that kind.
+    """
+    from . import npy, png, tiff
+
+    if not image.frames:
+        raise UnsupportedError(f"the file holds no samples that were coded, so it cannot become {kind}")
+    if kind == "tiff":
+        return tiff.from_samples(image.frames)
+    if kind == "png":
+        if len(image.frames) > 1:
+            raise UnsupportedError(f"PNG holds one picture, and this file has {len(image.frames)}; use -o x.tif")
+        (samples,) = image.frames
+        if samples.dtype.kind != "u" or samples.dtype.itemsize > 2 or samples.shape[2] > 4:
+            raise UnsupportedError(
+                f"PNG holds up to 4 channels of unsigned 8 or 16 bits, not {samples.shape[2]} of {samples.dtype}; use -o x.tif"
+            )
+        return png.write(png.from_samples(samples))
+    try:
+        return npy.write(image)
+    except ValueError as error:
+        raise UnsupportedError(f"this file is not one array ({error}); use -o x.tif") from error

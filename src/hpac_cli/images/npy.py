@@ -3,14 +3,39 @@
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
+
+KINDS = {2: "array2d", 3: "array", 4: "arrays"}
+"""By number of dimensions: (H, W), (H, W, C), (N, H, W, C)."""
 
 
-def to_array(image: Image) -> NDArray[np.uint8]:
-    """Give the samples the shape that the encoded array had: (H, W) or (H, W, C)."""
-    return image.samples[..., 0] if image.kind == "array2d" else image.samples
+def to_array(image: Image) -> Samples:
+    """Give the samples the shape that the encoded array had: (H, W), (H, W, C) or (N, H, W, C).
+
+    Other images become (H, W, C) or, with several frames of one shape and type, (N, H, W, C).
+
+    Raises:
+        ValueError: no frames, or frames that differ in shape or type.
+    """
+    if not image.frames:
+        raise ValueError("there are no samples")
+    if image.kind == "array2d":
+        return image.frames[0][..., 0]
+    if len(image.frames) == 1 and image.kind != "arrays":
+        return image.frames[0]
+    if len({(frame.shape, frame.dtype) for frame in image.frames}) > 1:
+        raise ValueError("frames differ in shape or type")
+    return np.stack(image.frames)
+
+
+def from_array(array: Samples) -> Image:
+    """Take an array of 2 to 4 dimensions as an image."""
+    if array.ndim == 2:
+        frames: tuple[Samples, ...] = (array[..., None],)
+    else:
+        frames = (array,) if array.ndim == 3 else tuple(array)
+    return Image(frames, KINDS[array.ndim])
 
 
 def write(image: Image) -> bytes:

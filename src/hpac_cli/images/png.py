@@ -1,11 +1,13 @@
-"""PNG to `Image` and back: samples through Pillow, everything around them kept as it stands.
+"""PNG to `Image` and back: samples, and everything around them kept as it stands.
 
-The skeleton is the file with its IDAT chunks replaced by one empty IDAT, so every other
-chunk, known or not, comes back in its place; a file of IHDR, IDAT and IEND alone has none.
+The envelope holds a recipe and a skeleton. The skeleton is the file with its IDAT chunks replaced
+by one empty IDAT, so every other chunk, known or not, comes back in its place (frames of an
+animation too); a file of IHDR, IDAT and IEND alone has none. The recipe says how to make the
+same deflate stream and IDAT chunks again; it is empty where that was not found, and the samples
+then come back in a fresh stream.
 Source: Portable Network Graphics, ISO/IEC 15948:2004.
 """
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,22 +16,35 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
 from hpac_cli.limits import Limits
+
+from .bits import pack_bits, unpack_bits
+from .deflate import FRESH, Parameters, compress, decompress, find_parameters
+from .filters import ADAM7, NUM_FILTERS, WHOLE, choose_types, filter_rows, unfilter
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
-_ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
+_LUMA = (299, 587, 114)
 
 
 class _Chunk(NamedTuple):
     type: bytes
     data: bytes
+
+
+class _Pass(NamedTuple):
+    """Rows and columns of the picture that come together."""
+
+    rows: slice
+    columns: slice
+    height: int
+    row_bytes: int
 
 
 class _Geometry(NamedTuple):
@@ -43,6 +58,26 @@ class _Geometry(NamedTuple):
     def channels(self) -> int:
         return _CHANNELS[self.colour_type]
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+    @property
+    def pixel_bytes(self) -> int:
+        return max(1, self.channels * self.depth // 8)
+
+    def passes(self) -> Iterator[_Pass]:
+        """Passes that hold at least one pixel."""
+        for y, x, down, right in ADAM7 if self.interlace else WHOLE:
+            height, width = -(-(self.height - y) // down), -(-(self.width - x) // right)
+            if height > 0 and width > 0:
+                row_bytes = -(-width * self.channels * self.depth // 8)
+                yield _Pass(slice(y, None, down), slice(x, None, right), height, row_bytes)
+
+    @property
+    def inflated_bytes(self) -> int:
+        return sum(p.height * (1 + p.row_bytes) for p in self.passes())
+
 
 def is_png(data: bytes) -> bool:
     """Whether the data begins as PNG does."""
@@ -50,40 +85,166 @@ def is_png(data: bytes) -> bool:
 
 
 def read(data: bytes, limits: Limits) -> Image:
-    """Read a PNG file of 8 bits per sample: grey, grey + alpha, RGB, RGBA, or palette indices.
+    """Read a PNG file of any colour type and bit depth; of an animation, the default image is coded.
 
     Raises:
         InputError: damaged.
-        UnsupportedError: 1, 2, 4 or 16 bits, interlaced, or animated.
+        UnsupportedError: it has critical chunks that PNG does not define.
         LimitExceededError: larger than limits allow.
     """
     chunks, trailer = _split(data)
     geometry = _check_header(chunks, limits)
     _check_chunks(chunks, geometry)
-    coded = b"".join(chunk.data for chunk in chunks if chunk.type == b"IDAT")
-    _check_stream(coded, geometry)
     skeleton = _join(_without_pixels(chunks)) + trailer
     if len(skeleton) > limits.max_metadata_bytes:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
-    samples = _unfilter(coded, geometry)
-    return Image(samples, 8, "png", b"" if skeleton == _plain_skeleton(samples.shape) else skeleton)
+    bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
+    coded = b"".join(bodies)
+    inflated = _inflate(coded, geometry)
+    samples = _to_samples(inflated, geometry)
+    recipe = _find_recipe(coded, inflated, samples, geometry, [len(body) for body in bodies])
+    if skeleton == _plain_skeleton(samples):
+        skeleton = b""
+    envelope = put_string(recipe) + skeleton if recipe or skeleton else b""
+    return Image((samples,), "png", envelope, order=_palette_order(chunks, geometry))
 
 
 def write(image: Image) -> bytes:
-    """Write a PNG file with the samples and everything that the skeleton holds.
+    """Write a PNG file with the samples and everything that the envelope holds.
 
     Raises:
-        InputError: the skeleton does not fit the samples.
+        InputError: the envelope does not fit the samples.
     """
-    chunks, trailer = _split(image.skeleton or _plain_skeleton(image.samples.shape))
+    fields = Fields(image.envelope or b"\0", InputError, "the stored envelope")
+    recipe = fields.string()
+    (samples,) = image.frames
+    chunks, trailer = _split(fields.rest() or _plain_skeleton(samples))
     geometry = _parse_header(chunks)
-    if (geometry.height, geometry.width, geometry.channels) != image.samples.shape:
+    if geometry.shape != samples.shape or samples.dtype != _sample_type(geometry):
         raise InputError("the stored PNG header does not fit the samples")
-    pixels = [chunk for chunk in _split(_filter(image.samples))[0] if chunk.type == b"IDAT"]
     place = next((i for i, chunk in enumerate(chunks) if chunk.type == b"IDAT"), None)
     if place is None:
         raise InputError("the stored PNG chunks have no place for samples")
-    return _join(chunks[:place] + pixels + chunks[place + 1 :]) + trailer
+    bodies = _follow_recipe(recipe, samples, geometry) if recipe else [_make_fresh(samples, geometry)]
+    return _join(chunks[:place] + [_Chunk(b"IDAT", body) for body in bodies] + chunks[place + 1 :]) + trailer
+
+
+def from_samples(samples: Samples) -> Image:
+    """Make a plain PNG image of samples.
+
+    Args:
+        samples: (H, W, C) uint8 or uint16, C from 1 to 4.
+    """
+    return Image((samples,), "png")
+
+
+def _sample_type(geometry: _Geometry) -> np.dtype[np.uint8] | np.dtype[np.uint16]:
+    return np.dtype(np.uint16) if geometry.depth == 16 else np.dtype(np.uint8)
+
+
+def _palette_order(chunks: list[_Chunk], geometry: _Geometry) -> tuple[int, ...]:
+    """Indices of a palette from dark to light."""
+    if geometry.colour_type != 3:
+        return ()
+    colours = np.frombuffer(next(c.data for c in chunks if c.type == b"PLTE"), np.uint8).reshape(-1, 3)
+    order = np.argsort(colours.astype(np.int64) @ np.array(_LUMA), kind="stable").tolist()
+    return (*order, *range(len(colours), 256))
+
+
+def _inflate(coded: bytes, geometry: _Geometry) -> bytes:
+    """Inflate the samples, which must be exactly as many as the header says."""
+    expected = geometry.inflated_bytes
+    try:
+        inflated, _ = decompress(coded, expected)
+    except (InputError, LimitExceededError) as error:
+        raise InputError(f"PNG damaged: {error}") from error
+    if len(inflated) != expected:
+        raise InputError(f"PNG damaged: its samples inflate to {len(inflated):,} bytes, not to {expected:,}")
+    return inflated
+
+
+def _split_passes(inflated: bytes, geometry: _Geometry) -> Iterator[tuple[_Pass, NDArray[np.uint8]]]:
+    at = 0
+    for each in geometry.passes():
+        size = each.height * (1 + each.row_bytes)
+        yield each, np.frombuffer(inflated, np.uint8, size, at).reshape(each.height, -1)
+        at += size
+
+
+def _to_samples(inflated: bytes, geometry: _Geometry) -> Samples:
+    samples = np.empty(geometry.shape, _sample_type(geometry))
+    for each, rows in _split_passes(inflated, geometry):
+        if rows[:, 0].max() >= NUM_FILTERS:
+            raise InputError(f"PNG damaged: row filter {rows[:, 0].max()} does not exist")
+        pixels = unfilter(rows, geometry.pixel_bytes)
+        target = samples[each.rows, each.columns]
+        target[...] = unpack_bits(pixels, geometry.depth, target.shape[1] * geometry.channels).reshape(target.shape)
+    return samples
+
+
+def _to_pixels(samples: Samples, geometry: _Geometry) -> Iterator[NDArray[np.uint8]]:
+    """Bytes of each pass before filtering, (H, N)."""
+    for each in geometry.passes():
+        part = samples[each.rows, each.columns]
+        yield pack_bits(part.reshape(each.height, -1), geometry.depth)
+
+
+def _usual_types(pixels: NDArray[np.uint8], geometry: _Geometry) -> NDArray[np.uint8]:
+    """The filters that libpng would choose: none for palettes and less than 8 bits, else by size."""
+    if geometry.colour_type == 3 or geometry.depth < 8:
+        return np.zeros(len(pixels), np.uint8)
+    return choose_types(pixels, geometry.pixel_bytes)
+
+
+def _make_fresh(samples: Samples, geometry: _Geometry) -> bytes:
+    filtered = b"".join(
+        filter_rows(pixels, geometry.pixel_bytes, _usual_types(pixels, geometry)).tobytes()
+        for pixels in _to_pixels(samples, geometry)
+    )
+    return compress(filtered, FRESH)
+
+
+def _find_recipe(coded: bytes, inflated: bytes, samples: Samples, geometry: _Geometry, sizes: list[int]) -> bytes:
+    """Find out how to make the same IDAT chunks from the samples; empty if that fails."""
+    types = [rows[:, 0] for _, rows in _split_passes(inflated, geometry)]
+    pixels = list(_to_pixels(samples, geometry))
+    again = b"".join(filter_rows(p, geometry.pixel_bytes, t).tobytes() for p, t in zip(pixels, types, strict=True))
+    if again != inflated:
+        return b""  # bits that pad a row are not zero
+    _, tail = decompress(coded, len(inflated))
+    stream = coded[: len(coded) - len(tail)]
+    parameters = find_parameters(stream, inflated)
+    if parameters is None:
+        return b""
+    usual = all(np.array_equal(_usual_types(p, geometry), t) for p, t in zip(pixels, types, strict=True))
+    head, level, window, memory, strategy = parameters
+    numbers = (level, window, memory, strategy, len(sizes), *sizes)
+    filters = b"" if usual else np.concatenate(types).tobytes()
+    return head + b"".join(map(put_varint, numbers)) + put_string(tail) + put_string(filters)
+
+
+def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[bytes]:
+    """Make the bodies of the IDAT chunks as the recipe says."""
+    fields = Fields(recipe, InputError, "the stored recipe")
+    head = fields.take(2)
+    level, window, memory, strategy = (fields.varint() for _ in range(4))
+    sizes = [fields.varint() for _ in range(fields.varint())]
+    tail, filters = fields.string(), np.frombuffer(fields.string(), np.uint8)
+    rows, at = [], 0
+    for pixels in _to_pixels(samples, geometry):
+        types = filters[at : at + len(pixels)] if len(filters) else _usual_types(pixels, geometry)
+        if len(types) != len(pixels):
+            raise InputError("the stored envelope is damaged")
+        rows.append(filter_rows(pixels, geometry.pixel_bytes, types).tobytes())
+        at += len(pixels)
+    try:
+        stream = compress(b"".join(rows), Parameters(head, level, window, memory, strategy)) + tail
+    except (ValueError, OverflowError, zlib.error) as error:
+        raise InputError("the stored envelope is damaged") from error
+    at = 0
+    for size in sizes:
+        yield stream[at : at + size]
+        at += size
 
 
 def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
@@ -149,18 +310,12 @@ def _check_header(chunks: list[_Chunk], limits: Limits) -> _Geometry:
     geometry = _parse_header(chunks)
     if geometry.width * geometry.height > limits.max_pixels or max(geometry.width, geometry.height) > limits.max_side:
         raise LimitExceededError(f"{geometry.width} x {geometry.height} pixels; the limit is {limits.max_pixels:,}")
-    if geometry.depth != 8:
-        raise UnsupportedError(f"PNG of {geometry.depth} bits per sample; this version takes 8")
-    if geometry.interlace:
-        raise UnsupportedError("interlaced PNG; this version takes PNG that is not interlaced")
     return geometry
 
 
 def _check_chunks(chunks: list[_Chunk], geometry: _Geometry) -> None:
     names = [chunk.type for chunk in chunks]
     for name in names:
-        if name in _ANIMATION:
-            raise UnsupportedError("animated PNG; this version takes still images")
         if name[:1].isupper() and name not in _CRITICAL:
             raise UnsupportedError(f"PNG with an unknown critical chunk {_show(name)}")
     if names.count(b"IHDR") != 1 or names.count(b"PLTE") > 1:
@@ -177,57 +332,14 @@ def _check_chunks(chunks: list[_Chunk], geometry: _Geometry) -> None:
         raise InputError("PNG damaged: PLTE is not 1 to 256 colours")
 
 
-def _check_stream(coded: bytes, geometry: _Geometry) -> None:
-    """Make sure that the deflate stream holds exactly the samples, without trusting sizes."""
-    row = 1 + geometry.width * geometry.channels
-    inflater = zlib.decompressobj()
-    try:
-        data = inflater.decompress(coded, row * geometry.height + 1)
-    except zlib.error as error:
-        raise InputError(f"PNG damaged: its samples cannot be inflated ({error})") from error
-    if len(data) != row * geometry.height or not inflater.eof:
-        raise InputError(f"PNG damaged: its samples inflate to {len(data):,} bytes, not to {row * geometry.height:,}")
-    if max(data[::row]) > 4:
-        raise InputError(f"PNG damaged: row filter {max(data[::row])} does not exist")
-
-
-def _unfilter(coded: bytes, geometry: _Geometry) -> NDArray[np.uint8]:
-    """Decode the samples with Pillow, as grey in place of palette indices."""
-    from PIL import Image as PillowImage
-    from PIL import UnidentifiedImageError
-
-    plain = _plain_chunks((geometry.height, geometry.width, geometry.channels))
-    plain[1] = _Chunk(b"IDAT", coded)
-    try:
-        with PillowImage.open(io.BytesIO(_join(plain)), formats=["png"]) as picture:
-            samples: NDArray[np.uint8] = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, PillowImage.DecompressionBombError) as error:
-        raise InputError(f"PNG damaged: {error}") from error
-    return samples.reshape(geometry.height, geometry.width, geometry.channels)
-
-
-def _filter(samples: NDArray[np.uint8]) -> bytes:
-    """Encode samples with Pillow as a PNG file of their own."""
-    from PIL import Image as PillowImage
-
-    channels = samples.shape[2]
-    file = io.BytesIO()
-    flat = samples[..., 0] if channels == 1 else samples
-    PillowImage.fromarray(np.ascontiguousarray(flat), _MODES[channels]).save(file, "png")
-    return file.getvalue()
-
-
 def _without_pixels(chunks: list[_Chunk]) -> list[_Chunk]:
     first = next(i for i, chunk in enumerate(chunks) if chunk.type == b"IDAT")
     rest = [chunk for chunk in chunks[first:] if chunk.type != b"IDAT"]
     return [*chunks[:first], _Chunk(b"IDAT", b""), *rest]
 
 
-def _plain_chunks(shape: tuple[int, ...]) -> list[_Chunk]:
-    height, width, channels = shape
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[channels], 0, 0, 0)
-    return [_Chunk(b"IHDR", header), _Chunk(b"IDAT", b""), _Chunk(b"IEND", b"")]
-
-
-def _plain_skeleton(shape: tuple[int, ...]) -> bytes:
-    return _join(_plain_chunks(shape))
+def _plain_skeleton(samples: Samples) -> bytes:
+    height, width, channels = samples.shape
+    depth = 8 * samples.dtype.itemsize
+    header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
+    return _join([_Chunk(b"IHDR", header), _Chunk(b"IDAT", b""), _Chunk(b"IEND", b"")])

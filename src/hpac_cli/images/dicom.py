@@ -1,0 +1,380 @@
+"""DICOM to `Image`: where does the pixel data lie? Found with pydicom.
+
+Native pixel data comes back byte for byte, with everything around it as it stood. Lossless
+encapsulated pixel data is decoded by whatever pydicom finds, and comes back native in an otherwise
+equal file. Lossy pixel data, and files without any, stay as they are.
+Source: DICOM PS3.5, sections 7, 8 and annexes A and G; PS3.10, section 7.
+"""
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.image import Image
+from hpac_cli.limits import Limits
+
+from .deflate import FRESH, decompress, find_parameters
+from .layout import Codec, Layout, Place, pack, unpack
+from .packbits import NUM_VARIANTS
+from .splice import Wrapper, cut
+
+_PREAMBLE = 128
+_PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
+"""Elements that hold samples."""
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_EXPLICIT = "1.2.840.10008.1.2.1"
+_LOSSLESS = {
+    "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
+    "1.2.840.10008.1.2.4.70": "pylibjpeg pylibjpeg-libjpeg",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg pylibjpeg-openjpeg",
+    "1.2.840.10008.1.2.4.201": "pylibjpeg pylibjpeg-openjpeg",
+    "1.2.840.10008.1.2.4.202": "pylibjpeg pylibjpeg-openjpeg",
+    "1.2.840.10008.1.2.5": "numpy",
+}
+"""Lossless encapsulated transfer syntaxes, and what to install to decode them."""
+_RLE = "1.2.840.10008.1.2.5"
+_KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
+_UNDEFINED = 0xFFFFFFFF
+_MAX_INFLATION = 1100
+
+
+class _NoGeometryError(ValueError):
+    """The data set does not say, in numbers that make sense, how its samples lie."""
+
+
+_LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UT", b"UC", b"UR", b"SV", b"UV")
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the data is DICOM: by its mark, or, without preamble, by a plausible first element."""
+    if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+        return True
+    return any(_is_plausible(data[:8], order) for order in "<>")
+
+
+def _is_plausible(head: bytes, order: str) -> bool:
+    if len(head) < 8:
+        return False
+    group, _, length = struct.unpack(f"{order}HHI", head)
+    if group not in (0x0002, 0x0008):
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return explicit or length < 1 << 16
+
+
+def read(data: bytes, limits: Limits) -> Image:
+    """Read a DICOM file; every frame of its pixel data is a frame.
+
+    Raises:
+        InputError: damaged.
+        UnsupportedError: no decoder is installed for its transfer syntax.
+        LimitExceededError: larger than limits allow.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom warns of values that are not as the standard says
+        return _read(data, limits)
+
+
+def _read(data: bytes, limits: Limits) -> Image:
+    dataset = _parse(data)
+    syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
+    if syntax == _DEFLATED:
+        return _read_deflated(data, dataset, limits)
+    found = _find_pixels(dataset)
+    if found is None:
+        return cut("dicom", data, [])
+    element, kind = found
+    little = dataset.original_encoding[1] is not False
+    try:
+        if element.length == _UNDEFINED:
+            return _read_encapsulated(data, dataset, syntax, element, limits)
+        return cut("dicom", data, _native_layouts(data, dataset, element, kind, little, limits))
+    except _NoGeometryError:
+        return cut("dicom", data, [])
+
+
+def _parse(data: bytes) -> Any:
+    import pydicom
+
+    try:
+        return pydicom.dcmread(io.BytesIO(data), force=True)
+    except RecursionError as error:
+        raise InputError("DICOM damaged: its sequences are nested without end") from error
+    except Exception as error:  # pydicom raises whatever the damage leads to
+        raise InputError(f"DICOM damaged: {str(error) or type(error).__name__}") from error
+
+
+def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
+    """The raw element that holds samples, and their kind; None if there is none."""
+    for tag, kind in _PIXELS.items():
+        if tag in dataset:
+            element = dataset.get_item(tag)
+            if getattr(element, "value", None):
+                return element, kind
+    return None
+
+
+def _attribute(dataset: Any, name: str, default: int) -> int:
+    try:
+        value = getattr(dataset, name, None)
+        return default if value is None or value == "" else int(value)
+    except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+        raise _NoGeometryError(f"{name} is no number") from error
+
+
+def _geometry(dataset: Any, kind: str, bits: int) -> tuple[Layout, int]:
+    """Layout of one frame, without places, and the number of frames."""
+    height, width = _attribute(dataset, "Rows", 0), _attribute(dataset, "Columns", 0)
+    channels = _attribute(dataset, "SamplesPerPixel", 1)
+    frames = _attribute(dataset, "NumberOfFrames", 1) or 1
+    if not all(0 < side < 1 << 20 for side in (height, width, channels, frames)):
+        raise _NoGeometryError(f"{frames} frames of {width} x {height} x {channels} samples")
+    signed = kind == "u" and _attribute(dataset, "PixelRepresentation", 0) == 1 and bits in (8, 16, 32, 64)
+    planar = channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
+    if str(getattr(dataset, "PhotometricInterpretation", "")) == "YBR_FULL_422" and channels == 3 and width % 2 == 0:
+        width, channels, planar = width // 2, 4, False  # two of luma, then the chroma that they share
+    layout = Layout(height, width, channels, bits, "i" if signed else kind, height, width, (), planar=planar)
+    return layout, frames
+
+
+def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: bool, limits: Limits) -> list[Layout]:
+    """Layouts of all frames of native pixel data.
+
+    Raises:
+        InputError: the data is shorter than its frames.
+    """
+    bits = {0x7FE00008: 32, 0x7FE00009: 64}.get(int(element.tag), _attribute(dataset, "BitsAllocated", 0))
+    if bits not in (1, 8, 16, 32, 64):
+        return []
+    layout, frames = _geometry(dataset, kind, bits)
+    layout = replace(layout, little=little)
+    if bits == 1:
+        if layout.channels > 1:
+            return []
+        layout = replace(layout, flat=True)
+        if layout.height * layout.width % 8:  # frames do not begin on bytes, so all are one
+            layout = replace(layout, height=layout.height * frames, segment_height=layout.height * frames)
+            frames = 1
+    sizes = [layout.segment_bytes(box) for box in layout.boxes()]
+    needed, present = frames * sum(sizes), min(element.length, len(data) - element.value_tell)
+    if needed > present:
+        raise InputError(f"DICOM truncated: {frames} frames need {needed:,} bytes of samples, {present:,} are present")
+    _check_size(layout, frames, limits)
+    layouts, at = [], element.value_tell
+    for _ in range(frames):
+        places = []
+        for size in sizes:
+            places.append(Place(at, size))
+            at += size
+        layouts.append(replace(layout, places=tuple(places)))
+    return _split_unused_bits(data, layouts, dataset)
+
+
+def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list[Layout]:
+    """Where bits above those stored are in use (overlays, rubbish), code them apart."""
+    first = layouts[0]
+    stored = _attribute(dataset, "BitsStored", first.bits)
+    if first.kind == "f" or first.bits not in (8, 16, 32) or not 0 < stored < first.bits:
+        return layouts
+    for layout in layouts:
+        words = unpack(layout, data)
+        low, high = (-(1 << stored - 1), (1 << stored - 1) - 1) if first.kind == "i" else (0, (1 << stored) - 1)
+        if words.min() < low or words.max() > high:
+            return [replace(layout, split=stored) for layout in layouts]
+    return layouts
+
+
+def _check_size(layout: Layout, frames: int, limits: Limits) -> None:
+    if frames > limits.max_frames or frames * layout.height * layout.width > limits.max_pixels:
+        raise LimitExceededError(
+            f"{frames} frames of {layout.width} x {layout.height} pixels; the limit is {limits.max_pixels:,}"
+        )
+    if layout.channels > limits.max_channels or frames * layout.size > limits.max_sample_bytes:
+        raise LimitExceededError(f"{frames * layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
+
+
+def _read_deflated(data: bytes, dataset: Any, limits: Limits) -> Image:
+    """Read a file whose data set is one raw deflate stream."""
+    start = _end_of_meta(data)
+    plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
+    stream = data[start : len(data) - len(tail)]
+    parameters = find_parameters(stream, plain, raw=True) or FRESH._replace(head=b"")
+    inflated = data[:start] + plain
+    found = _find_pixels(dataset)
+    layouts = []
+    if found and found[0].length != _UNDEFINED:
+        element, kind = found
+        moved = element._replace(value_tell=start + element.value_tell)
+        layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
+    return cut("dicom", inflated, layouts, Wrapper(start, parameters, tail))
+
+
+def _start_of_meta(data: bytes) -> int:
+    return _PREAMBLE + 4 if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0
+
+
+def _end_of_meta(data: bytes) -> int:
+    """Where the file meta group, explicit and little endian, ends."""
+    at = _start_of_meta(data)
+    while data[at : at + 2] == b"\2\0":
+        if data[at + 4 : at + 6] in _LONG_VRS:
+            at += 12 + int.from_bytes(data[at + 8 : at + 12], "little")
+        else:
+            at += 8 + int.from_bytes(data[at + 6 : at + 8], "little")
+    return at
+
+
+def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits) -> Image:
+    """Decode lossless frames and write them natively into an otherwise equal file."""
+    kept = cut("dicom", data, [])
+    bits = _attribute(dataset, "BitsAllocated", 0)
+    colours = str(getattr(dataset, "PhotometricInterpretation", ""))
+    if (
+        syntax not in _LOSSLESS
+        or colours not in _KEPT_COLOURS
+        or bits not in (8, 16, 32)
+        or int(element.tag) != 0x7FE00010
+    ):
+        return kept
+    layout, frames = _geometry(dataset, "u", bits)
+    _check_size(layout, frames, limits)
+    if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
+        return cut("dicom", data, again)
+    words = b"".join(_decode_frames(dataset, layout, frames, syntax))
+    native = _write_native(data, element, words, bits)
+    if native is None:
+        return kept
+    fresh, start = native
+    moved = element._replace(value_tell=start, length=len(words))
+    interleaved = replace(layout, planar=False)
+    return cut("dicom", fresh, _native_layouts_of(fresh, dataset, interleaved, frames, moved))
+
+
+def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+    """Layouts of RLE frames, if each is one fragment and can be made again; else None."""
+    items = _items(data, element.value_tell)
+    if items is None or len(items) != frames + 1:  # the first is the offset table
+        return None
+    for variant in range(NUM_VARIANTS):
+        rle = replace(layout, planar=False, codec=Codec.RLE, variant=variant)
+        layouts = [replace(rle, places=(place,)) for place in items[1:]]
+        try:
+            if all(
+                next(pack(each, unpack(each, data))) == data[each.places[0].offset :][: each.places[0].length]
+                for each in layouts
+            ):
+                return layouts
+        except (InputError, struct.error):
+            return None
+    return None
+
+
+def _native_layouts_of(data: bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
+    layouts, at = [], element.value_tell
+    planar = layout.channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
+    layout = replace(layout, planar=planar)
+    for _ in range(frames):
+        places = []
+        for box in layout.boxes():
+            places.append(Place(at, layout.segment_bytes(box)))
+            at += places[-1].length
+        layouts.append(replace(layout, places=tuple(places)))
+    return _split_unused_bits(data, layouts, dataset)
+
+
+def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> Iterator[bytes]:
+    """Decode frame after frame to native bytes in the planar configuration that the file names.
+
+    Raises:
+        UnsupportedError: pydicom finds no decoder.
+        InputError: a frame is damaged.
+    """
+    from pydicom.pixels.utils import iter_pixels
+
+    count = 0
+    try:
+        for array in iter_pixels(dataset, raw=True):
+            words = np.ascontiguousarray(array).view(f"u{layout.bits // 8}")
+            words = words.reshape(layout.height, layout.width, layout.channels)
+            if layout.planar:
+                words = np.ascontiguousarray(words.transpose(2, 0, 1))
+            yield words.astype(f"<u{layout.bits // 8}", copy=False).tobytes()
+            count += 1
+    except HpacError:
+        raise
+    except RuntimeError as error:
+        if "unable to decode" in str(error).lower() or "missing dependencies" in str(error).lower():
+            raise UnsupportedError(
+                f"DICOM transfer syntax {syntax} needs a decoder: pip install {_LOSSLESS[syntax]}"
+            ) from error
+        raise InputError(f"DICOM damaged: {error}") from error
+    except Exception as error:  # every decoder has errors of its own
+        raise InputError(f"DICOM damaged: {str(error) or type(error).__name__}") from error
+    if count != frames:
+        raise InputError(f"DICOM damaged: {count} frames of {frames}")
+
+
+def _write_native(data: bytes, element: Any, words: bytes, bits: int) -> tuple[bytes, int] | None:
+    """Replace encapsulated pixel data by words, and the transfer syntax by explicit little endian.
+
+    Returns:
+        The file and where the words begin; None if the file is not built as the standard says.
+    """
+    head = element.value_tell - 12
+    if data[head : head + 4] != struct.pack("<HH", 0x7FE0, 0x0010) or len(words) >= _UNDEFINED - 1:
+        return None
+    items = _items(data, element.value_tell)
+    meta = _replace_syntax(data[:head])
+    if not items or meta is None:
+        return None
+    end = items[-1].offset + items[-1].length + 8
+    vr = b"OB" if bits == 8 else b"OW"
+    padded = words + bytes(len(words) % 2)
+    front = meta + struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, len(padded))
+    return front + padded + data[end:], len(front)
+
+
+def _items(data: bytes, at: int) -> list[Place] | None:
+    """Where the items of the encapsulated sequence that begins at `at` lie; None if it does not end."""
+    found: list[Place] = []
+    while True:
+        head = data[at : at + 8]
+        if len(head) < 8:
+            return None
+        group, number, length = struct.unpack("<HHI", head)
+        at += 8
+        if (group, number) == (0xFFFE, 0xE0DD):
+            return found
+        if (group, number) != (0xFFFE, 0xE000) or length == _UNDEFINED or at + length > len(data):
+            return None
+        found.append(Place(at, length))
+        at += length
+
+
+def _replace_syntax(front: bytes) -> bytes | None:
+    """Put the native transfer syntax in place of the file's, and correct the group's length."""
+    at = _start_of_meta(front)
+    group_length = None
+    while front[at : at + 2] == b"\2\0":
+        number = int.from_bytes(front[at + 2 : at + 4], "little")
+        long = front[at + 4 : at + 6] in _LONG_VRS
+        size = int.from_bytes(front[at + 8 : at + 12] if long else front[at + 6 : at + 8], "little")
+        value = at + (12 if long else 8)
+        if number == 0x0000:
+            group_length = value
+        if number == 0x0010:
+            uid = _EXPLICIT.encode() + b"\0" * (len(_EXPLICIT) % 2)
+            out = bytearray(front[: value - 2] + struct.pack("<H", len(uid)) + uid + front[value + size :])
+            if group_length is not None:
+                (old,) = struct.unpack_from("<I", out, group_length)
+                struct.pack_into("<I", out, group_length, old + len(uid) - size)
+            return bytes(out)
+        at = value + size
+    return None

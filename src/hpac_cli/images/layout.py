@@ -1,0 +1,249 @@
+"""How do a frame's samples lie in a file? In segments: strips, tiles, planes, frames.
+
+Everything that turns samples into a segment's bytes and back, and nothing of any file format.
+Source: TIFF 6.0, sections 8, 9 (PackBits), 14 (differencing) and 15 (tiles); TIFF Technical
+Note 3 (floating point predictor); DICOM PS3.5, section 8 and annex G.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpac_cli.errors import InputError
+from hpac_cli.image import Samples
+
+from . import lzw, rle
+from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
+from .deflate import Parameters, compress, decompress
+from .packbits import pack_rows, unpack_runs
+
+Bytes = NDArray[np.uint8]
+
+
+class Codec(IntEnum):
+    """How a segment's bytes are compressed in the file."""
+
+    NONE = 0
+    DEFLATE = 1
+    PACKBITS = 2
+    LZW = 3
+    RLE = 4
+    """DICOM's: PackBits for each byte of a sample, behind a table of segments."""
+
+
+class Predictor(IntEnum):
+    """What is done to a row before that; numbers are TIFF's."""
+
+    NONE = 1
+    HORIZONTAL = 2
+    FLOAT = 3
+
+
+class Place(NamedTuple):
+    """Where a segment's bytes lie."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One frame's segments."""
+
+    height: int
+    width: int
+    channels: int
+    """Of the frame; where tiles reach beyond the picture, so does the frame."""
+    bits: int
+    """Of a stored sample, 1 to 64."""
+    kind: str
+    """u, i or f: unsigned, signed, float."""
+    segment_height: int
+    segment_width: int
+    places: tuple[Place, ...]
+    """Of the segments: plane by plane if planar, in raster order."""
+    little: bool = True
+    """Bytes of a sample come low ones first."""
+    planar: bool = False
+    flat: bool = False
+    """Samples of one bit follow one another over row ends, low bits of a byte first (DICOM)."""
+    reverse: bool = False
+    """Bits within bytes are reversed (TIFF's FillOrder 2)."""
+    split: int = 0
+    """If not 0, each stored word is two samples: so many low bits, and the bits above them."""
+    predictor: Predictor = Predictor.NONE
+    codec: Codec = Codec.NONE
+    parameters: Parameters | None = None
+    """Of deflate."""
+    variant: int = 0
+    """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
+
+    @property
+    def sample_type(self) -> np.dtype[Any]:
+        """Type of the frame's samples."""
+        size = sample_bytes(self.bits)
+        return np.dtype(f"{self.kind if self.bits == 8 * size else 'u'}{size}")
+
+    @property
+    def sample_shape(self) -> tuple[int, int, int]:
+        """Shape of the frame, which has both halves of split words."""
+        return self.height, self.width, self.channels * (2 if self.split else 1)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frame's samples."""
+        return math.prod(self.sample_shape) * self.sample_type.itemsize
+
+    def boxes(self) -> Iterator[tuple[slice, slice, slice]]:
+        """Rows, columns and channels of each segment."""
+        groups = [slice(c, c + 1) for c in range(self.channels)] if self.planar else [slice(0, self.channels)]
+        for group in groups:
+            for y in range(0, self.height, self.segment_height):
+                for x in range(0, self.width, self.segment_width):
+                    rows = slice(y, min(y + self.segment_height, self.height))
+                    yield rows, slice(x, min(x + self.segment_width, self.width)), group
+
+    def segment_bytes(self, box: tuple[slice, slice, slice]) -> int:
+        """Bytes of a segment before compression."""
+        height, width, channels = (int(part.stop) - int(part.start) for part in box)
+        if self.flat:
+            return -(-height * width // 8)
+        return height * row_bytes(width * channels, self.bits)
+
+
+def unpack(layout: Layout, data: bytes) -> Samples:
+    """Read a frame out of the file's bytes.
+
+    Raises:
+        InputError: a segment is damaged or has the wrong size.
+        LimitExceededError: a segment inflates to more than it may.
+    """
+    words = np.empty((layout.height, layout.width, layout.channels), layout.sample_type)
+    for box, place in zip(layout.boxes(), layout.places, strict=True):
+        coded = data[place.offset : place.offset + place.length]
+        expected = layout.segment_bytes(box)
+        plain = _decompress(layout, coded, expected)
+        if len(plain) != expected:
+            raise InputError(f"a segment at byte {place.offset} holds {len(plain):,} bytes, not {expected:,}")
+        words[box] = _to_samples(layout, plain, words[box].shape)
+    return _split_words(words, layout) if layout.split else words
+
+
+def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
+    """Write a frame's segments, in the order of layout.places.
+
+    Raises:
+        InputError: the frame does not fit the layout.
+    """
+    if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
+        raise InputError("the stored layout does not fit the samples")
+    words = _join_words(frame, layout) if layout.split else frame
+    for box in layout.boxes():
+        yield _compress(layout, _to_bytes(layout, words[box]))
+
+
+def _decompress(layout: Layout, coded: bytes, expected: int) -> bytes:
+    if layout.reverse and layout.codec is not Codec.NONE:
+        coded = reverse_bits(coded)
+    if layout.codec is Codec.DEFLATE:
+        return decompress(coded, expected)[0]
+    if layout.codec is Codec.PACKBITS:
+        return unpack_runs(coded, expected)
+    if layout.codec is Codec.LZW:
+        return lzw.decompress(coded, expected)
+    if layout.codec is Codec.RLE:
+        return rle.decompress(coded, layout.height * layout.width, layout.channels, layout.bits // 8)
+    return coded
+
+
+def _compress(layout: Layout, rows: Bytes) -> bytes:
+    if layout.codec is Codec.DEFLATE:
+        if layout.parameters is None:
+            raise InputError("the stored layout has no parameters of deflate")
+        coded = compress(rows.tobytes(), layout.parameters)
+    elif layout.codec is Codec.PACKBITS:
+        coded = pack_rows(rows, layout.variant)
+    elif layout.codec is Codec.LZW:
+        coded = lzw.compress(rows.tobytes(), lzw.VARIANTS[layout.variant])
+    elif layout.codec is Codec.RLE:
+        coded = rle.compress(rows, layout.channels, layout.bits // 8, layout.variant)
+    else:
+        return rows.tobytes()
+    return reverse_bits(coded) if layout.reverse else coded
+
+
+def _to_samples(layout: Layout, plain: bytes, shape: tuple[int, ...]) -> Samples:
+    height, width, channels = shape
+    stored = np.frombuffer(plain, np.uint8)
+    if layout.flat:
+        return np.unpackbits(stored, bitorder="little")[: height * width].reshape(shape)
+    rows = stored.reshape(height, -1)
+    if layout.reverse and layout.codec is Codec.NONE:
+        rows = _REVERSED[rows]
+    if layout.predictor is Predictor.FLOAT:
+        rows = _undo_float_predictor(rows, width * channels, channels)
+    little = layout.little and layout.predictor is not Predictor.FLOAT
+    samples = unpack_bits(rows, layout.bits, width * channels, little=little).reshape(shape)
+    if layout.predictor is Predictor.HORIZONTAL:
+        samples = np.cumsum(samples, axis=1, dtype=samples.dtype)
+        if layout.bits != 8 * samples.dtype.itemsize:
+            samples &= samples.dtype.type((1 << layout.bits) - 1)
+    return samples.view(layout.sample_type)
+
+
+def _to_bytes(layout: Layout, samples: Samples) -> Bytes:
+    height, width, channels = samples.shape
+    words = np.ascontiguousarray(samples).view(f"u{samples.dtype.itemsize}")
+    if layout.flat:
+        return np.packbits(words.reshape(-1), bitorder="little")[None]
+    if layout.predictor is Predictor.HORIZONTAL:
+        words = np.diff(words, axis=1, prepend=words.dtype.type(0))
+    little = layout.little and layout.predictor is not Predictor.FLOAT
+    rows = pack_bits(words.reshape(height, width * channels), layout.bits, little=little)
+    if layout.predictor is Predictor.FLOAT:
+        rows = _apply_float_predictor(rows, width * channels, channels)
+    return _REVERSED[rows] if layout.reverse and layout.codec is Codec.NONE else rows
+
+
+def _undo_float_predictor(rows: Bytes, count: int, channels: int) -> Bytes:
+    lanes = rows.reshape(len(rows), -1, channels)
+    planes = np.cumsum(lanes, axis=1, dtype=np.uint8).reshape(len(rows), -1, count)
+    return np.ascontiguousarray(planes.transpose(0, 2, 1)).reshape(len(rows), -1)
+
+
+def _apply_float_predictor(rows: Bytes, count: int, channels: int) -> Bytes:
+    planes = np.ascontiguousarray(rows.reshape(len(rows), count, -1).transpose(0, 2, 1))
+    lanes = planes.reshape(len(rows), -1, channels)
+    return np.diff(lanes, axis=1, prepend=np.uint8(0)).reshape(len(rows), -1)
+
+
+def _split_words(words: Samples, layout: Layout) -> Samples:
+    """Low bits as numbers of the layout's kind, then the bits above them, as further channels."""
+    spare = 8 * words.dtype.itemsize - layout.split
+    plain = words.view(f"u{words.dtype.itemsize}")
+    low = ((plain << plain.dtype.type(spare)).view(layout.sample_type) >> layout.sample_type.type(spare)).view(
+        layout.sample_type
+    )
+    high = (plain >> plain.dtype.type(layout.split)).view(layout.sample_type)
+    return np.concatenate([low, high], axis=2)
+
+
+def _join_words(frame: Samples, layout: Layout) -> Samples:
+    plain: Samples = np.ascontiguousarray(frame).view(f"u{frame.dtype.itemsize}")
+    low, high = plain[..., : layout.channels], plain[..., layout.channels :]
+    mask = plain.dtype.type((1 << layout.split) - 1)
+    words: Samples = ((low & mask) | (high << plain.dtype.type(layout.split))).view(layout.sample_type)
+    return words
+
+
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)[:, ::-1], axis=1)[:, 0]
+
+
+def reverse_bits(data: bytes) -> bytes:
+    """Reverse the bits within every byte."""
+    return _REVERSED[np.frombuffer(data, np.uint8)].tobytes()

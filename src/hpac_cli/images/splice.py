@@ -1,0 +1,229 @@
+"""A file with its samples cut out, and the same file with samples put back in.
+
+The envelope holds how the samples of each frame lay in the file (layout.Layout), and all other
+bytes as they stood. Whatever is not understood simply stays among those bytes, so nothing of a
+file is ever lost, and rebuilding needs no library that knows the file's format.
+"""
+
+import bisect
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hpac_cli.binary import Fields, put_string, put_varint
+from hpac_cli.errors import HpacError, InputError
+from hpac_cli.image import Image, Samples
+
+from .bits import sample_bytes
+from .deflate import Parameters, compress
+from .layout import Codec, Layout, Place, Predictor, pack, unpack
+from .lzw import VARIANTS
+
+_KINDS = "uif"
+_MAX_SIDE = 1 << 31
+
+
+@dataclass(frozen=True)
+class Wrapper:
+    """A file of which everything from `start` on is one raw deflate stream (deflated DICOM)."""
+
+    start: int
+    parameters: Parameters
+    tail: bytes
+    """What follows the stream."""
+
+
+def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | None = None) -> Image:
+    """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
+
+    Args:
+        kind: tiff or dicom.
+        data: the file, or what it inflates to.
+        layouts: where frames lie; where two overlap, the first is cut out.
+        wrapper: how data is to be deflated.
+    """
+    taken: list[Layout] = []
+    frames: list[Samples] = []
+    free = _Free()
+    for layout in layouts:
+        try:
+            frame = unpack(layout, data)
+        except HpacError:
+            if layout.codec is Codec.NONE:
+                raise
+            continue
+        segments = zip(pack(layout, frame), layout.places, strict=True)
+        exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
+        if exact and free.claim(layout.places):
+            taken.append(layout)
+            frames.append(frame)
+    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
+
+
+class _Free:
+    """Which bytes of a file no frame has claimed."""
+
+    def __init__(self) -> None:
+        self._claims: list[Place] = []
+        """In ascending order; none overlap."""
+
+    def claim(self, places: Sequence[Place]) -> bool:
+        """Claim these segments; False, and nothing claimed, if they overlap claims or each other."""
+        wanted = sorted(place for place in places if place.length)
+        overlap = any(a.offset + a.length > b.offset for a, b in itertools.pairwise(wanted))
+        if overlap or any(self._is_taken(place) for place in wanted):
+            return False
+        for place in wanted:
+            bisect.insort(self._claims, place)
+        return True
+
+    def _is_taken(self, place: Place) -> bool:
+        at = bisect.bisect(self._claims, place)
+        before = self._claims[at - 1 : at] if at else []
+        return any(c.offset + c.length > place.offset for c in before) or any(
+            place.offset + place.length > c.offset for c in self._claims[at : at + 1]
+        )
+
+
+def write(image: Image) -> bytes:
+    """Put the frames back where they were.
+
+    Raises:
+        InputError: the envelope is damaged or does not fit the samples.
+    """
+    layouts, size, wrapper, rest = _parse_envelope(image.envelope)
+    if len(layouts) != len(image.frames):
+        raise InputError("the stored envelope does not fit the samples")
+    segments: dict[int, bytes] = {}
+    for layout, frame in zip(layouts, image.frames, strict=True):
+        for place, segment in zip(layout.places, pack(layout, frame), strict=True):
+            if len(segment) != place.length:
+                raise InputError(
+                    "a segment cannot be made as it was: this machine's zlib compresses differently from the one "
+                    "that the file was encoded with"
+                    if layout.codec is Codec.DEFLATE
+                    else "the stored envelope does not fit the samples"
+                )
+            if segment:
+                segments[place.offset] = segment
+    parts, at, used = [], 0, 0
+    for offset in sorted(segments):
+        gap = offset - at
+        if gap < 0 or used + gap > len(rest):
+            raise InputError("the stored envelope is damaged")
+        parts += [rest[used : used + gap], segments[offset]]
+        used, at = used + gap, offset + len(segments[offset])
+    parts.append(rest[used:])
+    data = b"".join(parts)
+    if len(data) != size:
+        raise InputError("the stored envelope is damaged")
+    if wrapper is None:
+        return data
+    return data[: wrapper.start] + compress(data[wrapper.start :], wrapper.parameters) + wrapper.tail
+
+
+def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:
+    out = bytearray(put_varint(len(data)) + put_varint(wrapper is not None))
+    if wrapper:
+        out += put_varint(wrapper.start) + _build_parameters(wrapper.parameters) + put_string(wrapper.tail)
+    out += put_varint(len(layouts))
+    before = 0
+    for layout in layouts:
+        out += _build_layout(layout)
+        for place in layout.places:
+            step = place.offset - before
+            out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
+            before = place.offset + place.length
+    at = 0
+    for place in sorted(place for layout in layouts for place in layout.places if place.length):
+        out += data[at : place.offset]
+        at = place.offset + place.length
+    return bytes(out + data[at:])
+
+
+def _parse_envelope(envelope: bytes) -> tuple[list[Layout], int, Wrapper | None, bytes]:
+    fields = Fields(envelope, InputError, "the stored envelope")
+    size, wrapped = fields.varint(), fields.varint()
+    wrapper = Wrapper(fields.varint(), _parse_parameters(fields), fields.string()) if wrapped else None
+    layouts, before = [], 0
+    for _ in range(fields.varint()):
+        layout = _parse_layout(fields)
+        places = []
+        for _ in layout.boxes():
+            step = fields.varint()
+            offset = before + (-(step + 1) // 2 if step & 1 else step // 2)
+            places.append(Place(offset, fields.varint()))
+            before = offset + places[-1].length
+            if offset < 0 or before > size:
+                raise InputError("the stored envelope is damaged")
+        layouts.append(replace(layout, places=tuple(places)))
+    return layouts, size, wrapper, fields.rest()
+
+
+def _build_layout(layout: Layout) -> bytes:
+    flags = [layout.little, layout.planar, layout.flat, layout.reverse]
+    numbers = (
+        layout.height,
+        layout.width,
+        layout.channels,
+        layout.bits,
+        _KINDS.index(layout.kind),
+        layout.segment_height,
+        layout.segment_width,
+        sum(flag << bit for bit, flag in enumerate(flags)),
+        layout.split,
+        layout.predictor,
+        layout.codec,
+        layout.variant,
+    )
+    out = b"".join(map(put_varint, numbers))
+    return out + _build_parameters(layout.parameters) if layout.parameters else out
+
+
+def _parse_layout(fields: Fields) -> Layout:
+    height, width, channels, bits, kind, rows, columns, flags, split, predictor, codec, variant = (
+        fields.varint() for _ in range(12)
+    )
+    sides = (height, width, channels, rows, columns)
+    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 15:
+        raise InputError("the stored layout is damaged")
+    if split >= bits or predictor not in list(Predictor) or codec not in list(Codec):
+        raise InputError("the stored layout is damaged")
+    if bits != 8 * sample_bytes(bits) and (split or predictor == Predictor.FLOAT):
+        raise InputError("the stored layout is damaged")
+    if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
+        raise InputError("the stored layout is damaged")
+    parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
+    little, planar, flat, reverse = (bool(flags >> bit & 1) for bit in range(4))
+    return Layout(
+        height,
+        width,
+        channels,
+        bits,
+        _KINDS[kind],
+        rows,
+        columns,
+        (),
+        little,
+        planar,
+        flat,
+        reverse,
+        split,
+        Predictor(predictor),
+        Codec(codec),
+        parameters,
+        variant,
+    )
+
+
+def _build_parameters(parameters: Parameters) -> bytes:
+    head, *numbers = parameters
+    return put_string(head) + b"".join(map(put_varint, numbers))
+
+
+def _parse_parameters(fields: Fields) -> Parameters:
+    head = fields.string()
+    level, window, memory, strategy = (fields.varint() for _ in range(4))
+    if level > 9 or not 9 <= window <= 15 or not 1 <= memory <= 9 or strategy > 4:
+        raise InputError("the stored parameters of deflate are damaged")
+    return Parameters(head, level, window, memory, strategy)

@@ -1,0 +1,350 @@
+"""TIFF to `Image`: where do the samples of every page lie? Found with tifffile.
+
+Pages that lie uncompressed, deflated by zlib or run-length coded in the usual way come back byte
+for byte. Other lossless compression is undone, and such pages come back deflated in an otherwise
+equal file. Lossy and bilevel (fax) pages stay in the file as they are.
+Source: TIFF 6.0; TIFF Technical Notes 1 to 3; the BigTIFF design.
+"""
+
+import contextlib
+import io
+import logging
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.image import Image, Samples
+from hpac_cli.limits import Limits
+
+from . import lzw
+from .deflate import FRESH, compress, decompress, find_parameters
+from .layout import Codec, Layout, Place, Predictor, pack, reverse_bits, unpack
+from .lzw import find_variant
+from .packbits import NUM_VARIANTS, unpack_runs
+from .splice import cut
+
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NONE, _LZW, _PACKBITS, _LZMA, _ZSTD = 1, 5, 32773, 34925, 50000
+_DEFLATES = (8, 32946)
+_ADOBE_DEFLATE = 8
+_REMADE = (_LZMA, _ZSTD)
+"""Lossless compression that is undone with imagecodecs and not made again."""
+_KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
+_MAX_INFLATION = 1100
+"""No deflate stream grows by more; an image that would claims too much."""
+
+_WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
+_STRIPS, _CHANNELS, _ROWS, _STRIP_COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
+_TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_COUNTS, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
+_SUBSAMPLING, _DEPTH = 530, 32997
+_YCBCR = 6
+
+
+def is_tiff(data: bytes) -> bool:
+    """Whether the data begins as TIFF or BigTIFF does."""
+    return data[:4] in _MAGIC
+
+
+def read(data: bytes, limits: Limits) -> Image:
+    """Read a TIFF file; every page, sub-IFD and pyramid level that can be coded is a frame.
+
+    Raises:
+        InputError: damaged.
+        UnsupportedError: a decoder is not installed.
+        LimitExceededError: larger than limits allow.
+    """
+    pages = _parse(data, limits)
+    data, layouts = _make_layouts(data, pages)
+    return cut("tiff", data, layouts)
+
+
+def from_samples(frames: tuple[Samples, ...]) -> bytes:
+    """Write frames as pages of an uncompressed TIFF file."""
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, bigtiff=sum(frame.nbytes for frame in frames) > 4_000_000_000) as writer:
+        for frame in frames:
+            colours = "rgb" if frame.shape[2] in (3, 4) and frame.dtype.kind == "u" else "minisblack"
+            page = frame[..., 0] if frame.shape[2] == 1 else frame
+            writer.write(page, photometric=colours, planarconfig=None if page.ndim == 2 else "contig", metadata=None)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What one IFD says of its samples."""
+
+    layout: Layout
+    """As if uncompressed; places are those of the coded segments."""
+    compression: int
+    tags: dict[int, Any]
+    """By code, as tifffile found them: value, valueoffset, dtype, count."""
+    order: str
+    """Of bytes: < or >."""
+
+
+def _parse(data: bytes, limits: Limits) -> list[_Page]:
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            ifds = list(_walk(file.pages))
+            return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), limits))]
+    except HpacError:
+        raise
+    except RecursionError as error:
+        raise InputError("TIFF damaged: its directories are nested without end") from error
+    except Exception as error:  # tifffile raises whatever the damage leads to
+        raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
+
+
+def _walk(pages: Any) -> Iterator[Any]:
+    """Yield every IFD once, sub-IFDs after the page that they belong to."""
+    seen: set[int] = set()
+    waiting = list(pages)
+    while waiting:
+        page = waiting.pop(0)
+        page = page.aspage()
+        if page.offset in seen:
+            continue
+        seen.add(page.offset)
+        yield page
+        if page.subifds:
+            waiting = [*page.pages, *waiting]
+
+
+def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page | None:
+    """Describe one IFD's samples; None if they stay in the file as they are.
+
+    Raises:
+        InputError: segments lie beyond the end of the file.
+    """
+    tags = {tag.code: tag for tag in ifd.tags}
+    compression = _number(tags, _COMPRESSION, 1)
+    if compression not in (_NONE, _LZW, _PACKBITS, *_DEFLATES, *_REMADE):
+        return None
+    tiled = _TILES in tags
+    width, height, channels = _number(tags, _WIDTH, 0), _number(tags, _LENGTH, 0), _number(tags, _CHANNELS, 1)
+    depths = _numbers(tags, _BITS) or [1]
+    formats = _numbers(tags, _SAMPLE_FORMAT) or [1]
+    offsets, counts = (
+        _numbers(tags, _TILES if tiled else _STRIPS),
+        _numbers(tags, _TILE_COUNTS if tiled else _STRIP_COUNTS),
+    )
+    if not (width and height and channels and offsets) or len(set(depths)) > 1 or len(set(formats)) > 1:
+        return None
+    subsampled = _number(tags, _PHOTOMETRIC, 0) == _YCBCR and (_numbers(tags, _SUBSAMPLING) or [2, 2]) != [1, 1]
+    if subsampled or _number(tags, _DEPTH, 1) > 1 or not 1 <= depths[0] <= 64:
+        return None
+    segment_width = _number(tags, _TILE_WIDTH, 0) if tiled else width
+    segment_height = _number(tags, _TILE_LENGTH, 0) if tiled else min(height, _number(tags, _ROWS, height) or height)
+    predictor = _number(tags, _PREDICTOR, 1) if compression not in (_NONE, _PACKBITS) else 1
+    kind = _KINDS.get(formats[0], "")
+    if not kind or not segment_width or not segment_height or predictor not in list(Predictor):
+        return None
+    if (kind == "f" and depths[0] not in (16, 32, 64)) or (predictor != 1 and depths[0] not in (8, 16, 32, 64)):
+        kind, supported = "u", predictor == 1
+        if not supported:
+            return None
+    if predictor == Predictor.FLOAT and kind != "f":
+        return None
+    layout = Layout(
+        -(-height // segment_height) * segment_height if tiled else height,
+        -(-width // segment_width) * segment_width,
+        channels,
+        depths[0],
+        kind,
+        segment_height,
+        segment_width,
+        (),
+        little=order == "<",
+        planar=_number(tags, _PLANAR, 1) == 2 and channels > 1,
+        reverse=_number(tags, _FILL_ORDER, 1) == 2,
+        predictor=Predictor(predictor),
+    )
+    _check_size(layout, limits)
+    expected = [layout.segment_bytes(box) for box in layout.boxes()]
+    if compression == _NONE:
+        counts = counts if len(counts) == len(offsets) else expected
+        if len(offsets) != len(expected) or any(c and c < e for c, e in zip(counts, expected, strict=True)):
+            return None
+        counts = expected
+    if len(offsets) != len(expected) or len(counts) != len(expected):
+        return None
+    if any(offset + count > file_bytes for offset, count in zip(offsets, counts, strict=True)):
+        raise InputError("TIFF truncated: samples lie beyond the end of the file")
+    if sum(expected) > _MAX_INFLATION * max(1, sum(counts)) + 65536:
+        raise InputError(f"TIFF damaged: {sum(counts):,} bytes cannot hold {width} x {height} x {channels} samples")
+    return _Page(replace(layout, places=tuple(map(Place, offsets, counts))), compression, tags, order)
+
+
+def _numbers(tags: dict[int, Any], code: int) -> list[int]:
+    """Values of a tag as a list of integers; empty if it is missing or none."""
+    value = tags[code].value if code in tags else ()
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return [int(v) for v in values] if all(isinstance(v, int) for v in values) else []
+
+
+def _number(tags: dict[int, Any], code: int, default: int) -> int:
+    values = _numbers(tags, code)
+    return values[0] if values else default
+
+
+def _check_size(layout: Layout, limits: Limits) -> None:
+    if layout.height * layout.width > limits.max_pixels or max(layout.height, layout.width) > limits.max_side:
+        raise LimitExceededError(f"{layout.width} x {layout.height} pixels; the limit is {limits.max_pixels:,}")
+    if layout.channels > limits.max_channels or layout.size > limits.max_sample_bytes:
+        raise LimitExceededError(f"{layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
+
+
+def _make_layouts(data: bytes, pages: list[_Page]) -> tuple[bytes, list[Layout]]:
+    """Find out how each page can be made again; write those anew for which there is no way."""
+    layouts = []
+    for page in pages:
+        layout = _find_layout(data, page)
+        if layout is None and page.compression != _NONE:  # else bits that pad its rows are in use
+            data, layout = _write_anew(data, page)
+        if layout is not None:
+            layouts.append(layout)
+    return data, layouts
+
+
+def _find_layout(data: bytes, page: _Page) -> Layout | None:
+    """How the page's segments can be made byte for byte; None if that is not known."""
+    for layout in _candidates(data, page):
+        with contextlib.suppress(HpacError, ValueError):
+            segments = list(map(len, _same_segments(data, layout)))
+            if len(segments) == len(layout.places):  # what follows a stream within its segment stays in the file
+                places = [Place(place.offset, length) for place, length in zip(layout.places, segments, strict=True)]
+                return replace(layout, places=tuple(places))
+    return None
+
+
+def _same_segments(data: bytes, layout: Layout) -> Iterator[bytes]:
+    """Make the page's segments again, up to the first that is not as it was."""
+    for segment, place in zip(pack(layout, unpack(layout, data)), layout.places, strict=True):
+        if len(segment) > place.length or not data.startswith(segment, place.offset):
+            return
+        yield segment
+
+
+def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
+    """Ways in which the page's segments may have been made, judged by one of them."""
+    layout = page.layout
+    if page.compression == _NONE:
+        yield layout
+    if page.compression == _PACKBITS:
+        for variant in range(NUM_VARIANTS):
+            yield replace(layout, codec=Codec.PACKBITS, variant=variant)
+    if page.compression not in (_LZW, *_DEFLATES):
+        return
+    box, place = max(zip(layout.boxes(), layout.places, strict=True), key=lambda pair: pair[1].length)
+    plain = _decode_segment(data, page, box, place)
+    if plain is None:
+        return
+    coded = data[place.offset : place.offset + place.length]
+    if layout.reverse:
+        coded = reverse_bits(coded)
+    if page.compression == _LZW:
+        found = find_variant(coded, plain)
+        if found is not None:
+            yield replace(layout, codec=Codec.LZW, variant=found)
+    else:
+        with contextlib.suppress(HpacError):
+            coded = coded[: len(coded) - len(decompress(coded, len(plain))[1])]
+        parameters = find_parameters(coded, plain)
+        if parameters is not None:
+            yield replace(layout, codec=Codec.DEFLATE, parameters=parameters)
+
+
+def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
+    """Write a page's segments as fresh deflate streams into the file, and point its tags to them.
+
+    Segments that became smaller take the places of the old ones, others go to the end. All other
+    bytes of the file stay where they were. None if the page has to stay as it is.
+    """
+    plain = replace(page.layout, places=tuple(Place(0, 0) for _ in page.layout.places))
+    segments = [
+        _decode_segment(data, page, box, place) for box, place in zip(plain.boxes(), page.layout.places, strict=True)
+    ]
+    if any(segment is None for segment in segments):
+        return data, None
+    reverse = page.layout.reverse
+    fresh = [compress(segment, FRESH) for segment in segments if segment is not None]
+    out = bytearray(data)
+    places = []
+    for segment, place in zip(fresh, page.layout.places, strict=True):
+        if len(segment) <= place.length:
+            out[place.offset : place.offset + place.length] = segment.ljust(place.length, b"\0")
+            places.append(Place(place.offset, len(segment)))
+        else:
+            out[place.offset : place.offset + place.length] = bytes(place.length)
+            out += bytes(len(out) % 2)
+            places.append(Place(len(out), len(segment)))
+            out += segment
+    tiled = _TILES in page.tags
+    changes = {
+        _COMPRESSION: [_ADOBE_DEFLATE],
+        _TILES if tiled else _STRIPS: [place.offset for place in places],
+        _TILE_COUNTS if tiled else _STRIP_COUNTS: [place.length for place in places],
+    }
+    if reverse or not all(_patch(out, page, code, values) for code, values in changes.items()):
+        return data, None
+    layout = replace(page.layout, places=tuple(places), codec=Codec.DEFLATE, parameters=FRESH)
+    return bytes(out), layout
+
+
+def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bytes | None:
+    """Undo a segment's compression, but not its predictor; None if it is damaged or too short."""
+    coded = data[place.offset : place.offset + place.length]
+    expected = page.layout.segment_bytes(box)
+    try:
+        if page.layout.reverse:
+            coded = reverse_bits(coded)
+        if page.compression in _DEFLATES:
+            plain = decompress(coded, expected)[0]
+        elif page.compression == _PACKBITS:
+            plain = unpack_runs(coded, expected)
+        elif page.compression == _LZW:
+            plain = lzw.decompress(coded, expected)
+        else:
+            plain = _decode_with_imagecodecs(coded, page.compression, expected)
+    except UnsupportedError:
+        raise
+    except (InputError, LimitExceededError):
+        return None
+    return plain if len(plain) == expected else None
+
+
+def _decode_with_imagecodecs(coded: bytes, compression: int, expected: int) -> bytes:
+    try:
+        import imagecodecs
+    except ImportError as error:
+        raise UnsupportedError(
+            f"TIFF compression {compression} needs a decoder: pip install 'hpac-cli[codecs]'"
+        ) from error
+    decode = {_LZMA: imagecodecs.lzma_decode, _ZSTD: imagecodecs.zstd_decode}[compression]
+    try:
+        return bytes(decode(coded, out=expected))
+    except Exception as error:  # each of its decoders has an error of its own
+        raise InputError(f"TIFF damaged: {error}") from error
+
+
+_FORMATS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+"""Of integers by TIFF type."""
+
+
+def _patch(out: bytearray, page: _Page, code: int, values: list[int]) -> bool:
+    """Overwrite a tag's values where they lie; False if they do not fit there."""
+    tag = page.tags.get(code)
+    if tag is None or int(tag.dtype) not in _FORMATS or tag.count != len(values):
+        return False
+    letter = _FORMATS[int(tag.dtype)]
+    if max(values) >= 1 << 8 * struct.calcsize(letter):
+        return False
+    struct.pack_into(f"{page.order}{len(values)}{letter}", out, tag.valueoffset, *values)
+    return True

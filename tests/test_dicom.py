@@ -1,0 +1,210 @@
+"""DICOM files come back byte for byte, or with equal samples and elements."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pydicom
+import pytest
+from conftest import make_dicom
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEGLSLossless,
+    RLELossless,
+)
+
+from hpac_cli import images
+from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.limits import Limits
+
+STORAGE = {0x7FE00010, 0x00020000, 0x00020010}
+"""Pixel data, length of the meta group, transfer syntax."""
+
+
+def elements_of(data: bytes) -> dict[int, tuple[str, object]]:
+    """Every element outside pixel data, sequences included, by tag."""
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    found = {int(e.tag): (str(e.VR), e.value) for part in (dataset.file_meta, dataset) for e in part}
+    return {tag: value for tag, value in found.items() if tag not in STORAGE}
+
+
+def recoded(data: bytes, syntax: str, **changes: object) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    for name, value in changes.items():
+        setattr(dataset, name, value)
+    file = io.BytesIO()
+    if syntax in (RLELossless, JPEGLSLossless):
+        dataset.compress(syntax, generate_instance_uid=False)
+    else:
+        dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+@given(
+    seed=st.integers(0, 999),
+    sample_type=st.sampled_from(["u1", "u2", "u4", "i1", "i2"]),
+    shape=st.sampled_from([(5, 7), (4, 6, 3), (3, 5, 4), (1, 1)]),
+)
+def test_native_files_come_back_byte_for_byte(seed: int, sample_type: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(seed)
+    samples = rng.integers(0, 100, shape).astype(sample_type)
+    data = make_dicom(samples)
+    image = images.read(data)
+    assert image.identical
+    expected = samples[..., None] if len(shape) == 2 or shape[2] != 3 else samples[None]
+    assert np.array_equal(np.stack(image.frames), expected.reshape(len(image.frames), *image.frames[0].shape))
+
+
+def test_implicit_files_come_back() -> None:
+    data = recoded(make_dicom(np.arange(30, dtype=np.int16).reshape(5, 6)), ImplicitVRLittleEndian)
+    image = images.read(data)
+    assert (len(image.frames), image.identical) == (1, True)
+
+
+def test_big_endian_files_come_back() -> None:
+    samples = np.arange(-9, 21, dtype=np.int16).reshape(5, 6)
+    dataset = pydicom.dcmread(io.BytesIO(make_dicom(samples)))
+    dataset.PixelData = samples.astype(">i2").tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+    image = images.read(file.getvalue())
+    assert np.array_equal(image.frames[0][..., 0], samples)
+    assert image.identical
+
+
+def test_deflated_files_come_back() -> None:
+    data = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), DeflatedExplicitVRLittleEndian)
+    image = images.read(data)
+    assert (len(image.frames), image.identical) == (1, True)
+
+
+def test_files_without_preamble_come_back() -> None:
+    data = make_dicom(np.arange(30, dtype=np.uint8).reshape(5, 6))[132:]
+    image = images.read(data)
+    assert (len(image.frames), image.identical) == (1, True)
+
+
+def test_planar_colour_comes_back() -> None:
+    samples = np.random.default_rng(0).integers(0, 256, (5, 6, 3), np.uint8)
+    data = make_dicom(samples, PlanarConfiguration=1, PixelData=samples.transpose(2, 0, 1).tobytes())
+    image = images.read(data)
+    assert np.array_equal(image.frames[0], samples)
+    assert image.identical
+
+
+def test_single_bits_come_back() -> None:
+    bits = np.random.default_rng(0).integers(0, 2, (3, 5, 7), np.uint8)
+    packed = np.packbits(bits.reshape(-1), bitorder="little").tobytes()
+    data = make_dicom(bits, BitsAllocated=1, BitsStored=1, HighBit=0, PixelData=packed + bytes(len(packed) % 2))
+    image = images.read(data)
+    assert np.array_equal(image.frames[0].reshape(-1), bits.reshape(-1))
+    assert image.identical
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_unused_bits_are_kept_and_coded_apart(signed: bool) -> None:
+    rng = np.random.default_rng(1)
+    low, overlay = rng.integers(-2048, 2048, (20, 20)), rng.integers(0, 2, (20, 20))
+    words = ((low & 0xFFF) | overlay << 12).astype(np.uint16)
+    data = make_dicom(words, BitsStored=12, HighBit=11, PixelRepresentation=int(signed))
+    image = images.read(data)
+    assert image.identical
+    assert np.array_equal(image.frames[0][..., 0], low if signed else low & 0xFFF)
+    assert np.array_equal(image.frames[0][..., 1], overlay)
+
+
+def test_signed_samples_of_12_bits_are_not_split() -> None:
+    samples = np.random.default_rng(1).integers(-2048, 2048, (9, 9)).astype(np.int16)
+    assert images.read(make_dicom(samples, BitsStored=12, HighBit=11)).frames[0].shape == (9, 9, 1)
+
+
+def test_run_length_coded_files_come_back_byte_for_byte() -> None:
+    samples = np.repeat(np.arange(0, 4000, 13, dtype=np.uint16), 11)[:3000].reshape(3, 20, 50)
+    image = images.read(recoded(make_dicom(samples), RLELossless))
+    assert image.identical
+    assert np.array_equal(np.stack(image.frames)[..., 0], samples)
+
+
+def test_lossless_files_come_back_native_with_every_element() -> None:
+    pytest.importorskip("jpeg_ls")
+    samples = np.random.default_rng(4).integers(0, 500, (30, 40)).astype(np.uint16)
+    data = recoded(make_dicom(samples), JPEGLSLossless)
+    image = images.read(data)
+    again = images.write(image)
+    assert image.fidelity == "samples+metadata"
+    assert np.array_equal(pydicom.dcmread(io.BytesIO(again)).pixel_array, samples)
+    assert elements_of(again) == elements_of(data)
+
+
+def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pydicom.pixels.decoders import JPEGLSLosslessDecoder
+
+    pytest.importorskip("jpeg_ls")
+    data = recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)
+    monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
+    with pytest.raises(UnsupportedError, match="pip install pyjpegls"):
+        images.read(data)
+
+
+def test_lossy_files_stay_as_they_are() -> None:
+    data = bytearray(recoded(make_dicom(np.zeros((9, 9), np.uint8)), RLELossless))
+    data = data.replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.10008.1.2.4.50")
+    image = images.read(bytes(data))
+    assert image.frames == ()
+    assert images.write(image) == data
+
+
+def test_files_without_pixels_stay_as_they_are() -> None:
+    dataset = pydicom.dcmread(io.BytesIO(make_dicom(np.zeros((2, 2), np.uint8))))
+    del dataset.PixelData
+    file = io.BytesIO()
+    dataset.save_as(file)
+    image = images.read(file.getvalue())
+    assert image.frames == ()
+    assert images.write(image) == file.getvalue()
+
+
+def test_trailing_bytes_and_private_elements_come_back() -> None:
+    data = make_dicom(np.zeros((3, 3), np.uint8)) + b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0tail"
+    assert images.write(images.read(data)) == data
+
+
+def test_too_few_samples_are_refused() -> None:
+    data = make_dicom(np.zeros((20, 20), np.uint16))
+    with pytest.raises(InputError, match="truncated"):
+        images.read(data[:-50])
+
+
+def test_too_many_pixels_are_refused() -> None:
+    with pytest.raises(LimitExceededError, match="100 x 100"):
+        images.read(make_dicom(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
+
+
+@given(at=st.integers(0, 10_000), value=st.integers(0, 255))
+def test_damage_is_refused_or_harmless(at: int, value: int) -> None:
+    data = bytearray(make_dicom(np.arange(48, dtype=np.uint16).reshape(6, 8)))
+    data[at % len(data)] = value
+    try:
+        image = images.read(bytes(data))
+    except HpacError:
+        return
+    if image.identical:
+        assert images.write(image) == bytes(data)
+
+
+def test_a_deflate_bomb_is_refused() -> None:
+    data = recoded(make_dicom(np.zeros((9, 9), np.uint8)), DeflatedExplicitVRLittleEndian)
+    start = data.index(b"1.2.840.10008.1.2.1.99") + 22
+    while data[start : start + 2] == b"\2\0":
+        start += 8 + struct.unpack_from("<H", data, start + 6)[0]
+    bomb = zlib.compress(bytes(50_000_000), 9)[2:-4]
+    with pytest.raises(HpacError):
+        images.read(data[:start] + bomb, Limits(max_sample_bytes=1_000_000))

@@ -1,0 +1,257 @@
+"""TIFF files come back byte for byte, or with equal samples and tags."""
+
+import io
+import struct
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from conftest import make_tiff
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpac_cli import images
+from hpac_cli.errors import HpacError, InputError, LimitExceededError
+from hpac_cli.limits import Limits
+
+
+def tags_of(data: bytes) -> list[dict[int, tuple[int, bytes]]]:
+    """An independent walk over classic TIFF's directories: type and value bytes by tag."""
+    order = "<" if data[:2] == b"II" else ">"
+    sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+    (at,) = struct.unpack_from(f"{order}I", data, 4)
+    found = []
+    while at:
+        (count,) = struct.unpack_from(f"{order}H", data, at)
+        tags = {}
+        for i in range(count):
+            code, kind, number, _ = struct.unpack_from(f"{order}HHII", data, at + 2 + 12 * i)
+            size = sizes[kind] * number
+            place = at + 10 + 12 * i
+            if size > 4:
+                (place,) = struct.unpack_from(f"{order}I", data, place)
+            tags[code] = (kind, data[place : place + size])
+        found.append(tags)
+        (at,) = struct.unpack_from(f"{order}I", data, at + 2 + 12 * count)
+    return found
+
+
+def pages_of(data: bytes) -> list[np.ndarray]:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        return [page.asarray() for page in file.pages]
+
+
+STORAGE = {256, 257, 258, 259, 273, 277, 278, 279, 284, 317, 322, 323, 324, 325, 339}
+MOVED = {259, 273, 279, 324, 325}
+"""Tags that say where and how samples lie: compression, offsets, byte counts."""
+
+
+@given(
+    seed=st.integers(0, 999),
+    sample_type=st.sampled_from(["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"]),
+    channels=st.sampled_from([1, 2, 3, 4, 5]),
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    planar=st.booleans(),
+    tile=st.booleans(),
+    order=st.sampled_from("<>"),
+    bigtiff=st.booleans(),
+    how=st.sampled_from(["none", "deflate", "deflate+predictor", "lzw", "packbits"]),
+)
+def test_files_come_back_byte_for_byte(
+    seed: int,
+    sample_type: str,
+    channels: int,
+    height: int,
+    width: int,
+    planar: bool,
+    tile: bool,
+    order: str,
+    bigtiff: bool,
+    how: str,
+) -> None:
+    rng, dtype = np.random.default_rng(seed), np.dtype(sample_type)
+    shape = (height, width) if channels == 1 else (channels, height, width) if planar else (height, width, channels)
+    samples = rng.integers(0, 99, shape).astype(dtype)
+    predictor = how == "deflate+predictor" and dtype.kind != "f"
+    data = make_tiff(
+        samples,
+        planarconfig=None if channels == 1 else "separate" if planar else "contig",
+        tile=(16, 32) if tile else None,
+        rowsperstrip=None if tile else 7,
+        byteorder=order,
+        bigtiff=bigtiff,
+        compression=None if how == "none" else "zlib" if "deflate" in how else how,
+        compressionargs={"level": 6} if "deflate" in how else None,
+        predictor=predictor,
+    )
+    image = images.read(data)
+    assert image.frames
+    if how != "none" and how != "lzw":  # imagecodecs may have another zlib, and has a PackBits of its own
+        assert same_pixels(images.write(image), data)
+    else:
+        assert image.identical
+        assert images.write(image) == data
+
+
+def same_pixels(ours: bytes, theirs: bytes) -> bool:
+    pairs = zip(pages_of(ours), pages_of(theirs), strict=True)
+    return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 24])
+def test_packed_samples_come_back(bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    samples = rng.integers(0, 1 << bits, (9, 13), np.uint32)
+    rows = b"".join(
+        int("".join(f"{v:0{bits}b}" for v in row).ljust(-(-13 * bits // 8) * 8, "0"), 2).to_bytes(
+            -(-13 * bits // 8), "big"
+        )
+        for row in samples.tolist()
+    )
+    tags = ((256, 13), (257, 9), (258, bits), (259, 1), (262, 1), (273, 200), (277, 1), (278, 9), (279, len(rows)))
+    directory = struct.pack(">H", len(tags)) + b"".join(struct.pack(">HHII", c, 4, 1, v) for c, v in tags) + bytes(4)
+    data = (b"MM\0*" + struct.pack(">I", 8) + directory).ljust(200, b"\0") + rows
+    image = images.read(data)
+    assert np.array_equal(image.frames[0][..., 0], samples)
+    assert image.identical
+
+
+@pytest.mark.parametrize("predictor", [1, 3])
+def test_float_predictors_are_undone(predictor: int) -> None:
+    samples = np.sqrt(np.arange(300, dtype=np.float32)).reshape(10, 30)
+    data = make_tiff(samples, compression="zlib", predictor=predictor)
+    assert np.array_equal(images.read(data).frames[0][..., 0], samples)
+
+
+def test_every_page_is_a_frame() -> None:
+    rng = np.random.default_rng(0)
+    pages = [rng.integers(0, 4096, (8 + i, 11), np.uint16) for i in range(4)]
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in pages:
+            writer.write(page, photometric="minisblack", metadata=None)
+    image = images.read(file.getvalue())
+    assert [frame.shape[0] for frame in image.frames] == [8, 9, 10, 11]
+    assert image.identical
+
+
+def test_sub_directories_are_frames() -> None:
+    samples = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(samples, subifds=2, photometric="minisblack", metadata=None)
+        writer.write(samples[::2, ::2], photometric="minisblack", metadata=None)
+        writer.write(samples[::4, ::4], photometric="minisblack", metadata=None)
+    image = images.read(file.getvalue())
+    assert sorted(frame.shape[0] for frame in image.frames) == [16, 32, 64]
+    assert image.identical
+
+
+def test_all_tags_come_back() -> None:
+    extra = [
+        (33550, "d", 3, (10.0, 10.0, 0.0), True),  # GeoTIFF
+        (65000, "s", 0, "a private tag", True),
+        (34675, "B", 5, (1, 2, 3, 4, 5), True),  # ICC
+    ]
+    data = make_tiff(
+        np.arange(600, dtype=np.uint16).reshape(20, 30), extratags=extra, description="text", compression="lzma"
+    )
+    again = images.write(images.read(data))
+    before, after = tags_of(data), tags_of(again)
+    assert [set(page) for page in before] == [set(page) for page in after]
+    for ours, theirs in zip(after, before, strict=True):
+        assert all(ours[code] == theirs[code] for code in theirs if code not in MOVED)
+    assert after[0][259][1] == struct.pack("<H", 8)
+
+
+@pytest.mark.parametrize("compression", ["lzma", "zstd"])
+def test_other_compression_comes_back_deflated(compression: str) -> None:
+    samples = np.random.default_rng(3).integers(0, 300, (50, 60), np.uint16)
+    data = make_tiff(samples, compression=compression, rowsperstrip=9)
+    image = images.read(data)
+    assert not image.identical
+    assert image.fidelity == "samples+metadata"
+    assert same_pixels(images.write(image), data)
+
+
+def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_tiff(np.zeros((5, 5), np.uint8), compression="zstd")
+    monkeypatch.setitem(__import__("sys").modules, "imagecodecs", None)
+    with pytest.raises(HpacError, match=r"pip install 'hpac-cli\[codecs\]'"):
+        images.read(data)
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "webp"])
+def test_other_pages_stay_as_they_are(compression: str) -> None:
+    samples = np.zeros((64, 64, 3), np.uint8)
+    data = make_tiff(samples, compression=compression, photometric="rgb")
+    image = images.read(data)
+    assert image.frames == ()
+    assert images.write(image) == data
+
+
+def test_photoshops_and_libtiffs_lzw_are_told_apart() -> None:
+    from hpac_cli.images import lzw
+
+    rng = np.random.default_rng(5)
+    data = rng.integers(0, 256, 30_000, np.uint8).tobytes() + bytes(9000)
+    for number, variant in enumerate(lzw.VARIANTS):
+        coded = lzw.compress(data, variant)
+        assert lzw.decompress(coded, len(data)) == data
+        assert lzw.compress(data, lzw.VARIANTS[lzw.find_variant(coded, data) or 0]) == coded, number
+    assert bytes(imagecodecs.lzw_decode(lzw.compress(data, lzw.VARIANTS[0]))) == data
+
+
+@given(data=st.binary(max_size=600), rows=st.integers(1, 5), variant=st.integers(0, 5))
+def test_packbits_come_back(data: bytes, rows: int, variant: int) -> None:
+    from hpac_cli.images import packbits
+
+    array = np.frombuffer(data[: len(data) // rows * rows], np.uint8).reshape(rows, -1)
+    if array.size:
+        assert packbits.unpack_runs(packbits.pack_rows(array, variant), array.size) == array.tobytes()
+
+
+def test_every_truncation_is_refused_or_harmless() -> None:
+    data = make_tiff(np.arange(48, dtype=np.uint16).reshape(6, 8))
+    for length in range(len(data)):
+        try:
+            image = images.read(data[:length])
+        except HpacError:
+            continue
+        assert images.write(image) == data[:length]
+
+
+@given(at=st.integers(0, 400), value=st.integers(0, 255))
+def test_damage_is_refused_or_harmless(at: int, value: int) -> None:
+    data = bytearray(make_tiff(np.arange(96, dtype=np.uint16).reshape(6, 16), compression="zlib", rowsperstrip=2))
+    data[at % len(data)] = value
+    try:
+        image = images.read(bytes(data))
+    except HpacError:
+        return
+    if image.identical:
+        assert images.write(image) == bytes(data)
+
+
+def test_samples_beyond_the_end_are_named() -> None:
+    data = make_tiff(np.zeros((60, 60), np.uint8))
+    with pytest.raises(InputError, match="truncated"):
+        images.read(data[:-100])
+
+
+def test_too_many_pixels_are_refused() -> None:
+    with pytest.raises(LimitExceededError, match="100 x 100"):
+        images.read(make_tiff(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
+
+
+def test_pages_that_share_their_samples_come_back() -> None:
+    data = bytearray(make_tiff(np.arange(64, dtype=np.uint8).reshape(8, 8)))
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    again = bytes(data[first : first + 2 + 12 * count]) + bytes(4)
+    struct.pack_into("<I", data, first + 2 + 12 * count, len(data))
+    image = images.read(bytes(data) + again)
+    assert len(image.frames) == 1
+    assert image.identical

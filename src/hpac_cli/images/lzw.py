@@ -86,10 +86,10 @@ def compress(data: bytes, variant: Variant) -> bytes:
             clear = ratio <= best
             best = ratio
         if clear:
+            count = best = writer.written = 0
             writer.put(_CLEAR, width)
             table.clear()
             following, width = _FIRST, _NARROWEST
-            count = best = writer.written = 0
     writer.put(prefix, width)
     if variant.counts_last:
         following += 1

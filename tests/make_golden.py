@@ -6,7 +6,9 @@ python tests/make_golden.py VERSION
 import hashlib
 import io
 import json
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,30 @@ def pictures() -> dict[str, tuple[bytes, int]]:
         "palette": (palette.getvalue(), 128),
         "grey-16": (save_png(part[..., 1].astype(np.uint16) * 257), 128),
     }
+    rows, columns = np.indices((48, 64))
+    drawing = np.stack([rows // 12 * 60, (rows + columns) // 9 % 2 * 200, np.full_like(rows, 30)], 2).astype(np.uint8)
+    found |= {
+        "graphics": (save_png(drawing), 128),
+        "graphics-alpha": (save_png(np.dstack([drawing, drawing[..., 1]])), 128),
+        "graphics-grey": (save_png(drawing[..., 0]), 128),
+        "interlaced-bits": (_interlaced(), 128),
+    }
     return found | {f"grey-{name}": (save_png(make(rng, (21, 33))), 128) for name, make in CONTENTS.items()}
+
+
+def _interlaced() -> bytes:
+    """A 1-bit Adam7 file, which comes back with the same bytes."""
+    shape, seven = (
+        (9, 13),
+        [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)],
+    )
+    bits = np.indices(shape).prod(0) % 3 == 0
+    rows = [row for y, x, down, right in seven for row in bits[y::down, x::right]]
+    body = zlib.compress(b"".join(b"\0" + np.packbits(row).tobytes() for row in rows))
+    header = struct.pack(">IIBBBBB", shape[1], shape[0], 1, 0, 0, 0, 1)
+    chunks = ((b"IHDR", header), (b"IDAT", body), (b"IEND", b""))
+    framed = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -58,6 +83,9 @@ def arrays() -> dict[str, np.ndarray]:
         "f4": np.sqrt(grey[:20, :20]).astype(np.float32),
         "f8-noise": rng.normal(size=(9, 11)),
         "u1-bits": (grey > 380).astype(np.uint8),
+        "u1-noise": rng.integers(0, 256, (11, 13, 5)).astype(np.uint8),
+        "u2-graphics": (rng.integers(0, 3, (6, 8)).repeat(5, 0).repeat(5, 1) * 9000).astype(np.uint16),
+        "u4-graphics": (rng.integers(0, 1 << 32, (6, 8)).repeat(5, 0).repeat(5, 1)).astype(np.uint32),
         "u1-frames": np.stack([photograph, photograph[::-1]]).astype(np.uint8)[:, :16, :16],
     }
 
@@ -76,6 +104,7 @@ def main(version: str) -> None:
         (folder / f"{name}.hpac").write_bytes(stream.getvalue())
         manifest[name] = {
             "tile": tile,
+            "tiles": sorted({t.mode.name for t in session.open(io.BytesIO(stream.getvalue())).tiles()}),
             "weights": {kind: session.networks.digest(kind).hex() for kind in ("rgb", "grey")},
             "shapes": [frame.shape for frame in image.frames],
             "samples": hashlib.sha256(b"".join(frame.tobytes() for frame in image.frames)).hexdigest(),

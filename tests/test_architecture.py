@@ -26,7 +26,7 @@ MAY_IMPORT = {
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"intnet", "codec", "pretrain"},
-    "PIL": {"images", "pretrain", "bench"},
+    "PIL": {"images", "codec", "pretrain", "bench"},
     "tifffile": {"images"},
     "pydicom": {"images"},
     "imagecodecs": {"images", "bench"},

@@ -31,7 +31,7 @@ def read_all(folder: str) -> list[tuple[Path, bytes, Image | HpacError]]:
             found.append((path, data, images.read(data)))
         except HpacError as error:
             found.append((path, data, error))
-        assert time.monotonic() - start < 10, path.name
+        assert time.monotonic() - start < (10 if folder == "broken" else 60), path.name
     return found
 
 
@@ -47,7 +47,10 @@ def test_png_suite() -> None:
 
 
 def test_png_files_of_other_projects() -> None:
-    for path, data, image in read_all("png"):
+    found = read_all("png")
+    refused = [(path.name, str(image)) for path, _, image in found if isinstance(image, HpacError)]
+    assert len(refused) <= 15, refused
+    for path, data, image in found:
         if isinstance(image, Image):
             again = images.write(image)
             assert (again == data) == image.identical

@@ -1,6 +1,7 @@
 """The container notices every damage, trusts no length, and stays what it is."""
 
 import io
+import random
 import resource
 import zlib
 from dataclasses import replace
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from hpac_cli.binary import put_varint
 from hpac_cli.container.build import Writer, pack_metadata
-from hpac_cli.container.fields import SIGNATURE, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.fields import ARRAYS, SIGNATURE, TINY_BYTES, Frame, Header, Kind, Part, TileMode
 from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
@@ -34,7 +35,7 @@ def build(header: Header = HEADER, metadata: bytes = b"around", tiles: int = 9) 
     writer = Writer(stream, header, metadata)
     for i in range(tiles):
         writer.tile(TileMode(i % 2), bytes(range(i, i + 5)))
-    writer.end(b"h" * 32, b"f" * 32)
+    writer.end(b"h" * 32, b"" if header.kind in ARRAYS else b"f" * 32)
     return stream.getvalue()
 
 
@@ -61,7 +62,7 @@ def test_a_small_file_is_these_bytes() -> None:
             "89485041430d0a1a0a0200"  # signature, version
             "4803000001" + "ed7b13cb"  # H
             "4613" + "0101008001" + "01" + "010108" + "7765696768747331" + "0000" + "3326fc87"
-            "4540" + "68" * 32 + "66" * 32 + "966f9d59"
+            "4508" + "68" * 8 + "0c436880"
         )
     )
 
@@ -69,7 +70,7 @@ def test_a_small_file_is_these_bytes() -> None:
 def test_everything_comes_back() -> None:
     reader, tiles = parse(build())
     assert (reader.header, reader.metadata) == (HEADER, b"around")
-    assert (reader.samples_hash, reader.file_hash) == (b"h" * 32, b"f" * 32)
+    assert (reader.samples_hash, reader.file_hash) == (b"h" * 8, b"f" * 8)
     assert tiles == [(TileMode(i % 2), bytes(range(i, i + 5))) for i in range(9)]
 
 
@@ -80,6 +81,11 @@ def test_metadata_come_back_however_they_are_packed(data: bytes) -> None:
     assert unpack_metadata(packed, len(data)) == data
     with pytest.raises(LimitExceededError):
         unpack_metadata(packed, len(data) - 1)
+
+
+def test_larger_files_keep_longer_hashes() -> None:
+    reader, _ = parse(build(metadata=random.Random(1).randbytes(TINY_BYTES)))
+    assert (reader.samples_hash, reader.file_hash) == (b"h" * 16, b"f" * 32)
 
 
 def test_sizes_add_up() -> None:
@@ -121,7 +127,7 @@ def test_trailing_bytes_are_refused() -> None:
 
 def test_tiles_out_of_order_are_refused() -> None:
     data = build(tiles=0)
-    end = chunk(b"E", b"h" * 32 + b"f" * 32)
+    end = chunk(b"E", b"h" * 8 + b"f" * 8)
     with pytest.raises(ContainerError, match="out of order"):
         parse(data[: -len(end)] + chunk(b"T", b"\1\0abc") + end)
 
@@ -140,13 +146,13 @@ def test_newer_minor_version_is_read() -> None:
 
 
 def test_unknown_ancillary_chunks_are_skipped() -> None:
-    end = chunk(b"E", b"h" * 32 + b"f" * 32)
+    end = chunk(b"E", b"h" * 8 + b"f" * 8)
     data = build()
     assert len(parse(data[: -len(end)] + chunk(b"x", b"future") + end)[1]) == 9
 
 
 def test_unknown_critical_chunks_are_refused() -> None:
-    end = chunk(b"E", b"h" * 32 + b"f" * 32)
+    end = chunk(b"E", b"h" * 8 + b"f" * 8)
     with pytest.raises(ContainerError, match="unexpected X chunk"):
         parse(build()[: -len(end)] + chunk(b"X", b"future") + end)
 
@@ -170,7 +176,8 @@ NETWORK = Part(3, 8, b"weights1")
         with_frame(parts=(replace(NETWORK, channels=2),)),
         with_frame(parts=(replace(NETWORK, bit_depth=9),)),
         with_frame(parts=(replace(NETWORK, bit_depth=17),), sample_type="u4"),
-        with_frame(parts=(Part(1, 7),)),
+        with_frame(parts=(Part(1, 9),)),
+        with_frame(tile=4096, parts=(Part(1, 8),)),
         with_frame(parts=(Part(0, 8),)),
         with_frame(parts=(Part(1 << 17, 0),)),
     ],

@@ -52,7 +52,12 @@ def test_golden_file_decodes_with_the_second_decoder(version: str, name: str) ->
     assert sha(b"".join(frame.tobytes() for frame in frames)) == facts["samples"]
 
 
-@pytest.mark.parametrize("name", [name for version, name in CASES if version == VERSIONS[-1]])
+def is_all_ours(version: str, name: str) -> bool:
+    """Whether no other library compressed anything, for those are free to do it another way."""
+    return set(load(version, name)[0]["tiles"]) <= {"NETWORK", "STORED"}
+
+
+@pytest.mark.parametrize("name", [n for v, n in CASES if v == VERSIONS[-1] and is_all_ours(v, n)])
 def test_the_encoder_still_writes_the_golden_file(name: str) -> None:
     facts, data = load(VERSIONS[-1], name)
     session, stream = api.Session(api.Options(tile=facts["tile"])), io.BytesIO()

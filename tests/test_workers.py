@@ -81,7 +81,7 @@ def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(command) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         found: list[str] = []
-        for _ in range(400):
+        for _ in range(1200):
             found = children.read_text().split()
             if len(found) == 2:
                 break

@@ -193,7 +193,7 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
         raise RoundTripError(
             f"the encoded file does not decode ({error}); nothing was written; please report this picture"
         ) from error
-    if not decoded.equals(image) or decoded.file_hash != image.file_hash:
+    if not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
         raise RoundTripError(
             "the encoded file decodes to something else; nothing was written; please report this picture"
         )
@@ -209,7 +209,7 @@ def rebuild(image: Image) -> bytes:
     from . import images
 
     data = images.write(image)
-    if image.identical and hashlib.sha256(data).digest() != image.file_hash:
+    if image.identical and not hashlib.sha256(data).digest().startswith(image.file_hash):
         raise UnsupportedError(
             "this machine's zlib compresses differently from the one that the file was encoded with, so the "
             "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"

@@ -15,7 +15,7 @@ from hpac_cli.intnet.planes import to_planes
 
 from .kinds import KINDS
 from .networks import Networks
-from .payloads import deflate, pack_smallest
+from .payloads import pack_quickly, pack_smallest
 from .plan import plan_frame
 from .tiles import Box, encode_tile, tile_boxes
 from .values import Values, to_ordered
@@ -79,13 +79,13 @@ def encode_image(
 def _encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[TileMode, bytes]:
     if not part.weights_digest:
         return pack_smallest(coded, part.bit_depth)
-    deflated = deflate(coded, part.bit_depth)
-    if len(deflated) * _WORTH_A_NETWORK <= coded.size:
-        return TileMode.DEFLATE, deflated
+    quick = pack_quickly(coded, part.bit_depth)
+    if len(quick[1]) * _WORTH_A_NETWORK <= coded.size:
+        return quick
     network = networks.by_digest(part.weights_digest)
     planes = to_planes(torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1))).to(network.device))
     payload = encode_tile(network, planes, part.bit_depth)
-    return (TileMode.DEFLATE, deflated) if len(deflated) < len(payload) else (TileMode.NETWORK, payload)
+    return quick if len(quick[1]) < len(payload) else (TileMode.NETWORK, payload)
 
 
 def hash_samples(frames: tuple[Samples, ...]) -> bytes:

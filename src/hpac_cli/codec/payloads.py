@@ -1,9 +1,10 @@
-"""How are a tile's values written where no network codes them? Byte planes, compressed.
+"""How are a tile's values written where no network codes them? As WebP, or as byte planes, compressed.
 
 Source: docs/format.md, "T: tile".
 """
 
 import lzma
+import math
 import zlib
 from typing import Any
 
@@ -14,6 +15,8 @@ from hpac_cli.container.fields import LZMA_FILTERS, TileMode
 from hpac_cli.container.parse import inflate, unpack_lzma
 from hpac_cli.errors import ContainerError, LimitExceededError
 
+from . import webp
+
 Coded = NDArray[Any]
 """(H, W, C) unsigned values of one part."""
 
@@ -23,41 +26,69 @@ def bytes_per_value(bit_depth: int) -> int:
     return next(size for size in (1, 2, 4, 8) if bit_depth <= 8 * size)
 
 
-def deflate(coded: Coded, bit_depth: int) -> bytes:
-    """Write values as deflated byte planes."""
-    return zlib.compress(_split(coded, bytes_per_value(bit_depth)), 9)
+def pack_quickly(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
+    """Write values as deflated byte planes, or as they are."""
+    planes = _split(coded, bytes_per_value(bit_depth))
+    return min((TileMode.DEFLATE, zlib.compress(planes, 9)), (TileMode.STORED, planes), key=_length)
 
 
 def pack_smallest(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
     """Write values in whichever way without a network is smallest."""
     size = bytes_per_value(bit_depth)
-    planes = _split(coded, size)
     packed = [
-        (TileMode.DEFLATE, zlib.compress(planes, 9)),
-        (TileMode.LZMA, _lzma(planes)),
+        pack_quickly(coded, bit_depth),
+        (TileMode.LZMA, _lzma(_split(coded, size))),
         (TileMode.LZMA_DELTA, _lzma(_split(_differences(coded.astype(f"u{size}")), size))),
     ]
-    return min(packed, key=lambda pair: len(pair[1]))
+    if can_be_webp(coded.shape[2], bit_depth):
+        packed.append((TileMode.WEBP, webp.encode(coded.astype(np.uint8))))
+    return min(packed, key=_length)
+
+
+def estimate_quickly(coded: Coded, bit_depth: int) -> bytes:
+    """Write values in one way that shows about how small pack_smallest makes them."""
+    if can_be_webp(coded.shape[2], bit_depth):
+        return webp.encode(coded.astype(np.uint8), webp.QUICK)
+    return zlib.compress(_split(coded, bytes_per_value(bit_depth)))
+
+
+def can_be_webp(channels: int, bit_depth: int) -> bool:
+    """Whether values of a part fit into a WebP image."""
+    return channels <= webp.MAX_CHANNELS and bit_depth <= 8
+
+
+def _length(packed: tuple[TileMode, bytes]) -> int:
+    return len(packed[1])
 
 
 def unpack(mode: TileMode, payload: bytes, shape: tuple[int, int, int], bit_depth: int) -> Coded:
-    """Undo deflate and pack_smallest.
+    """Undo pack_quickly and pack_smallest.
 
     Raises:
         ContainerError: damaged, or of the wrong size.
     """
-    height, width, channels = shape
+    if mode is TileMode.WEBP:
+        if not can_be_webp(shape[2], bit_depth):
+            raise ContainerError("a WebP tile of more than four channels or eight bits")
+        return webp.decode(payload, shape)
     size = bytes_per_value(bit_depth)
-    expected = height * width * channels * size
-    try:
-        planes = inflate(payload, expected) if mode is TileMode.DEFLATE else unpack_lzma(payload, expected)
-    except LimitExceededError as error:
-        raise ContainerError("a tile is longer than its samples") from error
-    if len(planes) != expected:
-        raise ContainerError("a tile is shorter than its samples")
+    planes = _unpack_planes(mode, payload, math.prod(shape) * size)
     stacked = np.frombuffer(planes, np.uint8).reshape(size, -1).T
     coded = np.ascontiguousarray(stacked).view(f">u{size}")[:, 0].astype(f"u{size}").reshape(shape)
     return np.cumsum(coded, axis=1, dtype=coded.dtype) if mode is TileMode.LZMA_DELTA else coded
+
+
+def _unpack_planes(mode: TileMode, payload: bytes, expected: int) -> bytes:
+    try:
+        if mode is TileMode.STORED:
+            planes = payload
+        else:
+            planes = inflate(payload, expected) if mode is TileMode.DEFLATE else unpack_lzma(payload, expected)
+    except LimitExceededError as error:
+        raise ContainerError("a tile is longer than its samples") from error
+    if len(planes) != expected:
+        raise ContainerError("a tile is not as long as its samples")
+    return planes
 
 
 def _lzma(planes: bytes) -> bytes:

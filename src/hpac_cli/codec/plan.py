@@ -1,30 +1,35 @@
-"""Which networks, and which reversible mapping of values, make a frame smallest? Decided by trial.
+"""Which networks, or none, and which mapping of values make a frame smallest? Decided by trial.
 
 Where there is only one sensible way (photographs of 8 bits) nothing is tried; elsewhere a few
-crops are coded in each way, and the shortest wins, tables included.
+crops are coded in each way, and the shortest wins, tables included. Frames in which many pixels
+repeat their neighbours may be graphics, which need no network: those are packed quickly as a whole
+and compared.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import MAX_CODED_BITS, Frame, Part
+from hpac_cli.container.fields import MAX_BYTES_TILE, MAX_CODED_BITS, Frame, Part
 from hpac_cli.image import Samples, kind_of_sample
-from hpac_cli.intnet.planes import to_planes
 
 from .networks import Networks
-from .tiles import encode_tile
-from .values import MAX_TABLE, Ordered, Values, pack_table, to_ordered
+from .trial import FEW, MANY, Trials
+from .values import MAX_TABLE, Ordered, pack_table, to_ordered
 
-_CROP = 96
-_CROPS = 4
 _FULL = 0.95
 """A range that is used to a larger share than this is not packed."""
-_LARGE_TILE = 1024
-"""Tile side of frames that no network codes: a general compressor wants long runs."""
+_FLAT = 0.1
+"""Frames of which a larger share of pixels equal the pixel before may be graphics."""
+_SLOWLY = 0.92
+"""What packing graphics thoroughly usually leaves of packing them quickly."""
+_NEAR = 1.8
+"""Where neither way of packing is quickly so many times smaller, look closer."""
+_TILE_BYTES = 10
+"""What a tile costs beside its payload."""
 
 
 def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> Frame:
@@ -35,41 +40,86 @@ def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequen
         tile: side of tiles that a network codes.
         order: of values that are names, for frames of one channel.
     """
-    height, width, channels = samples.shape
+    height, width = samples.shape[:2]
     ordered = to_ordered(samples)
+    trials = Trials(ordered, networks)
+    parts = _plan_parts(ordered, trials, networks, order)
+    coded = any(part.weights_digest for part in parts)
+    frame = Frame(width, height, kind_of_sample(samples.dtype), tile if coded else MAX_BYTES_TILE, parts)
+    if coded and _flat_share(ordered) >= _FLAT:
+        graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(ordered),))
+        if _is_smaller_as_graphics(frame, graphics, trials):
+            return graphics
+    return frame
+
+
+def _plan_parts(ordered: Ordered, trials: Trials, networks: Networks, order: Sequence[int]) -> tuple[Part, ...]:
+    channels = ordered.shape[2]
     parts: list[Part] = []
     first = 0
     while first < channels:
-        triple = _plan_triple(ordered[..., first : first + 3], networks) if channels - first >= 3 else None
-        parts += triple or [_plan_single(ordered[..., first : first + 1], networks, order if channels == 1 else ())]
+        triple = _plan_triple(ordered, first, trials, networks) if channels - first >= 3 else None
+        parts += triple or [_plan_single(ordered, first, trials, networks, order if channels == 1 else ())]
         first += 3 if triple else 1
-    coded = any(part.weights_digest for part in parts)
-    return Frame(width, height, kind_of_sample(samples.dtype), tile if coded else _LARGE_TILE, tuple(parts))
+    return tuple(parts)
 
 
-def _plan_triple(ordered: Ordered, networks: Networks) -> list[Part] | None:
+def _is_smaller_as_graphics(frame: Frame, graphics: Frame, trials: Trials) -> bool:
+    """Compare two ways to code a frame, closer if they are near each other."""
+    (part,) = graphics.parts
+    packed = _SLOWLY * trials.packed_bytes(part, graphics.tile)
+    coded = _frame_bytes(frame, trials, FEW)
+    if coded / _NEAR < packed < coded * _NEAR:
+        packed = trials.packed_bytes(part, graphics.tile, thoroughly=True)
+        coded = _frame_bytes(frame, trials, MANY)
+    return packed < coded
+
+
+def _frame_bytes(frame: Frame, trials: Trials, crops: int) -> float:
+    first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
+    sizes = (trials.network_bytes(part, at, crops) for part, at in zip(frame.parts, first, strict=False))
+    return sum(sizes) + _TILE_BYTES * frame.num_tiles
+
+
+def _flat_share(ordered: Ordered) -> float:
+    """Share of pixels that equal their left neighbour in all channels."""
+    if ordered.shape[1] < 2:
+        return 1.0
+    return float((ordered[:, 1:] == ordered[:, :-1]).all(axis=2).mean())
+
+
+def _graphics_part(ordered: Ordered) -> Part:
+    """All channels as one part that no network codes, in as few bits as they fit."""
+    channels, bits = ordered.shape[2], 8 * ordered.dtype.itemsize
+    whole = Part(channels, bits)
+    return whole if bits == 8 else min([whole, *_mappings(ordered, channels)], key=lambda part: part.bit_depth)
+
+
+def _plan_triple(ordered: Ordered, first: int, trials: Trials, networks: Networks) -> list[Part] | None:
     """Plan three channels together, or return None if they are better apart."""
-    if ordered.max() == ordered.min():
-        return [Part(3, 0, offset=int(ordered.min()))]
-    together = [_with(part, networks.digest("rgb")) for part in _mappings(ordered, 3)]
+    three = ordered[..., first : first + 3]
+    if three.max() == three.min():
+        return [Part(3, 0, offset=int(three.min()))]
+    together = [_with(part, networks.digest("rgb")) for part in _mappings(three, 3)]
     if not together:
         return None
-    constant = any((ordered[..., c] == ordered[0, 0, c]).all() for c in range(3))
-    if ordered.dtype.itemsize == 1 and len(together) == 1 and not constant:
+    constant = any((three[..., c] == three[0, 0, c]).all() for c in range(3))
+    if three.dtype.itemsize == 1 and len(together) == 1 and not constant:
         return together  # a photograph
-    best = min(together, key=lambda part: _trial(ordered, part, networks))
-    singles = [_plan_single(ordered[..., c : c + 1], networks, ()) for c in range(3)]
-    apart = sum(_trial(ordered[..., c : c + 1], part, networks) for c, part in enumerate(singles))
-    return [best] if _trial(ordered, best, networks) <= apart else singles
+    best = min(together, key=lambda part: trials.network_bytes(part, first))
+    singles = [_plan_single(ordered, first + c, trials, networks, ()) for c in range(3)]
+    apart = sum(trials.network_bytes(part, first + c) for c, part in enumerate(singles))
+    return [best] if trials.network_bytes(best, first) <= apart else singles
 
 
-def _plan_single(ordered: Ordered, networks: Networks, order: Sequence[int]) -> Part:
-    if ordered.max() == ordered.min():
-        return Part(1, 0, offset=int(ordered.min()))
-    candidates = [_with(part, networks.digest("grey")) for part in _mappings(ordered, 1, order)]
+def _plan_single(ordered: Ordered, channel: int, trials: Trials, networks: Networks, order: Sequence[int]) -> Part:
+    one = ordered[..., channel : channel + 1]
+    if one.max() == one.min():
+        return Part(1, 0, offset=int(one.min()))
+    candidates = [_with(part, networks.digest("grey")) for part in _mappings(one, 1, order)]
     if not candidates:
-        return Part(1, 8 * ordered.dtype.itemsize)
-    return min(candidates, key=lambda part: _trial(ordered, part, networks)) if len(candidates) > 1 else candidates[0]
+        return Part(1, 8 * one.dtype.itemsize)
+    return min(candidates, key=lambda part: trials.network_bytes(part, channel)) if candidates[1:] else candidates[0]
 
 
 def _with(part: Part, digest: bytes) -> Part:
@@ -106,31 +156,3 @@ def _used_values(ordered: Ordered) -> NDArray[np.uint64] | None:
         return None  # already a part of them says so
     used = np.unique(ordered)
     return used.astype(np.uint64) if len(used) <= MAX_TABLE else None
-
-
-def _trial(ordered: Ordered, part: Part, networks: Networks) -> float:
-    """Estimate bytes for the part: its crops' share of the frame, and its table."""
-    if part.bit_depth == 0:
-        return 0
-    if not part.weights_digest:
-        return float(ordered.size * ordered.dtype.itemsize)
-    network, values = networks.by_digest(part.weights_digest), Values(part)
-    coded, pixels = 0.0, 0
-    for crop in _crops(ordered):
-        planes = torch.from_numpy(np.ascontiguousarray(values.to_coded(crop).transpose(2, 0, 1)))
-        coded += len(encode_tile(network, to_planes(planes.to(network.device)), part.bit_depth))
-        pixels += crop.shape[0] * crop.shape[1]
-    share: float = ordered.shape[0] * ordered.shape[1] / pixels
-    return coded * share + len(part.table)
-
-
-def _crops(ordered: Ordered) -> Iterator[NDArray[Any]]:
-    """Cut crops from all over the frame, along its diagonals."""
-    height, width = ordered.shape[:2]
-    if height * width <= _CROPS * _CROP * _CROP:
-        yield ordered
-        return
-    for i in range(_CROPS):
-        down, right = (i + 0.5) / _CROPS, ((2 * i) % _CROPS + 0.5 + i // 2) / _CROPS
-        y, x = int(down * max(0, height - _CROP)), int(right * max(0, width - _CROP))
-        yield ordered[y : y + _CROP, x : x + _CROP]

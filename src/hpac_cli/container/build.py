@@ -9,11 +9,14 @@ from hpac_cli.binary import put_varint
 from .fields import (
     END,
     FRAME,
+    HASH_BYTES,
     HEADER,
     LZMA_FILTERS,
     METADATA,
     SIGNATURE,
     TILE,
+    TINY_BYTES,
+    TINY_HASH_BYTES,
     VERSION_MAJOR,
     VERSION_MINOR,
     Header,
@@ -36,7 +39,7 @@ class Writer:
             metadata: what the source file needs beside its samples.
         """
         self._stream = stream
-        self._tiles = 0
+        self._tiles = self._size = 0
         stream.write(SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR]))
         self._chunk(HEADER, build_header(header))
         if metadata:
@@ -50,13 +53,14 @@ class Writer:
         self._tiles += 1
 
     def end(self, samples_hash: bytes, file_hash: bytes) -> None:
-        """Write the end: SHA-256 of the samples, and of the file that decoding gives."""
-        self._chunk(END, samples_hash + file_hash)
+        """Write the end: SHA-256 of the samples, and of the file that decoding gives (empty for arrays)."""
+        of_samples, of_file = TINY_HASH_BYTES if self._size < TINY_BYTES else HASH_BYTES
+        self._chunk(END, samples_hash[:of_samples] + file_hash[:of_file])
         self._stream.flush()
 
     def _chunk(self, chunk_type: bytes, payload: bytes) -> None:
         data = build_chunk_head(chunk_type, payload) + payload
-        self._stream.write(data + pack_crc(zlib.crc32(data)))
+        self._size += self._stream.write(data + pack_crc(zlib.crc32(data)))
 
 
 def pack_metadata(data: bytes) -> bytes:

@@ -20,7 +20,13 @@ MAX_CHUNK_BYTES = 1 << 30
 LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 23}]
 """Raw LZMA2 with a dictionary of 8 MiB, for metadata and for tiles that no network codes."""
 DIGEST_BYTES = 8
-HASH_BYTES = 32
+SHA_BYTES = 32
+HASH_BYTES, TINY_HASH_BYTES = (16, 32), (8, 8)
+"""How much is kept of the SHA-256 of the samples and of that of the file: as a rule, and in tiny containers."""
+TINY_BYTES = 4096
+"""Containers shorter than this, but for their end, are tiny: every byte counts."""
+MAX_TILE, MAX_BYTES_TILE = 1024, 2048
+"""Largest side of tiles in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
 
@@ -35,6 +41,9 @@ class Kind(IntEnum):
     DICOM = 4
     ARRAY_FRAMES = 5
 
+
+ARRAYS = (Kind.ARRAY_2D, Kind.ARRAY, Kind.ARRAY_FRAMES)
+"""Kinds that come from memory, so that there is no file to be identical to."""
 
 SAMPLE_TYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 """Types of samples by number: unsigned, signed (two's complement), float (IEEE 754); bytes each."""
@@ -63,6 +72,8 @@ class TileMode(IntEnum):
     DEFLATE = 1
     LZMA = 2
     LZMA_DELTA = 3
+    STORED = 4
+    WEBP = 5
 
 
 @dataclass(frozen=True)
@@ -183,13 +194,13 @@ def parse_frame(payload: bytes, limits: Limits) -> Frame:
     if sample_type >= len(SAMPLE_TYPES):
         raise ContainerError(f"sample type {sample_type} is unknown")
     _check_sides(width, height, limits)
-    _check_tile(tile)
     if not 1 <= num_parts <= limits.max_channels:
         raise ContainerError(f"{num_parts} parts: there are 1 to {limits.max_channels}")
     name = SAMPLE_TYPES[sample_type]
     parts = tuple(_parse_part(fields, 8 * int(name[1:])) for _ in range(num_parts))
     fields.end()
     frame = Frame(width, height, name, tile, parts)
+    _check_tile(tile, MAX_TILE if any(part.weights_digest for part in parts) else MAX_BYTES_TILE)
     if frame.channels > limits.max_channels:
         raise ContainerError(f"{frame.channels} channels: there are 1 to {limits.max_channels}")
     return frame
@@ -200,7 +211,7 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
     lowest, highest = {
         Coding.CONSTANT: (0, 0),
         Coding.NETWORK: (1, min(MAX_CODED_BITS, sample_bits)),
-        Coding.BYTES: (sample_bits, sample_bits),
+        Coding.BYTES: (1, sample_bits),
     }.get(coding, (1, 0))  # type: ignore[call-overload]
     if not lowest <= bit_depth <= highest or not channels or (coding == Coding.NETWORK and channels not in (1, 3)):
         raise ContainerError(f"a part of {channels} channels, {bit_depth} bits and coding {coding} does not exist")
@@ -221,7 +232,7 @@ def parse_header_1(payload: bytes, limits: Limits) -> Header:
     _check_sides(width, height, limits)
     if bit_depth != 8:
         raise ContainerError(f"bit depth {bit_depth} is none of format version 1 (8)")
-    _check_tile(tile)
+    _check_tile(tile, MAX_TILE)
     if not 1 <= num_parts <= 4:
         raise ContainerError(f"{num_parts} parts: there are 1 to 4")
     parts = []
@@ -239,9 +250,9 @@ def _check_sides(width: int, height: int, limits: Limits) -> None:
         raise ContainerError(f"{width} x {height} pixels: each side is 1 to {limits.max_side}")
 
 
-def _check_tile(tile: int) -> None:
-    if not (8 <= tile <= 1024) or tile % 2:
-        raise ContainerError(f"tile size {tile} is not an even number from 8 to 1024")
+def _check_tile(tile: int, largest: int) -> None:
+    if not (8 <= tile <= largest) or tile % 2:
+        raise ContainerError(f"tile size {tile} is not an even number from 8 to {largest}")
 
 
 def build_chunk_head(chunk_type: bytes, payload: bytes) -> bytes:

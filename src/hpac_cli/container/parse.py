@@ -11,6 +11,7 @@ from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionErro
 from hpac_cli.limits import Limits
 
 from .fields import (
+    ARRAYS,
     END,
     FRAME,
     HASH_BYTES,
@@ -18,8 +19,10 @@ from .fields import (
     LZMA_FILTERS,
     MAX_CHUNK_BYTES,
     METADATA,
+    SHA_BYTES,
     SIGNATURE,
     TILE,
+    TINY_HASH_BYTES,
     VERSION_MAJOR,
     Frame,
     Header,
@@ -150,9 +153,13 @@ class Reader:
             index += 1
 
     def _finish(self, chunk: Chunk) -> None:
-        if len(chunk.payload) not in (HASH_BYTES, 2 * HASH_BYTES):
+        size = len(chunk.payload)
+        known = [(SHA_BYTES, 0)] if self.version[0] == 1 else [HASH_BYTES, TINY_HASH_BYTES]
+        arrays = self.header.kind in ARRAYS
+        of_samples = next((s for s, f in known if size == (s if arrays else s + f)), None)
+        if of_samples is None:
             raise ContainerError("the end chunk has no SHA-256")
-        self.samples_hash, self.file_hash = chunk.payload[:HASH_BYTES], chunk.payload[HASH_BYTES:]
+        self.samples_hash, self.file_hash = chunk.payload[:of_samples], chunk.payload[of_samples:]
         self.sizes["end"] = chunk.size
         if self._stream.read(1):
             raise ContainerError(f"there are bytes after the end, from byte {self._offset}")

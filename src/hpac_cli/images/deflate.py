@@ -12,12 +12,15 @@ from typing import NamedTuple
 
 from hpac_cli.errors import InputError, LimitExceededError
 
-_TASTE = 1 << 16
-"""Bytes that are compressed to see whether parameters may be the right ones."""
-_LEVELS = ((1, 0), (2, 3, 4, 5), (6,), (9, 8, 7))
+_PIECE = 1 << 16
+"""Bytes that are compressed before the stream is compared so far."""
+_LEVELS = ((1, 0), (5, 4, 3, 2), (6,), (9, 8, 7))
 """Levels by the two bits that a zlib header has for them."""
+_ALL_LEVELS = (6, 9, 1, 2, 3, 4, 5, 7, 8, 0)
 _MEMORY = (8, 9)
-_STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_RLE, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED)
+_MATCHING = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)
+_SIMPLE = (zlib.Z_RLE, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED)
+"""Strategies for which zlib writes the two bits of the lowest level."""
 
 
 class Parameters(NamedTuple):
@@ -64,22 +67,33 @@ def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, b
 def find_parameters(coded: bytes, data: bytes, *, raw: bool = False) -> Parameters | None:
     """Find the parameters with which zlib turns data into exactly the stream `coded`; None if none do."""
     head = b"" if raw else coded[:2]
-    body = coded[len(head) :]
-    taste = data[:_TASTE]
-    for candidate in _candidates(head):
-        tasted = _compressor(candidate).compress(taste)
-        if body.startswith(tasted) and compress(data, candidate) == coded:
-            return candidate
-    return None
+    body = memoryview(coded)[len(head) :]
+    adler = zlib.adler32(data).to_bytes(4, "big") if head else b""
+    return next((p for p in _candidates(head, unlikely=len(data) <= _PIECE) if _makes(p, data, body, adler)), None)
 
 
-def _candidates(head: bytes) -> Iterator[Parameters]:
-    """Likely ones first: the level that the head names, zlib's and libpng's defaults."""
-    named = _LEVELS[head[1] >> 6] if head else (6, 9)
-    levels = (*named, *(level for level in (6, 9, 1, 2, 3, 4, 5, 7, 8, 0) if level not in named))
-    windows = dict.fromkeys((15, max(9, (head[0] >> 4) + 8))) if head else {15: None}
-    for strategy, level, memory, window in itertools.product(_STRATEGIES, levels, _MEMORY, windows):
-        if window <= 15:
+def _makes(parameters: Parameters, data: bytes, body: memoryview, adler: bytes) -> bool:
+    """Whether parameters turn data into this body; wrong ones show early."""
+    compressor, at = _compressor(parameters), 0
+    for start in range(0, len(data), _PIECE):
+        made = compressor.compress(data[start : start + _PIECE])
+        if body[at : at + len(made)] != made:
+            return False
+        at += len(made)
+    return body[at:] == compressor.flush() + adler
+
+
+def _candidates(head: bytes, *, unlikely: bool) -> Iterator[Parameters]:
+    """Those for which zlib writes such a header, likely ones first; then all others, if asked for."""
+    windows = [w for w in dict.fromkeys((15, max(9, (head[0] >> 4) + 8))) if w <= 15] if head else [15]
+    flag = head[1] >> 6 if head else 0
+    kinds: list[tuple[tuple[int, ...], tuple[int, ...]]] = [(_MATCHING, _LEVELS[flag] if head else _ALL_LEVELS)]
+    if flag == 0 or unlikely:
+        kinds.append((_SIMPLE, _ALL_LEVELS))
+    if unlikely:
+        kinds.append((_MATCHING, _ALL_LEVELS))
+    for strategies, levels in kinds:
+        for strategy, level, memory, window in itertools.product(strategies, levels, _MEMORY, windows):
             yield Parameters(head, level, window, memory, strategy)
 
 

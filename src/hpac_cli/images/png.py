@@ -38,6 +38,10 @@ class _Chunk(NamedTuple):
     data: bytes
 
 
+_SHORT = 3
+"""Bytes of a skeleton that is plain but for depth, colour type and interlace."""
+
+
 class _Pass(NamedTuple):
     """Rows and columns of the picture that come together."""
 
@@ -103,10 +107,9 @@ def read(data: bytes, limits: Limits) -> Image:
     inflated = _inflate(coded, geometry)
     samples = _to_samples(inflated, geometry)
     recipe = _find_recipe(coded, inflated, samples, geometry, [len(body) for body in bodies])
-    if skeleton == _plain_skeleton(samples):
-        skeleton = b""
-    envelope = put_string(recipe) + skeleton if recipe or skeleton else b""
-    return Image((samples,), "png", envelope, order=_palette_order(chunks, geometry))
+    if skeleton == _plain_skeleton(geometry):
+        skeleton = b"" if geometry == _plain_geometry(samples, b"") else bytes(geometry[2:])
+    return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
 
 
 def write(image: Image) -> bytes:
@@ -118,7 +121,10 @@ def write(image: Image) -> bytes:
     fields = Fields(image.envelope or b"\0", InputError, "the stored envelope")
     recipe = fields.string()
     (samples,) = image.frames
-    chunks, trailer = _split(fields.rest() or _plain_skeleton(samples))
+    skeleton = fields.rest()
+    if len(skeleton) in (0, _SHORT):
+        skeleton = _plain_skeleton(_plain_geometry(samples, skeleton))
+    chunks, trailer = _split(skeleton)
     geometry = _parse_header(chunks)
     if geometry.shape != samples.shape or samples.dtype != _sample_type(geometry):
         raise InputError("the stored PNG header does not fit the samples")
@@ -338,8 +344,14 @@ def _without_pixels(chunks: list[_Chunk]) -> list[_Chunk]:
     return [*chunks[:first], _Chunk(b"IDAT", b""), *rest]
 
 
-def _plain_skeleton(samples: Samples) -> bytes:
+def _plain_geometry(samples: Samples, short: bytes) -> _Geometry:
+    """What a short skeleton says, or what samples alone need."""
     height, width, channels = samples.shape
-    depth = 8 * samples.dtype.itemsize
-    header = struct.pack(">IIBBBBB", width, height, depth, _COLOUR_TYPES[channels], 0, 0, 0)
+    depth, colour_type, interlace = short or (8 * samples.dtype.itemsize, _COLOUR_TYPES[channels], 0)
+    return _Geometry(width, height, depth, colour_type, interlace)
+
+
+def _plain_skeleton(geometry: _Geometry) -> bytes:
+    width, height, depth, colour_type, interlace = geometry
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlace)
     return _join([_Chunk(b"IHDR", header), _Chunk(b"IDAT", b""), _Chunk(b"IEND", b"")])

@@ -127,8 +127,19 @@ class CropSampler:
 
     def _to_grey(self, crop: Samples) -> Samples:
         if crop.ndim == 2:
-            shallower = crop.dtype == np.uint16 and self.rng.random() < 0.3
-            return np.right_shift(crop, int(self.rng.integers(0, 3))) if shallower else crop
+            return self._rescale(crop) if crop.dtype == np.uint16 else crop
         choice = int(self.rng.integers(5))
         grey: Samples = crop[..., choice] if choice < 3 else np.round(crop @ LUMA).astype(np.uint8)
         return grey
+
+    def _rescale(self, crop: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Give a deep crop another depth, gain or background, as other devices would."""
+        draw, rng = self.rng.random(), self.rng
+        if draw < 0.2:
+            return np.right_shift(crop, int(rng.integers(1, 4)))
+        if draw < 0.35:
+            return (crop * rng.uniform(0.2, 1.0)).astype(np.uint16)
+        if draw < 0.5:  # what lies below a threshold becomes plain background
+            floor = np.quantile(crop, rng.uniform(0, 0.8)).astype(np.uint16)
+            return np.maximum(crop, floor) - floor
+        return crop

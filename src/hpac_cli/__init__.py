@@ -1,7 +1,7 @@
 """hpac: lossless image compression with HPAC, exact on every machine.
 
 >>> import hpac_cli
->>> data = hpac_cli.encode(array)   # uint8, (H, W) or (H, W, C)
+>>> data = hpac_cli.encode(array)   # integers or floats, (H, W), (H, W, C) or (N, H, W, C)
 >>> array = hpac_cli.decode(data)
 """
 

@@ -22,8 +22,9 @@ from .values import MAX_TABLE, Ordered, pack_table, to_ordered
 
 _FULL = 0.95
 """A range that is used to a larger share than this is not packed."""
-_FLAT = 0.1
-"""Frames of which a larger share of pixels equal the pixel before may be graphics."""
+_FLAT, _FLAT_SMALL, _SMALL_PIXELS = 0.35, 0.1, 1 << 16
+"""Frames of which a larger share of pixels equal the pixel before may be graphics; in small frames,
+where trials cost nothing, a smaller share is enough. Photographs with plain skies have up to 0.3."""
 _SLOWLY = 0.92
 """What packing graphics thoroughly usually leaves of packing them quickly."""
 _NEAR = 1.8
@@ -46,7 +47,7 @@ def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequen
     parts = _plan_parts(ordered, trials, networks, order)
     coded = any(part.weights_digest for part in parts)
     frame = Frame(width, height, kind_of_sample(samples.dtype), tile if coded else MAX_BYTES_TILE, parts)
-    if coded and _flat_share(ordered) >= _FLAT:
+    if coded and _flat_share(ordered) >= (_FLAT_SMALL if height * width <= _SMALL_PIXELS else _FLAT):
         graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(ordered),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics

@@ -6,8 +6,10 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import json
 import shutil
 import sys
 import tempfile
@@ -19,7 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import files
-from .errors import HpacError, LimitExceededError, RoundTripError, UnsupportedError, UsageError
+from .errors import (
+    ContainerError,
+    HpacError,
+    IncompleteError,
+    LimitExceededError,
+    RoundTripError,
+    UnsupportedError,
+    UsageError,
+)
 from .limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -32,6 +42,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, samples done, and samples in all."""
+
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels."""
 
 SUFFIX = ".hpac"
 MAX_FILE_BYTES = 4 << 30
@@ -96,7 +109,7 @@ class Session:
         """Write an image to a stream as .hpac."""
         from .codec.encode import encode_image
 
-        with self._count("encode", image.num_samples) as advance:
+        with self.count("encode", image.num_samples) as advance:
             encode_image(
                 image,
                 stream,
@@ -116,11 +129,12 @@ class Session:
         """Decode the image of an opened .hpac stream."""
         from .codec.decode import decode_image
 
-        with self._count(step, reader.header.num_samples) as advance:
+        with self.count(step, reader.header.num_samples) as advance:
             return decode_image(reader, networks=self.networks, workers=max(1, self.options.threads), progress=advance)
 
     @contextmanager
-    def _count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:
+    def count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Report progress of a step to whoever shows it."""
         done = 0
 
         def advance(samples: int) -> None:
@@ -223,24 +237,129 @@ def decompress(source: str, output: str | None, session: Session) -> Result:
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
+    with files.open_input(source) as stream:
+        return _decompress(stream, source, output, session)
+
+
+def _decompress(stream: BinaryIO, source: str, output: str | None, session: Session) -> Result:
     from .codec.kinds import KIND_NAMES
 
     start, options = time.monotonic(), session.options
+    counted = _Counting(stream)
+    reader = session.open(counted)  # type: ignore[arg-type]
+    target, wanted = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
+    files.check_output(target, source=source, force=options.force)
+    image = session.decode(reader)
+    data, fidelity = _to_file(image, wanted)
+    _write_bytes(target, data, force=options.force)
+    seconds = time.monotonic() - start
+    return Result(str(target or files.STANDARD), counted.count, len(data), image.num_samples, seconds, fidelity)
+
+
+def decompress_part(source: str, output: str, session: Session, *, frame: int, region: Region | None) -> Result:
+    """Decode one frame, or a region of it, reading only the tiles that it needs.
+
+    Args:
+        output: a .png, .tif or .npy file.
+        frame: counted from 0.
+        region: x, y, width, height in pixels; None for the whole frame.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    from .codec.partial import decode_region
+    from .codec.tiles import Box
+    from .image import Image
+
+    start, options = time.monotonic(), session.options
+    target, wanted = _converted_name(output)
+    files.check_output(target, source=source, force=options.force)
+    box = Box(region[1], region[0], region[3], region[2]) if region else None
     with files.open_input(source) as stream:
         counted = _Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        target, wanted = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
-        files.check_output(target, source=source, force=options.force)
-        image = session.decode(reader)
-    data, fidelity = _to_file(image, wanted)
+        with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
+            workers = max(1, options.threads)
+            samples = decode_region(reader, frame, box, networks=session.networks, workers=workers, progress=advance)
+    data, _ = _to_file(Image((samples,), "array"), wanted)
+    _write_bytes(target, data, force=options.force)
+    return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
 
+
+def salvage(source: str, output: str | None, session: Session, *, fill: int) -> Result:
+    """Decode whatever is undamaged of one .hpac file, and report what is lost.
+
+    What is whole decodes as ever. Else lost samples get the value `fill`, and OUTPUT.lost.json lists
+    them; if what lies around the samples is lost too, they become a plain .png, .tif or .npy.
+
+    Raises:
+        IncompleteError: the output is written, but samples or metadata are lost.
+        HpacError: any other of errors.py; nothing is written under the final name then.
+    """
+    from .codec.kinds import KIND_NAMES
+    from .codec.partial import decode_salvaged
+    from .container.salvage import salvage as find_chunks
+    from .image import Image
+
+    data = _read_whole(source)
+    with contextlib.suppress(ContainerError):
+        return _decompress(io.BytesIO(data), source, output, session)
+    options = session.options
+    found = find_chunks(data, options.limits)
+    kind = KIND_NAMES[found.header.kind] if found.metadata is not None else ""
+    target, wanted = _salvaged_name(source, output, kind)
+    files.check_output(target, source=source, force=options.force)
+    with session.count("salvage", found.header.num_samples) as advance:
+        workers = max(1, options.threads)
+        frames, lost = decode_salvaged(found, fill, networks=session.networks, workers=workers, progress=advance)
+    image = Image(frames, kind or "arrays", found.metadata or b"")
+    out, _ = _to_file(image, wanted)
+    report = {
+        "file": source,
+        "output": str(target or files.STANDARD),
+        "metadata_lost": found.metadata is None,
+        "samples": image.num_samples,
+        "samples_lost": sum(part.box.height * part.box.width * (part.channels[1] - part.channels[0]) for part in lost),
+        "lost": [{"frame": p.frame, "channels": list(range(*p.channels)), **p.box._asdict()} for p in lost],
+    }
+    _write_bytes(target, out, force=options.force)
+    text = json.dumps(report, indent=1) + "\n"
+    where = ""
+    if target is not None:
+        beside = target.with_name(target.name + ".lost.json")
+        _write_bytes(beside, text.encode(), force=True)
+        where = f"; {beside} lists them"
+    around = ", and all metadata" if found.metadata is None else ""
+    raise IncompleteError(
+        f"damaged: {report['samples_lost']:,} of {image.num_samples:,} samples are lost{around}; "
+        f"the rest is in {target or 'standard output'}{where}"
+    )
+
+
+def _converted_name(output: str) -> tuple[Path | None, str]:
+    from . import images
+
+    kind = images.KINDS_BY_SUFFIX.get(Path(output).suffix.lower(), "none")
+    if kind not in images.CONVERTED:
+        raise UsageError("a part of a picture becomes a .png, .tif or .npy file; name one with -o")
+    return Path(output), kind
+
+
+def _salvaged_name(source: str, output: str | None, kind: str) -> tuple[Path | None, str]:
+    """Where salvaged samples go: as their own kind, or plainly if what lay around them is lost."""
+    if kind:
+        return _decoded_name(source, output, kind)
+    if output and output != files.STANDARD:
+        return _converted_name(output)
+    raise UsageError("what lay around the samples is lost too; name a plain .png, .tif or .npy file with -o")
+
+
+def _write_bytes(target: Path | None, data: bytes, *, force: bool) -> None:
     def write(stream: BinaryIO) -> int:
         stream.write(data)
         return len(data)
 
-    size = _write_output(target, write, seekable=False, force=options.force)
-    seconds = time.monotonic() - start
-    return Result(str(target or files.STANDARD), counted.count, size, image.num_samples, seconds, fidelity)
+    _write_output(target, write, seekable=False, force=force)
 
 
 def _to_file(image: Image, wanted: str) -> tuple[bytes, str]:
@@ -454,6 +573,12 @@ class _Counting:
     def write(self, data: bytes) -> int:
         self.count += len(data)
         return self._stream.write(data)
+
+    def seek(self, offset: int, whence: int) -> int:
+        return self._stream.seek(offset, whence)
+
+    def seekable(self) -> bool:
+        return self._stream.seekable()
 
     def flush(self) -> None:
         self._stream.flush()

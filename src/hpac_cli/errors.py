@@ -10,6 +10,7 @@ HpacError
 ├── LimitExceededError       valid, but larger than a named limit                     exit 5
 ├── OutputExistsError        refused to overwrite                                     exit 6
 ├── FileAccessError          cannot read or write                                     exit 7
+├── IncompleteError          salvaged, but samples are lost                           exit 9
 └── RoundTripError           our bug: decoding did not give back what was encoded     exit 70
 """
 
@@ -72,6 +73,12 @@ class FileAccessError(HpacError):
     """The operating system refused to read or write."""
 
     exit_code = 7
+
+
+class IncompleteError(HpacError):
+    """A damaged file was salvaged, but not all of it."""
+
+    exit_code = 9
 
 
 class RoundTripError(HpacError):

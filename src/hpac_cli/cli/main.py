@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -11,14 +12,16 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hpac_cli import __version__, api
-from hpac_cli.errors import HpacError, RoundTripError
+from hpac_cli.errors import HpacError, RoundTripError, UsageError
+from hpac_cli.limits import Limits
 
 from .progress import show_progress
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 some of several files failed; 2 wrong usage; 3 not supported, or a newer
 format; 4 damaged input; 5 over a limit; 6 output exists; 7 cannot read or write; 8 weights
-missing; 70 a fault of hpac itself, please report it; 130 interrupted.
+missing; 9 salvaged, but something is lost; 70 a fault of hpac itself, please report it; 130
+interrupted.
 """
 
 app = typer.Typer(
@@ -54,6 +57,13 @@ Identical = Annotated[
     bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
 ]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
+MaxPixels = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Refuse files of more pixels, all frames together; 0: 268 million.")
+]
+MaxMemory = Annotated[
+    int,
+    typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 2 GB of samples."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")]
 
 
@@ -67,6 +77,8 @@ def encode(
     tile_size: Tile = 128,
     threads: Threads = 0,
     backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
     quiet: Quiet = False,
 ) -> None:
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
@@ -77,33 +89,70 @@ def encode(
         require_identical=require_identical,
         threads=_processors(threads),
         backend=backend,
+        limits=_limits(max_pixels, max_memory),
     )
     _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.compress(name, output, session)))
 
 
-@app.command(epilog="Example: hpac decode photo.hpac   writes photo.png beside it.")
+@app.command(
+    epilog="Examples: hpac decode photo.hpac   writes photo.png beside it. "
+    "hpac decode scan.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
+)
 def decode(
     inputs: Inputs,
     output: Output = None,
     force: Force = False,
+    frame: Annotated[int | None, typer.Option(metavar="N", help="Decode one frame, counted from 0; needs -o.")] = None,
+    region: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Decode only these pixels of a frame; needs -o.")
+    ] = None,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Get what is undamaged of a damaged file; a report names the rest.")
+    ] = False,
+    fill: Annotated[int, typer.Option(metavar="VALUE", help="What --salvage puts where samples are lost.")] = 0,
     threads: Threads = 0,
     backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
     quiet: Quiet = False,
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
-    options = api.Options(force=force, threads=_processors(threads), backend=backend)
-    _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.decompress(name, output, session)))
+    limits = _limits(max_pixels, max_memory)
+    options = api.Options(force=force, threads=_processors(threads), backend=backend, limits=limits)
+    box = _parse_region(region)
+
+    def work(name: str, session: api.Session) -> str:
+        if salvage:
+            result = api.salvage(name, output, session, fill=fill)
+        elif frame is not None or box is not None:
+            result = api.decompress_part(name, output or "", session, frame=frame or 0, region=box)
+        else:
+            result = api.decompress(name, output, session)
+        return _tell(name, result)
+
+    if salvage and (frame is not None or box is not None):
+        raise typer.BadParameter("goes neither with --frame nor with --region", param_hint="--salvage")
+    _for_each(inputs, output, options, quiet, work)
 
 
 @app.command(epilog="Example: hpac verify *.hpac")
-def verify(inputs: Inputs, threads: Threads = 0, backend: Backend = "", quiet: Quiet = False) -> None:
+def verify(
+    inputs: Inputs,
+    threads: Threads = 0,
+    backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
+    quiet: Quiet = False,
+) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
 
     def check(name: str, session: api.Session) -> str:
         result = api.verify(name, session)
         return f"{name}: exact ({result.samples:,} samples)"
 
-    _for_each(inputs, None, api.Options(threads=_processors(threads), backend=backend), quiet, check)
+    limits = _limits(max_pixels, max_memory)
+    options = api.Options(threads=_processors(threads), backend=backend, limits=limits)
+    _for_each(inputs, None, options, quiet, check)
 
 
 @app.command(epilog="Example: hpac info --json photo.hpac")
@@ -193,6 +242,23 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+def _limits(max_pixels: int, max_memory: int) -> Limits:
+    try:
+        return Limits.within(pixels=max_pixels, memory_bytes=max_memory << 20)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _parse_region(text: str | None) -> api.Region | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", text)
+    if not match:
+        raise typer.BadParameter("is X,Y,W,H: four whole numbers of pixels", param_hint="--region")
+    x, y, width, height = map(int, match.groups())
+    return x, y, width, height
 
 
 def _processors(wanted: int) -> int:

@@ -30,7 +30,7 @@ BATCH_PIXELS = 1 << 20
 
 
 @dataclass(frozen=True)
-class _Job:
+class TileJob:
     """One part of one tile, and where it goes."""
 
     frame: int
@@ -50,7 +50,7 @@ class _Target:
             if part.coding is Coding.CONSTANT:
                 self._write(index, slice(None), slice(None), np.zeros((1, 1, 1), np.int32))
 
-    def place(self, job: _Job, coded: NDArray[Any]) -> None:
+    def place(self, job: TileJob, coded: NDArray[Any]) -> None:
         """Write a decoded tile, (H, W, C) coded values of one part."""
         box = job.box
         self._write(job.part, slice(box.y, box.y + box.height), slice(box.x, box.x + box.width), coded)
@@ -75,24 +75,59 @@ def decode_image(
         ModelError: the weights it names are not installed.
     """
     header = reader.header
-    for digest in {part.weights_digest for frame in header.frames for part in frame.parts if part.weights_digest}:
-        networks.by_digest(digest)  # a missing set is reported before any work
-    num_tiles = sum(frame.num_tiles for frame in header.frames)
-    workers = min(workers, num_tiles)
-    room = _make_room(header.frames, shared=workers > 1)
-    targets = [_Target(frame, samples) for frame, samples in zip(header.frames, room, strict=True)]
-
-    def work(batch: list[_Job], advance: Callable[[int], None]) -> None:
-        _decode_batch(batch, targets, networks, advance)
-
-    pixels = sum(frame.width * frame.height * len(frame.coded_parts) for frame in header.frames)
-    size = min(BATCH_PIXELS, -(-pixels // max(1, workers)))
-    for _ in spread(work, _batches(_jobs(reader), size), workers=workers, advance=progress):
-        pass
-    frames = tuple(target.samples for target in targets)
+    frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, workers=workers, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
     return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
+
+
+def decode_frames(
+    frames: tuple[Frame, ...],
+    jobs: Iterator[TileJob],
+    *,
+    networks: Networks,
+    workers: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
+    fill: int | None = None,
+) -> tuple[tuple[Samples, ...], list[TileJob]]:
+    """Decode tiles into frames.
+
+    Args:
+        fill: of samples that no job decodes; given, a job that cannot be decoded is no error.
+
+    Returns:
+        The frames' samples, and the jobs that could not be decoded.
+
+    Raises:
+        ContainerError: damaged.
+        ModelError: weights that a frame names are not installed.
+    """
+    for digest in {part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}:
+        networks.by_digest(digest)  # a missing set is reported before any work
+    workers = min(workers, sum(frame.num_tiles for frame in frames))
+    room = _make_room(frames, shared=workers > 1)
+    if fill is not None:
+        for samples in room:
+            samples[...] = _nearest(fill, samples.dtype)
+    targets = [_Target(frame, samples) for frame, samples in zip(frames, room, strict=True)]
+
+    def work(batch: list[TileJob], advance: Callable[[int], None]) -> list[TileJob]:
+        if fill is None:
+            _decode_batch(batch, targets, networks, advance)
+            return []
+        return _decode_what_can_be(batch, targets, networks, advance)
+
+    pixels = sum(frame.width * frame.height * len(frame.coded_parts) for frame in frames)
+    size = min(BATCH_PIXELS, -(-pixels // max(1, workers)))
+    lost = [job for part in spread(work, _batches(jobs, size), workers=workers, advance=progress) for job in part]
+    return tuple(target.samples for target in targets), lost
+
+
+def _nearest(value: int, dtype: np.dtype[Any]) -> Any:
+    if dtype.kind == "f":
+        return value
+    limits = np.iinfo(dtype)
+    return min(max(value, limits.min), limits.max)
 
 
 def _make_room(frames: tuple[Frame, ...], *, shared: bool) -> list[Samples]:
@@ -107,23 +142,29 @@ def _make_room(frames: tuple[Frame, ...], *, shared: bool) -> list[Samples]:
     return room
 
 
-def _jobs(reader: Reader) -> Iterator[_Job]:
-    tiles = reader.tiles()
-    for index, frame in enumerate(reader.header.frames):
+def places_of_tiles(frames: tuple[Frame, ...]) -> Iterator[tuple[int, int, Box]]:
+    """List (frame, part, box) of all tile chunks in their order."""
+    for index, frame in enumerate(frames):
         coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
         for box in tile_boxes(frame.height, frame.width, frame.tile) if coded else ():
             for part in coded:
-                chunk = next(tiles, None)
-                if chunk is None:
-                    raise ContainerError("tiles are missing before the end")
-                yield _Job(index, part, box, chunk)
+                yield index, part, box
+
+
+def _jobs(reader: Reader) -> Iterator[TileJob]:
+    tiles = reader.tiles()
+    for place in places_of_tiles(reader.header.frames):
+        chunk = next(tiles, None)
+        if chunk is None:
+            raise ContainerError("tiles are missing before the end")
+        yield TileJob(*place, chunk)
     if next(tiles, None) is not None:
         raise ContainerError("there are more tiles than the frames have")
 
 
-def _batches(jobs: Iterator[_Job], size: int) -> Iterator[list[_Job]]:
+def _batches(jobs: Iterator[TileJob], size: int) -> Iterator[list[TileJob]]:
     """Group jobs until they hold `size` pixels."""
-    batch: list[_Job] = []
+    batch: list[TileJob] = []
     pixels = 0
     for job in jobs:
         batch.append(job)
@@ -136,9 +177,9 @@ def _batches(jobs: Iterator[_Job], size: int) -> Iterator[list[_Job]]:
 
 
 def _decode_batch(
-    batch: list[_Job], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
+    batch: list[TileJob], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
 ) -> None:
-    by_network: dict[tuple[bytes, int], list[_Job]] = {}
+    by_network: dict[tuple[bytes, int], list[TileJob]] = {}
     for job in batch:
         part = targets[job.frame].frame.parts[job.part]
         if job.tile.mode is TileMode.NETWORK:
@@ -151,8 +192,21 @@ def _decode_batch(
         _decode_by_network(jobs, digest, bit_depth, targets, networks, progress)
 
 
+def _decode_what_can_be(
+    batch: list[TileJob], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
+) -> list[TileJob]:
+    """Decode a batch; if that fails, each of its jobs alone; return those that fail."""
+    try:
+        _decode_batch(batch, targets, networks, progress)
+    except ContainerError:
+        if len(batch) == 1:
+            return batch
+        return [job for one in batch for job in _decode_what_can_be([one], targets, networks, progress)]
+    return []
+
+
 def _decode_by_network(
-    jobs: list[_Job],
+    jobs: list[TileJob],
     digest: bytes,
     bit_depth: int,
     targets: list[_Target],
@@ -176,7 +230,7 @@ def _decode_by_network(
         targets[job.frame].place(job, _to_coded(planes))
 
 
-def _part_of(job: _Job, targets: list[_Target]) -> Part:
+def _part_of(job: TileJob, targets: list[_Target]) -> Part:
     return targets[job.frame].frame.parts[job.part]
 
 

@@ -1,8 +1,9 @@
 """Bytes to typed sections, streamed, trusting nothing that the bytes claim."""
 
+import io
 import lzma
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -36,6 +37,7 @@ from .fields import (
 )
 
 _READ_BYTES = 1 << 20
+_CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -144,12 +146,30 @@ class Reader:
                 return
             if chunk.type != TILE:
                 raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
-            fields = chunk_fields(chunk.payload)
-            number, mode = fields.varint(), fields.varint()
-            if number != index or mode not in list(TileMode):
-                raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order or of an unknown mode")
+            tile = parse_tile(chunk)
+            if tile.index != index:
+                raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
             self.sizes["tiles"] += chunk.size
-            yield TileChunk(index, TileMode(mode), fields.rest(), chunk.size)
+            yield tile
+            index += 1
+
+    def tiles_of(self, wanted: Container[int], last: int) -> Iterator[TileChunk]:
+        """Read only some tiles, and nothing behind the last of them; others are passed over unread.
+
+        Raises:
+            ContainerError: truncated, or a wanted tile is altered.
+        """
+        index = 0
+        while index <= last:
+            chunk = self._next or self._critical(skip=index not in wanted)
+            self._next = None
+            if chunk.type != TILE:
+                raise ContainerError("tiles are missing before the end")
+            if index in wanted:
+                tile = parse_tile(chunk)
+                if tile.index != index:
+                    raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
+                yield tile
             index += 1
 
     def _finish(self, chunk: Chunk) -> None:
@@ -164,10 +184,14 @@ class Reader:
         if self._stream.read(1):
             raise ContainerError(f"there are bytes after the end, from byte {self._offset}")
 
-    def _critical(self) -> Chunk:
-        """Read on to the next chunk that must be understood; others are skipped."""
+    def _critical(self, *, skip: bool = False) -> Chunk:
+        """Read on to the next chunk that must be understood; others are skipped.
+
+        Args:
+            skip: pass over the payload, which is then empty and unchecked.
+        """
         while True:
-            chunk = self._chunk()
+            chunk = self._chunk(skip=skip)
             if chunk.type.isupper():
                 return chunk
             self.sizes["skipped"] = self.sizes.get("skipped", 0) + chunk.size
@@ -201,7 +225,14 @@ class Reader:
             missing -= len(part)
         return b"".join(parts)
 
-    def _chunk(self) -> Chunk:
+    def _pass_over(self, count: int) -> None:
+        if count and self._stream.seekable():
+            self._stream.seek(count - 1, io.SEEK_CUR)
+            count = 1  # reading the last byte shows whether it is there
+        while count:
+            count -= len(self._exactly(min(count, _READ_BYTES)))
+
+    def _chunk(self, *, skip: bool = False) -> Chunk:
         offset = self._offset
         head = self._exactly(1)
         length = shift = 0
@@ -218,15 +249,32 @@ class Reader:
                 raise ContainerError(f"the chunk at byte {offset} has an impossible length")
         if length > MAX_CHUNK_BYTES or put_varint(length) != head[1:] or not head[:1].isalpha():
             raise ContainerError(f"the chunk at byte {offset} is damaged")
+        if skip:
+            self._pass_over(length + _CRC_BYTES)
+            self._offset += length + _CRC_BYTES
+            return Chunk(head[:1], b"", offset, self._offset - offset)
         payload = self._exactly(length)
         self._offset += length
-        crc = int.from_bytes(self._exactly(4), "little")
-        self._offset += 4
+        crc = int.from_bytes(self._exactly(_CRC_BYTES), "little")
+        self._offset += _CRC_BYTES
         if zlib.crc32(head + payload) != crc:
             raise ContainerError(
                 f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match"
             )
         return Chunk(head[:1], payload, offset, self._offset - offset)
+
+
+def parse_tile(chunk: Chunk) -> TileChunk:
+    """Read a tile chunk.
+
+    Raises:
+        ContainerError: its mode is unknown.
+    """
+    fields = chunk_fields(chunk.payload)
+    number, mode = fields.varint(), fields.varint()
+    if mode not in list(TileMode):
+        raise ContainerError(f"tile {number} at byte {chunk.offset} is of an unknown mode")
+    return TileChunk(number, TileMode(mode), fields.rest(), chunk.size)
 
 
 def unpack_metadata(payload: bytes, limit: int) -> bytes:

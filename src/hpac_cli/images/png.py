@@ -316,6 +316,10 @@ def _check_header(chunks: list[_Chunk], limits: Limits) -> _Geometry:
     geometry = _parse_header(chunks)
     if geometry.width * geometry.height > limits.max_pixels or max(geometry.width, geometry.height) > limits.max_side:
         raise LimitExceededError(f"{geometry.width} x {geometry.height} pixels; the limit is {limits.max_pixels:,}")
+    if geometry.inflated_bytes > limits.max_sample_bytes:
+        raise LimitExceededError(
+            f"{geometry.inflated_bytes:,} bytes of samples; the limit is {limits.max_sample_bytes:,}"
+        )
     return geometry
 
 

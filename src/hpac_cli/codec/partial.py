@@ -1,0 +1,122 @@
+"""Part of an image: a region of one frame, or whatever a damaged container still holds."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from hpac_cli.container.fields import Frame
+from hpac_cli.container.parse import Reader
+from hpac_cli.container.salvage import Salvaged
+from hpac_cli.errors import UsageError
+from hpac_cli.image import Samples
+
+from .decode import TileJob, decode_frames, places_of_tiles
+from .networks import Networks
+from .tiles import Box
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Samples that a damaged container does not give: some channels of one tile."""
+
+    frame: int
+    channels: tuple[int, int]
+    """First, and the one behind the last."""
+    box: Box
+
+
+def decode_region(
+    reader: Reader,
+    frame: int,
+    region: Box | None,
+    *,
+    networks: Networks,
+    workers: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Samples:
+    """Decode a region of one frame, reading only the tiles that it needs.
+
+    Args:
+        frame: counted from 0.
+        region: None for all of the frame.
+
+    Returns:
+        (H, W, C) samples; only their tiles' checksums are checked, for the file's hash needs all samples.
+
+    Raises:
+        UsageError: there is no such frame, or the region is not inside it.
+        ContainerError: damaged.
+    """
+    frames = reader.header.frames
+    if not 0 <= frame < len(frames):
+        raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
+    whole = frames[frame]
+    region = region or Box(0, 0, whole.height, whole.width)
+    _check_region(region, whole)
+    outer = _round_to_tiles(region, whole)
+    part_of_frame = replace(whole, height=outer.height, width=outer.width)
+    wanted = {
+        number: (part, box._replace(y=box.y - outer.y, x=box.x - outer.x))
+        for number, (index, part, box) in enumerate(places_of_tiles(frames))
+        if index == frame and _overlap(box, outer)
+    }
+
+    def jobs() -> Iterator[TileJob]:
+        if wanted:
+            for tile in reader.tiles_of(wanted, max(wanted)):
+                yield TileJob(0, *wanted[tile.index], tile)
+
+    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, workers=workers, progress=progress)
+    y, x = region.y - outer.y, region.x - outer.x
+    return samples[y : y + region.height, x : x + region.width]
+
+
+def decode_salvaged(
+    found: Salvaged,
+    fill: int,
+    *,
+    networks: Networks,
+    workers: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
+) -> tuple[tuple[Samples, ...], list[Lost]]:
+    """Decode all tiles that were found; the others' samples get the value `fill`.
+
+    Returns:
+        The frames, and what of them is lost.
+    """
+    frames = found.header.frames
+    places = list(places_of_tiles(frames))
+
+    def jobs() -> Iterator[TileJob]:
+        for number, place in enumerate(places):
+            if number in found.tiles:
+                yield TileJob(*place, found.tiles[number])
+
+    samples, failed = decode_frames(frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill)
+    missing = sorted({n for n in range(len(places)) if n not in found.tiles} | {job.tile.index for job in failed})
+    return samples, [_lost(frames, *places[number]) for number in missing]
+
+
+def _lost(frames: tuple[Frame, ...], frame: int, part: int, box: Box) -> Lost:
+    first = sum(p.channels for p in frames[frame].parts[:part])
+    return Lost(frame, (first, first + frames[frame].parts[part].channels), box)
+
+
+def _check_region(region: Box, frame: Frame) -> None:
+    inside = region.y >= 0 and region.x >= 0 and region.height > 0 and region.width > 0
+    if not inside or region.y + region.height > frame.height or region.x + region.width > frame.width:
+        raise UsageError(
+            f"region {region.x},{region.y},{region.width},{region.height} is not inside the frame of "
+            f"{frame.width} x {frame.height} pixels"
+        )
+
+
+def _round_to_tiles(region: Box, frame: Frame) -> Box:
+    """The smallest box of whole tiles around a region."""
+    y, x = region.y // frame.tile * frame.tile, region.x // frame.tile * frame.tile
+    bottom = min(frame.height, -(-(region.y + region.height) // frame.tile) * frame.tile)
+    right = min(frame.width, -(-(region.x + region.width) // frame.tile) * frame.tile)
+    return Box(y, x, bottom - y, right - x)
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a.y < b.y + b.height and b.y < a.y + a.height and a.x < b.x + b.width and b.x < a.x + a.width

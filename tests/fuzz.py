@@ -23,7 +23,7 @@ from hpac_cli.limits import Limits
 
 TESTS = Path(__file__).parent
 FORMATS = TESTS.parents[1] / "shared" / "data" / "formats"
-LIMITS = Limits(max_pixels=1 << 20, max_sample_bytes=1 << 24, max_metadata_bytes=1 << 22)
+LIMITS = Limits(max_pixels=1 << 16, max_sample_bytes=1 << 22, max_metadata_bytes=1 << 22)
 MAX_SECONDS, MAX_RESIDENT_KB = 10, 1_000_000
 SEED_BYTES = 40_000
 INTERESTING = (0, 1, 2, 127, 128, 255)
@@ -155,7 +155,7 @@ class Fuzzer:
             AssertionError: wrong samples, too slow or too large.
             Exception: any that is not ours is a find.
         """
-        rng, start = random.Random(number), time.monotonic()
+        rng, start = random.Random(number), time.process_time()
         if number % 2:
             name, data = rng.choice(self.pictures)
             outcome = check_reader(mutate(rng, data))
@@ -164,7 +164,7 @@ class Fuzzer:
             name, data = self.containers[i]
             damage = mutate if number % 4 else mutate_chunks
             outcome = check_container(self.session, damage(rng, data), self.originals[i])
-        assert time.monotonic() - start < MAX_SECONDS, f"case {number} ({name}) takes too long"
+        assert time.process_time() - start < MAX_SECONDS, f"case {number} ({name}) takes too long"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         assert peak < MAX_RESIDENT_KB, f"case {number} ({name}) takes {peak} kB"
         return outcome

@@ -10,7 +10,7 @@ BASE = {"errors", "image", "limits", "binary"}
 MAY_IMPORT = {
     "errors": set(),
     "image": set(),
-    "limits": set(),
+    "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},
     "images": BASE,

@@ -1,0 +1,129 @@
+"""Salvage gives every undamaged tile and names all others, whatever is lost between them."""
+
+import io
+import random
+
+import numpy as np
+import pytest
+
+from hpac_cli import api
+from hpac_cli.codec.partial import Lost, decode_salvaged
+from hpac_cli.container.salvage import salvage
+from hpac_cli.errors import ContainerError
+from hpac_cli.image import Image
+from hpac_cli.limits import DEFAULT_LIMITS
+
+FILL = 77
+
+
+@pytest.fixture(scope="module")
+def frames(photograph: np.ndarray) -> tuple[np.ndarray, ...]:
+    part = photograph[200:240, 300:348]
+    return part, np.dstack([part[..., 0], part[..., 1] // 2]), np.full((5, 5, 1), 3, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def session() -> api.Session:
+    return api.Session(api.Options(tile=16))
+
+
+@pytest.fixture(scope="module")
+def data(frames: tuple[np.ndarray, ...], session: api.Session) -> bytes:
+    stream = io.BytesIO()
+    session.encode(Image(frames, "tiff", b"what lies around the samples", b"h" * 32), stream)
+    return stream.getvalue()
+
+
+def places_of_tiles(data: bytes, session: api.Session) -> list[int]:
+    reader = session.open(io.BytesIO(data))
+    tiles = [tile.size for tile in reader.tiles()]
+    start = len(data) - reader.sizes["end"] - sum(tiles)
+    return [start + sum(tiles[:i]) for i in range(len(tiles) + 1)]
+
+
+def recover(damaged: bytes, session: api.Session) -> tuple[tuple[np.ndarray, ...], list[Lost]]:
+    return decode_salvaged(salvage(damaged, DEFAULT_LIMITS), FILL, networks=session.networks)
+
+
+def assert_all_else_is_right(found: tuple[np.ndarray, ...], lost: list[Lost], frames: tuple[np.ndarray, ...]) -> None:
+    expected = [frame.copy() for frame in frames]
+    for part in lost:
+        box = part.box
+        expected[part.frame][box.y : box.y + box.height, box.x : box.x + box.width, slice(*part.channels)] = FILL
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_an_undamaged_file_loses_nothing(data: bytes, session: api.Session, frames: tuple[np.ndarray, ...]) -> None:
+    found, lost = recover(data, session)
+    assert_all_else_is_right(found, lost, frames)
+    assert not lost
+
+
+@pytest.mark.parametrize("number", [0, 4, 8])
+@pytest.mark.parametrize("part", ["type", "length", "payload", "checksum"])
+def test_one_damaged_tile_is_lost_alone(
+    data: bytes, session: api.Session, frames: tuple[np.ndarray, ...], number: int, part: str
+) -> None:
+    places = places_of_tiles(data, session)
+    at = {"type": places[number], "length": places[number] + 1, "payload": places[number] + 9}
+    damaged = bytearray(data)
+    damaged[at.get(part, places[number + 1] - 1)] ^= 0x55
+    found, lost = recover(bytes(damaged), session)
+    assert_all_else_is_right(found, lost, frames)
+    assert len(lost) == 1
+
+
+def test_removed_and_inserted_bytes_cost_only_the_tiles_they_hit(
+    data: bytes, session: api.Session, frames: tuple[np.ndarray, ...]
+) -> None:
+    places = places_of_tiles(data, session)
+    damaged = bytearray(data)
+    damaged[places[7] + 5 : places[7] + 5] = b"TTTTTTT" * 30
+    del damaged[places[3] - 2 : places[3] + 3]
+    found, lost = recover(bytes(damaged), session)
+    assert_all_else_is_right(found, lost, frames)
+    assert len(lost) == 3
+
+
+def test_a_truncated_file_gives_what_came_before(
+    data: bytes, session: api.Session, frames: tuple[np.ndarray, ...]
+) -> None:
+    places = places_of_tiles(data, session)
+    found, lost = recover(data[: places[6] + 3], session)
+    assert_all_else_is_right(found, lost, frames)
+    assert len(lost) == len(places) - 1 - 6
+
+
+def test_damage_before_the_header_does_not_matter(
+    data: bytes, session: api.Session, frames: tuple[np.ndarray, ...]
+) -> None:
+    found, lost = recover(b"xx" + data[2:9] + b"\xff\xff" + data[11:], session)
+    assert_all_else_is_right(found, lost, frames)
+
+
+def test_lost_metadata_are_known_as_lost(data: bytes) -> None:
+    at = data.index(b"what lies") if b"what lies" in data else 25
+    damaged = bytearray(data)
+    damaged[at] ^= 1
+    assert salvage(bytes(damaged), DEFAULT_LIMITS).metadata is None
+    assert salvage(data, DEFAULT_LIMITS).metadata == b"what lies around the samples"
+
+
+def test_a_lost_header_is_an_error(data: bytes) -> None:
+    damaged = bytearray(data)
+    damaged[13] ^= 1
+    with pytest.raises(ContainerError, match="header is lost"):
+        salvage(bytes(damaged), DEFAULT_LIMITS)
+
+
+def test_any_damage_ends_in_right_samples_or_an_error(
+    data: bytes, session: api.Session, frames: tuple[np.ndarray, ...]
+) -> None:
+    places = places_of_tiles(data, session)
+    for seed in range(10):
+        rng = random.Random(seed)
+        damaged = bytearray(data)
+        for _ in range(3):
+            at = rng.randrange(places[0], len(damaged))
+            damaged[at : at + rng.randrange(1, 300)] = rng.randbytes(rng.randrange(60))
+        assert_all_else_is_right(*recover(bytes(damaged), session), frames)

@@ -1,0 +1,52 @@
+"""The program runs no code from files and talks to nobody; what it depends on is bounded and licensed."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+NETWORK = {"socket", "http", "urllib", "requests", "ftplib", "ssl", "asyncio", "smtplib", "xmlrpc"}
+CODE = {"pickle", "marshal", "shelve", "dill", "joblib", "importlib", "ctypes", "subprocess"}
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT / "src")))
+def test_no_network_and_no_code_from_data(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert not imported(tree) & (NETWORK | CODE)
+    called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    assert not called & {"eval", "exec", "compile", "__import__"}
+
+
+def test_torch_reads_checkpoints_as_data_alone() -> None:
+    for path in SOURCES:
+        text = path.read_text()
+        assert text.count("torch.load(") == len(re.findall(r"torch\.load\([^\n]*weights_only=True", text)), path
+
+
+def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in project["dependencies"]:
+        assert ">=" in requirement, requirement
+        assert "<" in requirement, requirement
+
+
+def test_every_dependency_is_listed_with_its_licence() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = (ROOT / "SECURITY.md").read_text()
+    for requirement in project["dependencies"]:
+        name = re.match(r"[\w.-]+", requirement)[0]  # type: ignore[index]
+        assert f"| {name} |" in listed, name

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,74 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(command: str, encoded: Path,
     )
     assert_one_line(result, 7, "cannot write", "out")
     assert [p.name for p in tmp_path.iterdir()] == [source.name]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="there is no mount command here")
+def test_a_full_file_system_keeps_what_it_had(tiny_disk: Path) -> None:
+    (tiny_disk / "old.hpac").write_bytes(b"old")
+    result = hpac("encode", "--no-verify", "--force", DATA / "kodim23.png", "-o", tiny_disk / "old.hpac")
+    assert_one_line(result, 7, "No space left")
+    assert [p.name for p in tiny_disk.iterdir()] == ["old.hpac"]
+    assert (tiny_disk / "old.hpac").read_bytes() == b"old"
+
+
+def test_a_region_becomes_a_picture(encoded: Path, tmp_path: Path) -> None:
+    whole = np.asarray(PillowImage.open(encoded.with_suffix(".png")))
+    assert hpac("decode", encoded, "--region", "5,6,30,20", "-o", tmp_path / "part.png").returncode == 0
+    assert np.array_equal(np.asarray(PillowImage.open(tmp_path / "part.png")), whole[6:26, 5:35])
+
+
+def test_a_region_needs_a_name_that_it_can_be_written_to(encoded: Path, tmp_path: Path) -> None:
+    assert_one_line(hpac("decode", encoded, "--region", "0,0,1,1"), 2, "name one with -o")
+    assert_one_line(hpac("decode", encoded, "--frame", "0", "-o", tmp_path / "x.dcm"), 2, "name one with -o")
+
+
+def test_a_region_is_four_numbers(encoded: Path) -> None:
+    assert hpac("decode", encoded, "--region", "0,0,1", "-o", "x.png").returncode == 2
+
+
+def test_salvage_writes_what_is_left_and_names_the_rest(tmp_path: Path) -> None:
+    assert hpac("encode", DATA / "kodim23.png", "-o", tmp_path / "a.hpac").returncode == 0
+    damaged = bytearray((tmp_path / "a.hpac").read_bytes())
+    damaged[len(damaged) // 2] ^= 16
+    (tmp_path / "a.hpac").write_bytes(damaged)
+    result = hpac("decode", "--salvage", "--fill", "200", tmp_path / "a.hpac")
+    assert_one_line(result, 9, "49,152 of 1,179,648 samples are lost", "a.png.lost.json")
+    (lost,) = json.loads((tmp_path / "a.png.lost.json").read_text())["lost"]
+    whole, found = (np.asarray(PillowImage.open(p)) for p in (DATA / "kodim23.png", tmp_path / "a.png"))
+    expected = whole.copy()
+    expected[lost["y"] : lost["y"] + lost["height"], lost["x"] : lost["x"] + lost["width"]] = 200
+    assert np.array_equal(found, expected)
+
+
+def test_salvage_of_an_undamaged_file_is_decoding(encoded: Path, tmp_path: Path) -> None:
+    assert hpac("decode", "--salvage", encoded, "-o", tmp_path / "b.png").returncode == 0
+    assert (tmp_path / "b.png").read_bytes() == encoded.with_suffix(".png").read_bytes()
+    assert [p.name for p in tmp_path.glob("*.json")] == []
+
+
+@pytest.mark.parametrize("option", [["--max-pixels", "100"], ["--max-memory", "401"]])
+def test_limits_are_kept(option: list[str], tmp_path: Path) -> None:
+    picture = tmp_path / "large.png"
+    PillowImage.new("RGB", (1000, 1000)).save(picture)
+    assert_one_line(hpac("encode", *option, picture), 5, "the limit is")
+
+
+def test_less_memory_than_any_file_needs_is_wrong_usage(picture: Path) -> None:
+    result = hpac("encode", "--max-memory", "100", picture)
+    assert (result.returncode, b"must be more than" in result.stderr) == (2, True)
 
 
 def test_closed_pipe_ends_quietly(encoded: Path) -> None:

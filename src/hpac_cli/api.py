@@ -175,6 +175,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     files.check_output(target, source=source, force=options.force)
     data = _read_whole(source)
     image = images.read(data, options.limits)
+    size_before = len(data)
+    del data  # large files would lie in memory twice
     if options.require_identical and not image.identical:
         raise UnsupportedError(
             "the same bytes cannot be made again from the samples, only equal samples and metadata; "
@@ -191,7 +193,7 @@ def compress(source: str, output: str | None, session: Session) -> Result:
 
     size = _write_output(target, write, seekable=options.verify, force=options.force)
     seconds = time.monotonic() - start
-    return Result(str(target or files.STANDARD), len(data), size, image.num_samples, seconds, image.fidelity)
+    return Result(str(target or files.STANDARD), size_before, size, image.num_samples, seconds, image.fidelity)
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:

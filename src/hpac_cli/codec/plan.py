@@ -25,6 +25,8 @@ _FULL = 0.95
 _FLAT, _FLAT_SMALL, _SMALL_PIXELS = 0.35, 0.1, 1 << 16
 """Frames of which a larger share of pixels equal the pixel before may be graphics; in small frames,
 where trials cost nothing, a smaller share is enough. Photographs with plain skies have up to 0.3."""
+_LOOK_AT = 1 << 24
+"""Samples that are enough to tell that, and that are looked at at once."""
 _SLOWLY = 0.92
 """What packing graphics thoroughly usually leaves of packing them quickly."""
 _NEAR = 1.8
@@ -83,10 +85,11 @@ def _frame_bytes(frame: Frame, trials: Trials, crops: int) -> float:
 
 
 def _flat_share(ordered: Ordered) -> float:
-    """Share of pixels that equal their left neighbour in all channels."""
+    """Share of pixels that equal their left neighbour in all channels; of large frames, in some rows."""
     if ordered.shape[1] < 2:
         return 1.0
-    return float((ordered[:, 1:] == ordered[:, :-1]).all(axis=2).mean())
+    rows = ordered[:: max(1, ordered.size // _LOOK_AT)]
+    return float((rows[:, 1:] == rows[:, :-1]).all(axis=2).mean())
 
 
 def _graphics_part(ordered: Ordered) -> Part:
@@ -104,7 +107,7 @@ def _plan_triple(ordered: Ordered, first: int, trials: Trials, networks: Network
     together = [_with(part, networks.digest("rgb")) for part in _mappings(three, 3)]
     if not together:
         return None
-    constant = any((three[..., c] == three[0, 0, c]).all() for c in range(3))
+    constant = any(three[..., c].min() == three[..., c].max() for c in range(3))
     if three.dtype.itemsize == 1 and len(together) == 1 and not constant:
         return together  # a photograph
     best = min(together, key=lambda part: trials.network_bytes(part, first))
@@ -151,8 +154,11 @@ def _mappings(ordered: Ordered, channels: int, order: Sequence[int] = ()) -> Ite
 def _used_values(ordered: Ordered) -> NDArray[np.uint64] | None:
     """Ordered samples that occur, ascending; None if they are too many for a table."""
     if ordered.dtype.itemsize <= 2:
-        counts = np.bincount(ordered.reshape(-1), minlength=1)
-        return np.flatnonzero(counts).astype(np.uint64)
+        is_used = np.zeros(1 << 8 * ordered.dtype.itemsize, bool)
+        rows = max(1, _LOOK_AT // ordered[0].size)
+        for top in range(0, len(ordered), rows):
+            is_used[ordered[top : top + rows]] = True
+        return np.flatnonzero(is_used).astype(np.uint64)
     if len(np.unique(ordered.reshape(-1)[: 4 * MAX_TABLE])) > MAX_TABLE:
         return None  # already a part of them says so
     used = np.unique(ordered)

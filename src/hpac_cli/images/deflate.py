@@ -7,8 +7,8 @@ Source: RFC 1950 and 1951; zlib's manual, deflateInit2.
 
 import itertools
 import zlib
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from hpac_cli.errors import InputError, LimitExceededError
 
@@ -40,9 +40,17 @@ FRESH = Parameters(b"\x78\xda", 9, 15, 9, zlib.Z_DEFAULT_STRATEGY)
 
 def compress(data: bytes, parameters: Parameters) -> bytes:
     """Compress to a zlib stream, or to raw deflate if parameters have no head."""
-    body = _compressor(parameters)
-    coded = parameters.head + body.compress(data) + body.flush()
-    return coded + zlib.adler32(data).to_bytes(4, "big") if parameters.head else coded
+    return compress_pieces([data], parameters)
+
+
+def compress_pieces(pieces: Iterable[Any], parameters: Parameters) -> bytes:
+    """Compress buffers that follow one another, to one stream."""
+    body, adler, coded = _compressor(parameters), 1, [parameters.head]
+    for piece in pieces:
+        adler = zlib.adler32(piece, adler)
+        coded.append(body.compress(piece))
+    coded.append(body.flush())
+    return b"".join([*coded, adler.to_bytes(4, "big")] if parameters.head else coded)
 
 
 def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, bytes]:
@@ -64,23 +72,84 @@ def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, b
     return data, inflater.unused_data
 
 
+class Inflater:
+    """Inflates a zlib stream in steps, so that its data never lie in memory as a whole."""
+
+    def __init__(self, coded: memoryview) -> None:
+        self._coded, self._at = coded, 0
+        self._inflater = zlib.decompressobj()
+        self._waiting = b""
+
+    def read(self, count: int) -> bytes:
+        """Inflate so many bytes; fewer only at the end of the stream.
+
+        Raises:
+            InputError: damaged, or cut short.
+        """
+        parts: list[bytes] = []
+        while count and not self._inflater.eof:
+            part = self._step(count)
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    def finish(self) -> int:
+        """Return how many bytes the stream has, of those given.
+
+        Raises:
+            InputError: damaged, cut short, or it holds more data than were read.
+        """
+        while not self._inflater.eof:
+            if self._step(1):
+                raise InputError("its samples inflate to more than they should")
+        return self._at - len(self._inflater.unused_data)
+
+    def _step(self, count: int) -> bytes:
+        piece = self._waiting or bytes(self._coded[self._at : self._at + _PIECE])
+        if not self._waiting:
+            self._at += len(piece)
+        try:
+            part = self._inflater.decompress(piece, count)
+        except zlib.error as error:
+            raise InputError(f"its samples cannot be inflated ({error})") from error
+        self._waiting = self._inflater.unconsumed_tail
+        if not part and not piece and not self._inflater.eof:
+            raise InputError("its samples end within the deflate stream")
+        return part
+
+
 def find_parameters(coded: bytes, data: bytes, *, raw: bool = False) -> Parameters | None:
     """Find the parameters with which zlib turns data into exactly the stream `coded`; None if none do."""
-    head = b"" if raw else coded[:2]
-    body = memoryview(coded)[len(head) :]
-    adler = zlib.adler32(data).to_bytes(4, "big") if head else b""
-    return next((p for p in _candidates(head, unlikely=len(data) <= _PIECE) if _makes(p, data, body, adler)), None)
+    return find_parameters_of(memoryview(coded), lambda: iter([data]), len(data), raw=raw)
 
 
-def _makes(parameters: Parameters, data: bytes, body: memoryview, adler: bytes) -> bool:
+def find_parameters_of(
+    coded: memoryview, pieces: Callable[[], Iterator[Any]], size: int, *, raw: bool = False
+) -> Parameters | None:
+    """Find parameters as find_parameters does, for data that come in pieces, and are made again for each trial.
+
+    Args:
+        size: of all pieces together, in bytes.
+    """
+    head = b"" if raw else bytes(coded[:2])
+    body = coded[len(head) :]
+    candidates = _candidates(head, unlikely=size <= _PIECE)
+    return next((p for p in candidates if _makes(p, pieces(), body)), None)
+
+
+def _makes(parameters: Parameters, pieces: Iterator[Any], body: memoryview) -> bool:
     """Whether parameters turn data into this body; wrong ones show early."""
-    compressor, at = _compressor(parameters), 0
-    for start in range(0, len(data), _PIECE):
-        made = compressor.compress(data[start : start + _PIECE])
-        if body[at : at + len(made)] != made:
-            return False
-        at += len(made)
-    return body[at:] == compressor.flush() + adler
+    compressor, at, adler = _compressor(parameters), 0, 1
+    for piece in pieces:
+        flat = memoryview(piece).cast("B")
+        for start in range(0, len(flat), _PIECE):
+            part = flat[start : start + _PIECE]
+            made = compressor.compress(part)
+            if body[at : at + len(made)] != made:
+                return False
+            at += len(made)
+            adler = zlib.adler32(part, adler)
+    return body[at:] == compressor.flush() + (adler.to_bytes(4, "big") if parameters.head else b"")
 
 
 def _candidates(head: bytes, *, unlikely: bool) -> Iterator[Parameters]:

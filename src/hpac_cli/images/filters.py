@@ -20,14 +20,15 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 WHOLE = ((0, 0, 1, 1),)
 NUM_FILTERS = 5
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_BAND_BYTES = 1 << 24
+_BAND_BYTES = 1 << 22
 
 
-def unfilter(rows: Bytes, pixel_bytes: int) -> Bytes:
-    """Undo the filters of one pass.
+def unfilter(rows: Bytes, previous: Bytes, pixel_bytes: int) -> Bytes:
+    """Undo the filters of rows that follow one another.
 
     Args:
         rows: (H, 1 + N), each row's filter type before its N bytes.
+        previous: (1, N), the row above them, of zeros at the top.
         pixel_bytes: distance to the corresponding byte of the pixel on the left, 1 to 8.
 
     Returns:
@@ -36,18 +37,6 @@ def unfilter(rows: Bytes, pixel_bytes: int) -> Bytes:
     Filters work on the bytes of a pixel independently, so any pixel is treated as one or two
     pixels of up to four samples of 8 bits, which Pillow decodes.
     """
-    height, length = rows.shape
-    out = np.empty((height, length - 1), np.uint8)
-    previous = np.zeros((1, length - 1), np.uint8)
-    band = max(1, _BAND_BYTES // length)
-    for top in range(0, height, band):
-        part = rows[top : top + band]
-        out[top : top + band] = _unfilter_band(part, previous, pixel_bytes)
-        previous = out[top + len(part) - 1 : top + len(part)]
-    return out
-
-
-def _unfilter_band(rows: Bytes, previous: Bytes, pixel_bytes: int) -> Bytes:
     lanes = pixel_bytes if pixel_bytes <= 4 else pixel_bytes // 2
     above = np.concatenate([np.zeros((1, 1), np.uint8), previous], axis=1)
     stacked = np.concatenate([above, rows])
@@ -57,6 +46,11 @@ def _unfilter_band(rows: Bytes, previous: Bytes, pixel_bytes: int) -> Bytes:
         for first in range(0, pixel_bytes, lanes)
     ]
     return np.concatenate(halves, axis=2).reshape(len(stacked), -1)[1:]
+
+
+def band_rows(row_bytes: int) -> int:
+    """How many rows are worked on at once: bounds memory."""
+    return max(1, _BAND_BYTES // row_bytes)
 
 
 def _decode_with_pillow(types: Bytes, body: Bytes, lanes: int) -> Bytes:
@@ -76,23 +70,22 @@ def _decode_with_pillow(types: Bytes, body: Bytes, lanes: int) -> Bytes:
         raise InputError(f"PNG damaged: {error}") from error
 
 
-def filter_rows(pixels: Bytes, pixel_bytes: int, types: Bytes) -> Bytes:
-    """Filter one pass, (H, N), each row by the given type, (H,); returns (H, 1 + N)."""
-    out = np.empty((len(pixels), pixels.shape[1] + 1), np.uint8)
-    out[:, 0] = types
-    band = max(1, _BAND_BYTES // pixels.shape[1])
+def filter_rows(pixels: Bytes, pixel_bytes: int, types: Bytes) -> Iterator[Bytes]:
+    """Filter one pass, (H, N), each row by the given type, (H,); yields (h, 1 + N) band by band."""
+    band = band_rows(pixels.shape[1])
     for top in range(0, len(pixels), band):
-        filtered = _all_filters(pixels, top, band, pixel_bytes, set(types[top : top + band].tolist()))
-        for kind, rows in filtered:
-            chosen = types[top : top + band] == kind
-            out[top : top + band, 1:][chosen] = rows[chosen]
-    return out
+        chosen = types[top : top + band]
+        out = np.empty((len(chosen), pixels.shape[1] + 1), np.uint8)
+        out[:, 0] = chosen
+        for kind, rows in _all_filters(pixels, top, band, pixel_bytes, set(chosen.tolist())):
+            out[:, 1:][chosen == kind] = rows[chosen == kind]
+        yield out
 
 
 def choose_types(pixels: Bytes, pixel_bytes: int) -> Bytes:
     """Choose each row's filter by the smallest sum of absolute differences, as libpng does; (H,)."""
     types = np.zeros(len(pixels), np.uint8)
-    band = max(1, _BAND_BYTES // pixels.shape[1])
+    band = band_rows(pixels.shape[1])
     for top in range(0, len(pixels), band):
         best = np.full(len(pixels[top : top + band]), 1 << 62, np.int64)
         for kind, rows in _all_filters(pixels, top, band, pixel_bytes, set(range(NUM_FILTERS))):

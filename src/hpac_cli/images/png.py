@@ -22,8 +22,8 @@ from hpac_cli.image import Image, Samples
 from hpac_cli.limits import Limits
 
 from .bits import pack_bits, unpack_bits
-from .deflate import FRESH, Parameters, compress, decompress, find_parameters
-from .filters import ADAM7, NUM_FILTERS, WHOLE, choose_types, filter_rows, unfilter
+from .deflate import FRESH, Inflater, Parameters, compress_pieces, find_parameters_of
+from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -35,7 +35,8 @@ _LUMA = (299, 587, 114)
 
 class _Chunk(NamedTuple):
     type: bytes
-    data: bytes
+    data: bytes | memoryview
+    """Samples stay where they lie in the file: copies of large files would add up."""
 
 
 _SHORT = 3
@@ -103,10 +104,9 @@ def read(data: bytes, limits: Limits) -> Image:
     if len(skeleton) > limits.max_metadata_bytes:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
-    coded = b"".join(bodies)
-    inflated = _inflate(coded, geometry)
-    samples = _to_samples(inflated, geometry)
-    recipe = _find_recipe(coded, inflated, samples, geometry, [len(body) for body in bodies])
+    coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
+    samples, types, used = _decode_samples(coded, geometry)
+    recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
     if skeleton == _plain_skeleton(geometry):
         skeleton = b"" if geometry == _plain_geometry(samples, b"") else bytes(geometry[2:])
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
@@ -157,35 +157,41 @@ def _palette_order(chunks: list[_Chunk], geometry: _Geometry) -> tuple[int, ...]
     return (*order, *range(len(colours), 256))
 
 
-def _inflate(coded: bytes, geometry: _Geometry) -> bytes:
-    """Inflate the samples, which must be exactly as many as the header says."""
-    expected = geometry.inflated_bytes
-    try:
-        inflated, _ = decompress(coded, expected)
-    except (InputError, LimitExceededError) as error:
-        raise InputError(f"PNG damaged: {error}") from error
-    if len(inflated) != expected:
-        raise InputError(f"PNG damaged: its samples inflate to {len(inflated):,} bytes, not to {expected:,}")
-    return inflated
+def _decode_samples(coded: memoryview, geometry: _Geometry) -> tuple[Samples, list[bytes], int]:
+    """Decode the samples, which must be exactly as many as the header says.
 
-
-def _split_passes(inflated: bytes, geometry: _Geometry) -> Iterator[tuple[_Pass, NDArray[np.uint8]]]:
-    at = 0
-    for each in geometry.passes():
-        size = each.height * (1 + each.row_bytes)
-        yield each, np.frombuffer(inflated, np.uint8, size, at).reshape(each.height, -1)
-        at += size
-
-
-def _to_samples(inflated: bytes, geometry: _Geometry) -> Samples:
+    Returns:
+        The samples, each pass's filter types, and how many bytes the zlib stream has.
+    """
     samples = np.empty(geometry.shape, _sample_type(geometry))
-    for each, rows in _split_passes(inflated, geometry):
+    inflater, types = Inflater(coded), []
+    try:
+        for each in geometry.passes():
+            target = samples[each.rows, each.columns]
+            types.append(_decode_pass(inflater, target, each.row_bytes, geometry))
+        return samples, types, inflater.finish()
+    except InputError as error:
+        raise InputError(f"PNG damaged: {error}") from error
+
+
+def _decode_pass(inflater: Inflater, target: Samples, row_bytes: int, geometry: _Geometry) -> bytes:
+    """Fill the (H, W, C) samples of one pass; return its filter types."""
+    height, band = len(target), band_rows(1 + row_bytes)
+    previous, types = np.zeros((1, row_bytes), np.uint8), []
+    for top in range(0, height, band):
+        part = target[top : top + band]
+        size = len(part) * (1 + row_bytes)
+        data = inflater.read(size)
+        if len(data) != size:
+            raise InputError("its samples inflate to fewer than they should")
+        rows = np.frombuffer(data, np.uint8).reshape(len(part), -1)
         if rows[:, 0].max() >= NUM_FILTERS:
-            raise InputError(f"PNG damaged: row filter {rows[:, 0].max()} does not exist")
-        pixels = unfilter(rows, geometry.pixel_bytes)
-        target = samples[each.rows, each.columns]
-        target[...] = unpack_bits(pixels, geometry.depth, target.shape[1] * geometry.channels).reshape(target.shape)
-    return samples
+            raise InputError(f"row filter {rows[:, 0].max()} does not exist")
+        pixels = unfilter(rows, previous, geometry.pixel_bytes)
+        part[...] = unpack_bits(pixels, geometry.depth, part.shape[1] * geometry.channels).reshape(part.shape)
+        previous = pixels[-1:]
+        types.append(rows[:, 0].tobytes())
+    return b"".join(types)
 
 
 def _to_pixels(samples: Samples, geometry: _Geometry) -> Iterator[NDArray[np.uint8]]:
@@ -203,30 +209,40 @@ def _usual_types(pixels: NDArray[np.uint8], geometry: _Geometry) -> NDArray[np.u
 
 
 def _make_fresh(samples: Samples, geometry: _Geometry) -> bytes:
-    filtered = b"".join(
-        filter_rows(pixels, geometry.pixel_bytes, _usual_types(pixels, geometry)).tobytes()
-        for pixels in _to_pixels(samples, geometry)
-    )
-    return compress(filtered, FRESH)
+    return compress_pieces(_filter_all(samples, geometry, b""), FRESH)
 
 
-def _find_recipe(coded: bytes, inflated: bytes, samples: Samples, geometry: _Geometry, sizes: list[int]) -> bytes:
+def _find_recipe(
+    coded: memoryview, used: int, samples: Samples, types: list[bytes], geometry: _Geometry, sizes: list[int]
+) -> bytes:
     """Find out how to make the same IDAT chunks from the samples; empty if that fails."""
-    types = [rows[:, 0] for _, rows in _split_passes(inflated, geometry)]
-    pixels = list(_to_pixels(samples, geometry))
-    again = b"".join(filter_rows(p, geometry.pixel_bytes, t).tobytes() for p, t in zip(pixels, types, strict=True))
-    if again != inflated:
-        return b""  # bits that pad a row are not zero
-    _, tail = decompress(coded, len(inflated))
-    stream = coded[: len(coded) - len(tail)]
-    parameters = find_parameters(stream, inflated)
+    parameters = find_parameters_of(
+        coded[:used], lambda: _filter_all(samples, geometry, b"".join(types)), geometry.inflated_bytes
+    )
     if parameters is None:
         return b""
-    usual = all(np.array_equal(_usual_types(p, geometry), t) for p, t in zip(pixels, types, strict=True))
+    pixels = _to_pixels(samples, geometry)
+    usual = all(_usual_types(p, geometry).tobytes() == t for p, t in zip(pixels, types, strict=True))
     head, level, window, memory, strategy = parameters
     numbers = (level, window, memory, strategy, len(sizes), *sizes)
-    filters = b"" if usual else np.concatenate(types).tobytes()
-    return head + b"".join(map(put_varint, numbers)) + put_string(tail) + put_string(filters)
+    filters = b"" if usual else b"".join(types)
+    return head + b"".join(map(put_varint, numbers)) + put_string(bytes(coded[used:])) + put_string(filters)
+
+
+def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterator[NDArray[np.uint8]]:
+    """Filter all passes, band by band; without filter types by the usual ones.
+
+    Raises:
+        InputError: there are not as many types as rows.
+    """
+    at = 0
+    for pixels in _to_pixels(samples, geometry):
+        given = np.frombuffer(filters, np.uint8)[at : at + len(pixels)]
+        types = given if filters else _usual_types(pixels, geometry)
+        if len(types) != len(pixels):
+            raise InputError("the stored envelope is damaged")
+        yield from filter_rows(pixels, geometry.pixel_bytes, types)
+        at += len(pixels)
 
 
 def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[bytes]:
@@ -235,16 +251,10 @@ def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iter
     head = fields.take(2)
     level, window, memory, strategy = (fields.varint() for _ in range(4))
     sizes = [fields.varint() for _ in range(fields.varint())]
-    tail, filters = fields.string(), np.frombuffer(fields.string(), np.uint8)
-    rows, at = [], 0
-    for pixels in _to_pixels(samples, geometry):
-        types = filters[at : at + len(pixels)] if len(filters) else _usual_types(pixels, geometry)
-        if len(types) != len(pixels):
-            raise InputError("the stored envelope is damaged")
-        rows.append(filter_rows(pixels, geometry.pixel_bytes, types).tobytes())
-        at += len(pixels)
+    tail, filters = fields.string(), fields.string()
     try:
-        stream = compress(b"".join(rows), Parameters(head, level, window, memory, strategy)) + tail
+        parameters = Parameters(head, level, window, memory, strategy)
+        stream = compress_pieces(_filter_all(samples, geometry, filters), parameters) + tail
     except (ValueError, OverflowError, zlib.error) as error:
         raise InputError("the stored envelope is damaged") from error
     at = 0
@@ -266,8 +276,8 @@ def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
             raise InputError(
                 f"PNG truncated: the {_show(name)} chunk at byte {at} declares {length:,} bytes, {max(0, len(data) - at - 12):,} are present"
             )
-        body = data[at + 8 : at + 8 + length]
-        if zlib.crc32(name + body) != int.from_bytes(data[end - 4 : end], "big"):
+        body = data[at + 8 : at + 8 + length] if name != b"IDAT" else memoryview(data)[at + 8 : at + 8 + length]
+        if zlib.crc32(body, zlib.crc32(name)) != int.from_bytes(data[end - 4 : end], "big"):
             raise InputError(f"PNG damaged: the checksum of the {_show(name)} chunk at byte {at} does not match")
         yield _Chunk(name, body), end
         if name == b"IEND":
@@ -288,9 +298,9 @@ def _split(data: bytes) -> tuple[list[_Chunk], bytes]:
 
 
 def _join(chunks: list[_Chunk]) -> bytes:
-    parts = [SIGNATURE]
+    parts: list[bytes | memoryview] = [SIGNATURE]
     for name, body in chunks:
-        parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(name + body))]
+        parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))]
     return b"".join(parts)
 
 

@@ -85,6 +85,8 @@ def arrays() -> dict[str, np.ndarray]:
         "u1-bits": (grey > 380).astype(np.uint8),
         "u1-noise": rng.integers(0, 256, (11, 13, 5)).astype(np.uint8),
         "u2-graphics": (rng.integers(0, 3, (6, 8)).repeat(5, 0).repeat(5, 1) * 9000).astype(np.uint16),
+        "u2-slope": (np.arange(40)[:, None] * 700 + np.arange(30) * 90).astype(np.uint16),
+        "u1-stripes": np.tile(rng.integers(0, 256, 90).astype(np.uint8), (70, 1)),
         "u4-graphics": (rng.integers(0, 1 << 32, (6, 8)).repeat(5, 0).repeat(5, 1)).astype(np.uint32),
         "u1-frames": np.stack([photograph, photograph[::-1]]).astype(np.uint8)[:, :16, :16],
     }

@@ -326,7 +326,7 @@ def parse_frame(payload: bytes) -> Frame:
 def unpack(mode: int, data: bytes) -> bytes:
     if mode == 1:
         return zlib.decompress(data)
-    return lzma.decompress(data, lzma.FORMAT_RAW, None, LZMA) if mode in (2, 3) else data
+    return lzma.decompress(data, lzma.FORMAT_RAW, None, LZMA) if mode in (2, 3, 6, 7) else data
 
 
 def from_vp8l(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
@@ -338,16 +338,18 @@ def from_vp8l(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
     return argb[..., {1: [1], 2: [1, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[shape[2]]]
 
 
-def from_planes(data: bytes, shape: tuple[int, int, int], delta: bool) -> np.ndarray:
+def from_planes(data: bytes, shape: tuple[int, int, int], mode: int) -> np.ndarray:
     h, w, c = shape
     size = len(data) // (h * w * c)
     values = np.zeros(shape, object)
     for i, at in enumerate(np.ndindex(shape)):
         values[at] = int.from_bytes(data[i :: h * w * c], "big")
-    if delta:
-        for y, x, k in np.ndindex(shape):
-            if x:
-                values[y, x, k] = (values[y, x, k] + values[y, x - 1, k]) % (1 << 8 * size)
+    for y, x, k in np.ndindex(shape):
+        if mode in (3, 7) and x:
+            values[y, x, k] = (values[y, x, k] + values[y, x - 1, k]) % (1 << 8 * size)
+    for y, x, k in np.ndindex(shape):
+        if mode in (6, 7) and y:
+            values[y, x, k] = (values[y, x, k] + values[y - 1, x, k]) % (1 << 8 * size)
     return values
 
 
@@ -403,6 +405,6 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
                     elif mode == 5:
                         values = from_vp8l(rest, (h, w, part.channels))
                     else:
-                        values = from_planes(unpack(mode, rest), (h, w, part.channels), mode == 3)
+                        values = from_planes(unpack(mode, rest), (h, w, part.channels), mode)
                 frame.place(part, first, y, x, values)
                 first += part.channels

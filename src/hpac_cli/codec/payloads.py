@@ -17,6 +17,9 @@ from hpac_cli.errors import ContainerError, LimitExceededError
 
 from . import webp
 
+_DIFFERENCES = {TileMode.LZMA: (), TileMode.LZMA_LEFT: (1,), TileMode.LZMA_UP: (0,), TileMode.LZMA_BOTH: (0, 1)}
+"""Axes along which values are differences, by mode."""
+
 Coded = NDArray[Any]
 """(H, W, C) unsigned values of one part."""
 
@@ -33,13 +36,12 @@ def pack_quickly(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
 
 
 def pack_smallest(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
-    """Write values in whichever way without a network is smallest."""
+    """Write values in whichever way without a network is smallest; which differences are, is tasted."""
     size = bytes_per_value(bit_depth)
-    packed = [
-        pack_quickly(coded, bit_depth),
-        (TileMode.LZMA, _lzma(_split(coded, size))),
-        (TileMode.LZMA_DELTA, _lzma(_split(_differences(coded.astype(f"u{size}")), size))),
-    ]
+    values = coded.astype(f"u{size}")
+    planes = {mode: _split(_differences(values, axes), size) for mode, axes in _DIFFERENCES.items()}
+    best = min(planes, key=lambda mode: len(zlib.compress(planes[mode], 1)))
+    packed = [pack_quickly(coded, bit_depth), (best, _lzma(planes[best]))]
     if can_be_webp(coded.shape[2], bit_depth):
         packed.append((TileMode.WEBP, webp.encode(coded.astype(np.uint8))))
     return min(packed, key=_length)
@@ -75,7 +77,9 @@ def unpack(mode: TileMode, payload: bytes, shape: tuple[int, int, int], bit_dept
     planes = _unpack_planes(mode, payload, math.prod(shape) * size)
     stacked = np.frombuffer(planes, np.uint8).reshape(size, -1).T
     coded = np.ascontiguousarray(stacked).view(f">u{size}")[:, 0].astype(f"u{size}").reshape(shape)
-    return np.cumsum(coded, axis=1, dtype=coded.dtype) if mode is TileMode.LZMA_DELTA else coded
+    for axis in _DIFFERENCES.get(mode, ()):
+        coded = np.cumsum(coded, axis=axis, dtype=coded.dtype)
+    return coded
 
 
 def _unpack_planes(mode: TileMode, payload: bytes, expected: int) -> bytes:
@@ -101,6 +105,8 @@ def _split(coded: Coded, size: int) -> bytes:
     return np.ascontiguousarray(big.T).tobytes()
 
 
-def _differences(coded: Coded) -> Coded:
-    """Differences from the left neighbour, modulo the type."""
-    return np.diff(coded, axis=1, prepend=coded.dtype.type(0))
+def _differences(coded: Coded, axes: tuple[int, ...]) -> Coded:
+    """Differences from the neighbour above (axis 0), on the left (axis 1), or of both, modulo the type."""
+    for axis in axes:
+        coded = np.diff(coded, axis=axis, prepend=coded.dtype.type(0))
+    return coded

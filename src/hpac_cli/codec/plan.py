@@ -22,9 +22,11 @@ from .values import MAX_TABLE, Ordered, pack_table, to_ordered
 
 _FULL = 0.95
 """A range that is used to a larger share than this is not packed."""
-_FLAT, _FLAT_SMALL, _SMALL_PIXELS = 0.35, 0.1, 1 << 16
-"""Frames of which a larger share of pixels equal the pixel before may be graphics; in small frames,
-where trials cost nothing, a smaller share is enough. Photographs with plain skies have up to 0.3."""
+_FLAT = 0.35
+"""Frames of which a larger share of pixels equal the pixel before may be graphics. Photographs with plain
+skies have up to 0.3."""
+_SMALL_FLAT, _SMALL_PIXELS, _TINY_PIXELS = 0.1, 1 << 16, 1 << 13
+"""In small frames, where trials cost little, a smaller share is enough; tiny ones are always tried."""
 _LOOK_AT = 1 << 24
 """Samples that are enough to tell that, and that are looked at at once."""
 _SLOWLY = 0.92
@@ -49,7 +51,7 @@ def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequen
     parts = _plan_parts(ordered, trials, networks, order)
     coded = any(part.weights_digest for part in parts)
     frame = Frame(width, height, kind_of_sample(samples.dtype), tile if coded else MAX_BYTES_TILE, parts)
-    if coded and _flat_share(ordered) >= (_FLAT_SMALL if height * width <= _SMALL_PIXELS else _FLAT):
+    if coded and _may_be_graphics(ordered):
         graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(ordered),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
@@ -70,8 +72,10 @@ def _plan_parts(ordered: Ordered, trials: Trials, networks: Networks, order: Seq
 def _is_smaller_as_graphics(frame: Frame, graphics: Frame, trials: Trials) -> bool:
     """Compare two ways to code a frame, closer if they are near each other."""
     (part,) = graphics.parts
-    packed = _SLOWLY * trials.packed_bytes(part, graphics.tile)
     coded = _frame_bytes(frame, trials, FEW)
+    if frame.width * frame.height <= _TINY_PIXELS:
+        return trials.packed_bytes(part, graphics.tile, thoroughly=True) < coded
+    packed = _SLOWLY * trials.packed_bytes(part, graphics.tile)
     if coded / _NEAR < packed < coded * _NEAR:
         packed = trials.packed_bytes(part, graphics.tile, thoroughly=True)
         coded = _frame_bytes(frame, trials, MANY)
@@ -82,6 +86,11 @@ def _frame_bytes(frame: Frame, trials: Trials, crops: int) -> float:
     first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
     sizes = (trials.network_bytes(part, at, crops) for part, at in zip(frame.parts, first, strict=False))
     return sum(sizes) + _TILE_BYTES * frame.num_tiles
+
+
+def _may_be_graphics(ordered: Ordered) -> bool:
+    pixels = ordered.shape[0] * ordered.shape[1]
+    return pixels <= _TINY_PIXELS or _flat_share(ordered) >= (_SMALL_FLAT if pixels <= _SMALL_PIXELS else _FLAT)
 
 
 def _flat_share(ordered: Ordered) -> float:

@@ -71,9 +71,11 @@ class TileMode(IntEnum):
     NETWORK = 0
     DEFLATE = 1
     LZMA = 2
-    LZMA_DELTA = 3
+    LZMA_LEFT = 3
     STORED = 4
     WEBP = 5
+    LZMA_UP = 6
+    LZMA_BOTH = 7
 
 
 @dataclass(frozen=True)

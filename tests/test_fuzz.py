@@ -1,14 +1,19 @@
 """A fixed share of what fuzz.py runs for hours: damage ends in our errors or in the right samples."""
 
 import io
+import random
 import warnings
 
+import numpy as np
 import pytest
-from fuzz import Fuzzer, containers
+from fuzz import Fuzzer, containers, mutate
 
+import hpac_cli
 from hpac_cli import api
+from hpac_cli.container.parse import Reader
 from hpac_cli.errors import HpacError
 from hpac_cli.image import same_frames
+from hpac_cli.limits import DEFAULT_LIMITS
 
 CASES, BLOCK = 2400, 300
 
@@ -25,6 +30,24 @@ def fuzzer() -> Fuzzer:
 def test_random_damage(fuzzer: Fuzzer, first: int) -> None:
     outcomes = {fuzzer.run(number) for number in range(first, first + BLOCK)}
     assert "refused" in outcomes
+
+
+def test_ten_thousand_damages_of_a_larger_container(photograph: np.ndarray) -> None:
+    data = hpac_cli.encode(photograph[:256, :256])
+    whole = _read(data)
+    for number in range(10_000):
+        try:
+            found = _read(mutate(random.Random(number), data))
+        except HpacError:
+            continue
+        assert found == whole, number
+
+
+def _read(data: bytes) -> tuple[object, ...]:
+    """Everything that decoding depends on."""
+    reader = Reader(io.BytesIO(data), DEFAULT_LIMITS)
+    tiles = [(tile.mode, tile.payload) for tile in reader.tiles()]
+    return reader.header, reader.metadata, tiles, reader.samples_hash
 
 
 @pytest.mark.parametrize("name", ["2.0/rgb-one-pixel.hpac", "2.0/graphics-grey.hpac", "2.0/interlaced-bits.hpac"])

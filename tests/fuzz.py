@@ -142,7 +142,7 @@ class Fuzzer:
     """Runs numbered cases; the same number is always the same case."""
 
     def __init__(self) -> None:
-        self.session = api.Session(api.Options(limits=LIMITS))
+        self.session = api.Session(api.Options(limits=LIMITS, threads=1))
         self.containers = list(containers().items())
         self.originals = [self.session.decode(self.session.open(io.BytesIO(d))) for _, d in self.containers]
         names = [name for name, _ in self.containers]

@@ -6,7 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
-from fuzz import Fuzzer, containers, mutate
+from conftest import make_dicom
+from fuzz import Fuzzer, check_reader, containers, mutate
 
 import hpac_cli
 from hpac_cli import api
@@ -23,6 +24,15 @@ def fuzzer() -> Fuzzer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Fuzzer()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_pixel_element_of_an_unknown_type_is_refused() -> None:
+    """Found by the fuzzer: pydicom says so only when the element is asked for."""
+    whole = make_dicom(np.arange(12, dtype=np.uint16).reshape(3, 4))
+    damaged = whole.replace(b"\xe0\x7f\x10\0OW", b"\xe0\x7f\x10\0O\0")
+    assert damaged != whole
+    assert check_reader(damaged) == "refused"
 
 
 @pytest.mark.parametrize("first", range(0, CASES, BLOCK))

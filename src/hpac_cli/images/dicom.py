@@ -112,10 +112,17 @@ def _parse(data: bytes) -> Any:
 
 
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
-    """The raw element that holds samples, and their kind; None if there is none."""
+    """The raw element that holds samples, and their kind; None if there is none.
+
+    Raises:
+        InputError: pydicom cannot make sense of the element.
+    """
     for tag, kind in _PIXELS.items():
         if tag in dataset:
-            element = dataset.get_item(tag)
+            try:
+                element = dataset.get_item(tag)
+            except Exception as error:  # of a damaged element, whatever the damage leads to
+                raise InputError(f"DICOM damaged: {error}") from error
             if getattr(element, "value", None):
                 return element, kind
     return None

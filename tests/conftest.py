@@ -40,6 +40,12 @@ def photograph() -> NDArray[np.uint8]:
     return np.asarray(PillowImage.open(DATA / "kodim23.png"))
 
 
+def make_other_photograph(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Move a photograph by half a pixel, which hides the luma and chroma that it was made of."""
+    wide = samples.astype(np.uint16)
+    return ((wide + np.roll(wide, 1, 1) + 1) // 2).astype(np.uint8)
+
+
 def make_network(weights: Weights, backend: str = "float32") -> Network:
     device = torch.device("cpu")
     return Network(weights, make_backend(backend, device), device)

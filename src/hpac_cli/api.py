@@ -459,6 +459,7 @@ def _describe_frame(frame: Frame) -> dict[str, Any]:
                 "coding": part.coding.name.lower(),
                 "bit_depth": part.bit_depth,
                 "weights": part.weights_digest.hex(),
+                "colours": part.colours.name.lower(),
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
             }
             for part in frame.parts

@@ -66,7 +66,12 @@ class Fields:
         """Read what is left."""
         return self.take(len(self._data) - self._at)
 
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return self._at == len(self._data)
+
     def end(self) -> None:
         """Make sure that nothing is left."""
-        if self._at != len(self._data):
+        if not self.at_end:
             raise self._error(f"{self._what} is longer than its fields")

@@ -273,6 +273,7 @@ class Part:
     ) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
+        self.colours = 0
         if table:
             planes = zlib.decompress(table)
             n, value = len(planes) // 8, 0
@@ -318,8 +319,9 @@ def parse_frame(payload: bytes) -> Frame:
     parts = []
     for _ in range(num_parts):
         channels, coding, depth = (fields.varint() for _ in range(3))
-        digest = fields.take(8) if coding == 1 else b""
+        digest = fields.take(8) if coding in (1, 3) else b""
         parts.append(Part(channels, coding, depth, digest, fields.varint(), fields.take(fields.varint())))
+        parts[-1].colours = fields.varint() if coding == 3 else 0
     return Frame(width, height, TYPES[kind], side, parts)
 
 
@@ -353,13 +355,42 @@ def from_planes(data: bytes, shape: tuple[int, int, int], mode: int) -> np.ndarr
     return values
 
 
+def from_luma_chroma(weights: Weights, size: tuple[int, int], part: Part, data: bytes) -> np.ndarray:
+    fields = Fields(data)
+    exceptions = Fields(fields.take(fields.varint()))
+    values = Tile(weights, *size, part.depth, fields.data[fields.at :]).decode().transpose(1, 2, 0)
+    for y, x in np.ndindex(size):
+        luma = int(values[y, x, 1])
+        values[y, x] = to_rgb(part.colours, luma, int(values[y, x, 2]) - luma, int(values[y, x, 0]) - luma)
+    place = -1
+    while exceptions.at < len(exceptions.data):
+        place += exceptions.varint() + 1
+        values[divmod(place, size[1])] = list(exceptions.take(3))
+    return values
+
+
+def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
+    if colours == 1:
+        half = 1 << 15
+        rgb = [y + (91881 * v + half >> 16), y + (-22554 * u - 46802 * v + half >> 16), y + (116130 * u + half >> 16)]
+    elif colours == 2:
+        blue, red = 22179 * u // 10000, 18215 * v // 10000
+        green = 13584 * y - 1940 * blue - 5090 * red
+        rgb = [(13584 * y + 18215 * v) // 10000, green // 10000, (13584 * y + 22179 * u) // 10000]
+    else:
+        a, b, c = 19077 * y >> 8, u + 128, v + 128
+        green = a - (6419 * b >> 8) - (13320 * c >> 8) + 8708
+        rgb = [a + (26149 * c >> 8) - 14234 >> 6, green >> 6, a + (33050 * b >> 8) - 17685 >> 6]
+    return [clamp(value, 0, 255) for value in rgb]
+
+
 def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns."""
     known = {w.digest(): w for w in map(Weights, sorted(weights_folder.glob("*.safetensors")))}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
     major = file.take(2)[0]
-    assert major in (1, 2)
+    assert major in (1, 2, 3)
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind = b"", 0
@@ -402,6 +433,8 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
                     rest = tile.data[tile.at :]
                     if mode == 0:
                         values = Tile(known[part.digest], h, w, part.depth, rest).decode().transpose(1, 2, 0)
+                    elif mode == 8:
+                        values = from_luma_chroma(known[part.digest], (h, w), part, rest)
                     elif mode == 5:
                         values = from_vp8l(rest, (h, w, part.channels))
                     else:

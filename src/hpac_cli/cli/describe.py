@@ -25,6 +25,11 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     return "\n".join([facts["file"], *(f"  {name:<9}{text}" for name, text in rows.items() if text)])
 
 
+_COLOURS = {
+    "jpeg": ", luma and chroma as JPEG has them",
+    "photo_cd": ", luma and chroma as PhotoCD has them",
+    "webp": ", luma and chroma as WebP has them",
+}
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
 
 
@@ -44,4 +49,5 @@ def _describe_part(part: dict[str, Any]) -> str:
     if part["coding"] == "bytes":
         return f"{channels} as compressed bytes"
     values = {"table": ", values packed", "as they are": ""}.get(part["values"], f", values {part['values']}")
-    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{values}"
+    colours = _COLOURS.get(part["colours"], "")
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}"

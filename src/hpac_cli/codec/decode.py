@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hpac_cli.container.fields import Coding, Frame, Part, TileMode
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
-from hpac_cli.intnet.planes import from_planes
 
 from .encode import hash_samples
 from .kinds import KIND_NAMES
+from .network_tiles import NetworkTile, decode_values
 from .networks import Networks
 from .payloads import unpack
-from .tiles import Box, decode_tiles, tile_boxes
+from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
 from .workers import spread
 
@@ -182,7 +181,7 @@ def _decode_batch(
     by_network: dict[tuple[bytes, int], list[TileJob]] = {}
     for job in batch:
         part = targets[job.frame].frame.parts[job.part]
-        if job.tile.mode is TileMode.NETWORK:
+        if job.tile.mode in (TileMode.NETWORK, TileMode.LUMA_CHROMA):
             by_network.setdefault((part.weights_digest, part.bit_depth), []).append(job)
         else:
             shape = (job.box.height, job.box.width, part.channels)
@@ -219,21 +218,14 @@ def _decode_by_network(
     channels = network.shape.planes
     if any(_part_of(job, targets).channels != channels for job in jobs):
         raise ContainerError(f"weights {network.weights.name} do not code so many channels")
-    tiles = decode_tiles(
-        network,
-        [job.tile.payload for job in jobs],
-        [(job.box.height, job.box.width) for job in jobs],
-        bit_depth,
-        lambda pixels: progress(pixels * channels),
-    )
-    for job, planes in zip(jobs, tiles, strict=True):
-        targets[job.frame].place(job, _to_coded(planes))
+    tiles = [
+        NetworkTile(job.tile.mode, job.tile.payload, (job.box.height, job.box.width), _part_of(job, targets).colours)
+        for job in jobs
+    ]
+    values = decode_values(network, tiles, bit_depth, lambda pixels: progress(pixels * channels))
+    for job, coded in zip(jobs, values, strict=True):
+        targets[job.frame].place(job, coded)
 
 
 def _part_of(job: TileJob, targets: list[_Target]) -> Part:
     return targets[job.frame].frame.parts[job.part]
-
-
-def _to_coded(planes: Tensor) -> NDArray[Any]:
-    coded: NDArray[Any] = from_planes(planes).cpu().numpy().transpose(1, 2, 0)
-    return coded

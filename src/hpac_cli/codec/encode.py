@@ -5,19 +5,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Header, Part, TileMode
 from hpac_cli.image import Image, Samples
-from hpac_cli.intnet.planes import to_planes
 
 from .kinds import KINDS
+from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import pack_quickly, pack_smallest
 from .plan import plan_frame
-from .tiles import Box, encode_tile, tile_boxes
+from .tiles import Box, tile_boxes
 from .values import Values, to_ordered
 from .workers import spread
 
@@ -82,10 +81,8 @@ def _encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[T
     quick = pack_quickly(coded, part.bit_depth)
     if len(quick[1]) * _WORTH_A_NETWORK <= coded.size:
         return quick
-    network = networks.by_digest(part.weights_digest)
-    planes = to_planes(torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1))).to(network.device))
-    payload = encode_tile(network, planes, part.bit_depth)
-    return quick if len(quick[1]) < len(payload) else (TileMode.NETWORK, payload)
+    by_network = encode_values(networks.by_digest(part.weights_digest), coded, part)
+    return quick if len(quick[1]) < len(by_network[1]) else by_network
 
 
 def hash_samples(frames: tuple[Samples, ...]) -> bytes:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hpac_cli.container.fields import MAX_BYTES_TILE, MAX_CODED_BITS, Frame, Part
 from hpac_cli.image import Samples, kind_of_sample
 
+from .colours import NEARLY_ALL, find_colours
 from .networks import Networks
 from .trial import FEW, MANY, Trials
 from .values import MAX_TABLE, Ordered, pack_table, to_ordered
@@ -117,8 +118,13 @@ def _plan_triple(ordered: Ordered, first: int, trials: Trials, networks: Network
     if not together:
         return None
     constant = any(three[..., c].min() == three[..., c].max() for c in range(3))
-    if three.dtype.itemsize == 1 and len(together) == 1 and not constant:
-        return together  # a photograph
+    if three.dtype.itemsize == 1 and not constant:
+        colours, share = find_colours(three)
+        if colours:
+            made = Part(3, 8, networks.digest("ycc"), colours=colours)
+            together = [made] if share >= NEARLY_ALL else [made, *together]
+        if len(together) == 1:
+            return together  # a photograph
     best = min(together, key=lambda part: trials.network_bytes(part, first))
     singles = [_plan_single(ordered, first + c, trials, networks, ()) for c in range(3)]
     apart = sum(trials.network_bytes(part, first + c) for c, part in enumerate(singles))

@@ -5,15 +5,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
-from hpac_cli.intnet.planes import to_planes
 
+from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import estimate_quickly, pack_smallest
-from .tiles import encode_tile, tile_boxes
+from .tiles import tile_boxes
 from .values import Ordered, Values
 
 FEW, MANY = 16, 64
@@ -46,8 +45,7 @@ class Trials:
         estimate = 0.0
         for crop, share in self._crops(crops):
             coded = values.to_coded(crop[..., first : first + part.channels])
-            planes = torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1))).to(network.device)
-            estimate += len(encode_tile(network, to_planes(planes), part.bit_depth)) / share
+            estimate += len(encode_values(network, coded, part)[1]) / share
         return estimate + len(part.table)
 
     def packed_bytes(self, part: Part, tile: int, *, thoroughly: bool = False) -> float:

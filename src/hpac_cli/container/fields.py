@@ -2,7 +2,7 @@
 
 import lzma
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from hpac_cli.binary import Fields, put_string, put_varint
@@ -11,7 +11,9 @@ from hpac_cli.limits import Limits
 
 SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
-VERSION_MAJOR, VERSION_MINOR = 2, 0
+VERSION_MAJOR, VERSION_MINOR = 3, 0
+COLOURS_MAJOR, BASE_MAJOR = 3, 2
+"""Major version of files in which luma and chroma are coded, and of all others."""
 
 HEADER, METADATA, FRAME, TILE, END = b"H", b"M", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
@@ -63,6 +65,16 @@ class Coding(IntEnum):
     CONSTANT = 0
     NETWORK = 1
     BYTES = 2
+    LUMA_CHROMA = 3
+
+
+class Colours(IntEnum):
+    """What made RGB from luma and chroma, which are coded instead (codec.colours)."""
+
+    NONE = 0
+    JPEG = 1
+    PHOTO_CD = 2
+    WEBP = 3
 
 
 class TileMode(IntEnum):
@@ -76,6 +88,7 @@ class TileMode(IntEnum):
     WEBP = 5
     LZMA_UP = 6
     LZMA_BOTH = 7
+    LUMA_CHROMA = 8
 
 
 @dataclass(frozen=True)
@@ -91,12 +104,15 @@ class Part:
     """Lowest ordered sample; coded values count from it."""
     table: bytes = b""
     """Ordered samples by coded value (codec.values), where they are not simply counted."""
+    colours: Colours = Colours.NONE
 
     @property
     def coding(self) -> Coding:
         """Constant, by the network, or as bytes."""
         if self.bit_depth == 0:
             return Coding.CONSTANT
+        if self.colours:
+            return Coding.LUMA_CHROMA
         return Coding.NETWORK if self.weights_digest else Coding.BYTES
 
 
@@ -146,6 +162,12 @@ class Header:
         """Samples of all frames."""
         return sum(frame.num_samples for frame in self.frames)
 
+    @property
+    def major(self) -> int:
+        """Lowest major version that has all that this header says."""
+        has_colours = any(part.colours for frame in self.frames for part in frame.parts)
+        return COLOURS_MAJOR if has_colours else BASE_MAJOR
+
 
 def chunk_fields(payload: bytes) -> Fields:
     """Read a chunk's payload field by field."""
@@ -182,7 +204,8 @@ def build_frame(frame: Frame) -> bytes:
 
 def _build_part(part: Part) -> bytes:
     out = put_varint(part.channels) + put_varint(part.coding) + put_varint(part.bit_depth) + part.weights_digest
-    return out + put_varint(part.offset) + put_string(part.table)
+    out += put_varint(part.offset) + put_string(part.table)
+    return out + put_varint(part.colours) if part.colours else out
 
 
 def parse_frame(payload: bytes, limits: Limits) -> Frame:
@@ -214,11 +237,19 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
         Coding.CONSTANT: (0, 0),
         Coding.NETWORK: (1, min(MAX_CODED_BITS, sample_bits)),
         Coding.BYTES: (1, sample_bits),
+        Coding.LUMA_CHROMA: (8, 8),
     }.get(coding, (1, 0))  # type: ignore[call-overload]
-    if not lowest <= bit_depth <= highest or not channels or (coding == Coding.NETWORK and channels not in (1, 3)):
+    allowed = {Coding.NETWORK: (1, 3), Coding.LUMA_CHROMA: (3,)}.get(coding, (channels,))  # type: ignore[call-overload]
+    if not lowest <= bit_depth <= highest or not channels or channels not in allowed:
         raise ContainerError(f"a part of {channels} channels, {bit_depth} bits and coding {coding} does not exist")
-    digest = fields.take(DIGEST_BYTES) if coding == Coding.NETWORK else b""
-    return Part(channels, bit_depth, digest, fields.varint(), fields.string())
+    digest = fields.take(DIGEST_BYTES) if coding in (Coding.NETWORK, Coding.LUMA_CHROMA) else b""
+    part = Part(channels, bit_depth, digest, fields.varint(), fields.string())
+    if coding != Coding.LUMA_CHROMA:
+        return part
+    colours = fields.varint()
+    if not 0 < colours <= max(Colours):
+        raise ContainerError(f"colours of kind {colours} do not exist")
+    return replace(part, colours=Colours(colours))
 
 
 def parse_header_1(payload: bytes, limits: Limits) -> Header:

@@ -84,6 +84,8 @@ class Reader:
         self.sizes["header"] = first.size
         self._next: Chunk | None = self._critical()
         self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
+        if self.version[0] > 1 and self.version[0] != self.header.major:
+            raise ContainerError(f"what the header says is of format version {self.header.major}")
 
     def _read_header_1(self, first: Chunk) -> Header:
         header = parse_header_1(first.payload, self._limits)

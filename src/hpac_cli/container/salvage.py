@@ -5,6 +5,7 @@ by byte. A tile says its own number, so those between stay known as lost.
 """
 
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -54,11 +55,12 @@ def salvage(data: bytes, limits: Limits) -> Salvaged:
 
 def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     """Read header, metadata and frames as if the file held nothing else; failing that, without metadata."""
-    major = data[len(SIGNATURE)] if len(data) > len(SIGNATURE) else VERSION_MAJOR
-    start = SIGNATURE + bytes([major if 1 <= major <= VERSION_MAJOR else VERSION_MAJOR, 0])
+    claimed = data[len(SIGNATURE)] if len(data) > len(SIGNATURE) else VERSION_MAJOR
+    majors = sorted(range(1, VERSION_MAJOR + 1), key=lambda major: (major != claimed, -major))
     lost: ContainerError | None = None
-    for types in ((HEADER, METADATA, FRAME), (HEADER, FRAME)):
+    for types, major in itertools.product(((HEADER, METADATA, FRAME), (HEADER, FRAME)), majors):
         parts = [data[c.offset : c.offset + c.size] for kind in types for c in chunks if c.type == kind]
+        start = SIGNATURE + bytes([major, 0])
         try:
             reader = Reader(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
         except ContainerError as error:

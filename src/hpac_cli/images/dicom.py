@@ -6,6 +6,7 @@ equal file. Lossy pixel data, and files without any, stay as they are.
 Source: DICOM PS3.5, sections 7, 8 and annexes A and G; PS3.10, section 7.
 """
 
+import contextlib
 import io
 import struct
 import warnings
@@ -84,7 +85,7 @@ def read(data: bytes, limits: Limits) -> Image:
 
 def _read(data: bytes, limits: Limits) -> Image:
     dataset = _parse(data)
-    syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "")) if hasattr(dataset, "file_meta") else ""
+    syntax = _text(dataset.file_meta, "TransferSyntaxUID") if hasattr(dataset, "file_meta") else ""
     if syntax == _DEFLATED:
         return _read_deflated(data, dataset, limits)
     found = _find_pixels(dataset)
@@ -100,39 +101,49 @@ def _read(data: bytes, limits: Limits) -> Image:
         return cut("dicom", data, [])
 
 
-def _parse(data: bytes) -> Any:
-    import pydicom
+@contextlib.contextmanager
+def _asking_pydicom() -> Iterator[None]:
+    """Translate whatever damage leads pydicom to raise.
 
+    Raises:
+        InputError: it could not make sense of what it was asked for.
+    """
     try:
-        return pydicom.dcmread(io.BytesIO(data), force=True)
+        yield
     except RecursionError as error:
         raise InputError("DICOM damaged: its sequences are nested without end") from error
-    except Exception as error:  # pydicom raises whatever the damage leads to
+    except Exception as error:
         raise InputError(f"DICOM damaged: {str(error) or type(error).__name__}") from error
 
 
-def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
-    """The raw element that holds samples, and their kind; None if there is none.
+def _parse(data: bytes) -> Any:
+    import pydicom
 
-    Raises:
-        InputError: pydicom cannot make sense of the element.
-    """
+    with _asking_pydicom():
+        return pydicom.dcmread(io.BytesIO(data), force=True)
+
+
+def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
+    """The raw element that holds samples, and their kind; None if there is none."""
     for tag, kind in _PIXELS.items():
-        if tag in dataset:
-            try:
-                element = dataset.get_item(tag)
-            except Exception as error:  # of a damaged element, whatever the damage leads to
-                raise InputError(f"DICOM damaged: {error}") from error
-            if getattr(element, "value", None):
-                return element, kind
+        with _asking_pydicom():
+            element = dataset.get_item(tag) if tag in dataset else None
+        if getattr(element, "value", None):
+            return element, kind
     return None
+
+
+def _text(dataset: Any, name: str) -> str:
+    with _asking_pydicom():
+        return str(getattr(dataset, name, ""))
 
 
 def _attribute(dataset: Any, name: str, default: int) -> int:
     try:
-        value = getattr(dataset, name, None)
-        return default if value is None or value == "" else int(value)
-    except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+        with _asking_pydicom():
+            value = getattr(dataset, name, None)
+            return default if value is None or value == "" else int(value)
+    except InputError as error:
         raise _NoGeometryError(f"{name} is no number") from error
 
 
@@ -145,7 +156,7 @@ def _geometry(dataset: Any, kind: str, bits: int) -> tuple[Layout, int]:
         raise _NoGeometryError(f"{frames} frames of {width} x {height} x {channels} samples")
     signed = kind == "u" and _attribute(dataset, "PixelRepresentation", 0) == 1 and bits in (8, 16, 32, 64)
     planar = channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
-    if str(getattr(dataset, "PhotometricInterpretation", "")) == "YBR_FULL_422" and channels == 3 and width % 2 == 0:
+    if _text(dataset, "PhotometricInterpretation") == "YBR_FULL_422" and channels == 3 and width % 2 == 0:
         width, channels, planar = width // 2, 4, False  # two of luma, then the chroma that they share
     layout = Layout(height, width, channels, bits, "i" if signed else kind, height, width, (), planar=planar)
     return layout, frames
@@ -242,7 +253,7 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     """Decode lossless frames and write them natively into an otherwise equal file."""
     kept = cut("dicom", data, [])
     bits = _attribute(dataset, "BitsAllocated", 0)
-    colours = str(getattr(dataset, "PhotometricInterpretation", ""))
+    colours = _text(dataset, "PhotometricInterpretation")
     if (
         syntax not in _LOSSLESS
         or colours not in _KEPT_COLOURS

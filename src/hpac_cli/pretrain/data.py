@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hpac_cli.errors import InputError
 
-from .histories import LUMA, halve_chroma, recompress, stretch
+from .histories import LUMA, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, stretch
 
 Samples = NDArray[Any]
 """(H, W) or (H, W, 3), uint8 or uint16."""
@@ -33,6 +33,9 @@ class Histories:
     chroma: float = 0.35
     jpeg: float = 0.05
     stretch: float = 0.05
+    photo_cd: float = 0.0
+    from_jpeg: float = 0.0
+    plain_ycc: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,24 @@ def split(tiles: Sequence[Samples]) -> tuple[list[Samples], list[Samples]]:
     return [t for i, t in enumerate(tiles) if i % HELD_OUT], list(tiles[::HELD_OUT])
 
 
+def age(tile: NDArray[np.uint8], histories: Histories, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Give a tile (H, W, 3), H and W even, one of the histories, or none."""
+    ways = {
+        "chroma": halve_chroma,
+        "jpeg": recompress,
+        "stretch": stretch,
+        "photo_cd": photo_cd,
+        "from_jpeg": from_jpeg,
+        "plain_ycc": plain_ycc,
+    }
+    draw = rng.random()
+    for name, way in ways.items():
+        draw -= getattr(histories, name)
+        if draw < 0:
+            return way(tile, rng)
+    return tile
+
+
 class CropSampler:
     """Draws batches of random crops; its whole state is one random generator."""
 
@@ -100,7 +121,7 @@ class CropSampler:
         if tile.ndim == 3:
             even = size + 2
             y, x = (2 * int(rng.integers(0, (n - even) // 2 + 1)) for n in (height, width))
-            tile = self._age(tile[y : y + even, x : x + even])
+            tile = age(tile[y : y + even, x : x + even], self.histories, self.rng)
             y, x = rng.integers(0, 3, 2)
         else:
             y, x = (int(rng.integers(0, n - size + 1)) for n in (height, width))
@@ -113,16 +134,6 @@ class CropSampler:
             crop = crop.swapaxes(0, 1)
         if self.planes == 1:
             crop = self._to_grey(crop)
-        return crop
-
-    def _age(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        draw, h = self.rng.random(), self.histories
-        if draw < h.chroma:
-            return halve_chroma(crop, self.rng)
-        if draw < h.chroma + h.jpeg:
-            return recompress(crop, self.rng)
-        if draw < h.chroma + h.jpeg + h.stretch:
-            return stretch(crop, self.rng)
         return crop
 
     def _to_grey(self, crop: Samples) -> Samples:

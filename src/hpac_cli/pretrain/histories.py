@@ -77,3 +77,62 @@ def stretch(tile: Tile, rng: np.random.Generator) -> Tile:
     curve = np.clip(np.round(255 * (np.arange(256) / 255) ** gamma * gain + rng.uniform(-20, 20)), 0, 255)
     stretched: Tile = curve.astype(np.uint8)[tile]
     return stretched
+
+
+def photo_cd(tile: Tile, rng: np.random.Generator) -> Tile:
+    """Store the tile as PhotoCD does, chroma at half resolution, and interpolate in integers.
+
+    Args:
+        tile: (H, W, 3), H and W even.
+
+    Returns:
+        Luma and chroma as intnet.colours has them: red - green is C2, green luma, blue - green C1.
+
+    Source: Kodak, "PhotoYCC color encoding and compression schemes".
+    """
+    samples = tile.astype(np.float32)
+    luma: NDArray[np.float32] = samples @ LUMA
+    blue, red = (_between_whole((samples[..., c] - luma) / unit, rng) for c, unit in ((2, 2.2179), (0, 1.8215)))
+    return _as_differences(np.round(luma / 1.3584).astype(np.int32), blue, red)
+
+
+def _between_whole(chroma: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.int32]:
+    """Keep a quarter of the samples, rounded; those between are means of two or four, rounded up."""
+    height, width = chroma.shape
+    means = chroma.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    corner = np.pad(
+        np.round(means if rng.random() < 0.5 else chroma[::2, ::2]).astype(np.int32), ((0, 1), (0, 1)), "edge"
+    )
+    right, below = corner[:-1, 1:], corner[1:, :-1]
+    corner, across = corner[:-1, :-1], corner[1:, 1:]
+    whole = np.empty((height, width), np.int32)
+    whole[::2, ::2] = corner
+    whole[::2, 1::2] = (corner + right + 1) >> 1
+    whole[1::2, ::2] = (corner + below + 1) >> 1
+    whole[1::2, 1::2] = (corner + right + below + across + 2) >> 2
+    return whole
+
+
+def from_jpeg(tile: Tile, rng: np.random.Generator) -> Tile:
+    """Pass the tile through JPEG at a high quality; return what its decoder has before it makes RGB.
+
+    Returns:
+        As photo_cd: red - green is Cr, green Y, blue - green Cb.
+    """
+    file = io.BytesIO()
+    quality, subsampling = int(rng.choice([75, 80, 85, 88, 90, 92, 94, 95, 96, 98, 100])), int(rng.choice([0, 1, 2, 2]))
+    Image.fromarray(tile).save(file, "jpeg", quality=quality, subsampling=subsampling)
+    image = Image.open(file)
+    image.draft("YCbCr", image.size)
+    luma, blue, red = np.moveaxis(np.asarray(image).astype(np.int32), -1, 0)
+    return _as_differences(luma, blue - 128, red - 128)
+
+
+def plain_ycc(tile: Tile, _rng: np.random.Generator) -> Tile:
+    """Turn the tile into luma and chroma of full resolution, rounded; returned as photo_cd does."""
+    luma, blue, red = np.moveaxis(np.asarray(Image.fromarray(tile).convert("YCbCr")).astype(np.int32), -1, 0)
+    return _as_differences(luma, blue - 128, red - 128)
+
+
+def _as_differences(luma: NDArray[np.int32], blue: NDArray[np.int32], red: NDArray[np.int32]) -> Tile:
+    return np.clip(np.stack([luma + red, luma, luma + blue], -1), 0, 255).astype(np.uint8)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
 
-from .data import CropSampler, Histories, Source, read_tiles, split
+from .data import CropSampler, Histories, Source, age, read_tiles, split
 from .model import Hpac
 
 EMA_HORIZON = 1000
@@ -78,6 +79,17 @@ class Trainer:
         self.update = 0
         self.seconds = 0.0
 
+    @property
+    def ages_held_out(self) -> bool:
+        """Whether the network codes luma and chroma, so that held-out tiles need a history too."""
+        histories = self.sampler.histories
+        return histories.photo_cd + histories.from_jpeg + histories.plain_ycc > 0
+
+    def start_from(self, state: dict[str, Any]) -> None:
+        """Take the averaged weights of another training's state() as a start."""
+        self.net.load_state_dict(state["average"])
+        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+
     def learning_rate(self) -> float:
         """Short warm-up, then cosine decay to 2 %."""
         done = self.update / self.config.updates
@@ -129,7 +141,10 @@ class Trainer:
         results = []
         for tiles in self.held_out:
             bits = samples = 0.0
+            rng = np.random.default_rng(0)
             for tile in tiles[:limit]:
+                if self.ages_held_out:
+                    tile = age(tile[: len(tile) // 2 * 2, : tile.shape[1] // 2 * 2], self.sampler.histories, rng)
                 grey = tile if tile.ndim == 2 or self.config.planes == 3 else tile[..., 1]
                 x = torch.from_numpy(grey.astype("int32")).reshape(1, *grey.shape[:2], -1).permute(3, 0, 1, 2)
                 depth = 8 if grey.dtype.name == "uint8" else max(9, int(grey.max()).bit_length())
@@ -146,10 +161,20 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
     temporary.replace(path)
 
 
-def train(config: Config, *, data: Path, out: Path, seconds: float, device: str, report: Any = print) -> Trainer:
+def train(
+    config: Config,
+    *,
+    data: Path,
+    out: Path,
+    seconds: float,
+    device: str,
+    start: Path | None = None,
+    report: Any = print,
+) -> Trainer:
     """Train until the config's updates are done or `seconds` have passed.
 
-    Continues from `out`/NAME.checkpoint where it exists, and leaves there the checkpoint
+    Continues from `out`/NAME.checkpoint where it exists, else begins with the weights of the checkpoint
+    `start` where one is given, and leaves there the checkpoint
     and NAME.csv (updates, pixels seen, seconds, training bits per sub-pixel).
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -157,11 +182,13 @@ def train(config: Config, *, data: Path, out: Path, seconds: float, device: str,
     trainer = Trainer(config, data, device)
     if checkpoint.exists():
         trainer.load(torch.load(checkpoint, map_location=device, weights_only=True))
-    start, before = time.monotonic(), trainer.seconds
+    elif start is not None:
+        trainer.start_from(torch.load(start, map_location=device, weights_only=True))
+    began, before = time.monotonic(), trainer.seconds
     shown = 0.0
-    while trainer.update < config.updates and time.monotonic() - start < seconds:
+    while trainer.update < config.updates and time.monotonic() - began < seconds:
         loss = trainer.step()
-        trainer.seconds = before + time.monotonic() - start
+        trainer.seconds = before + time.monotonic() - began
         shown += loss / LOG_EVERY
         if trainer.update % LOG_EVERY == 0:
             row = [

@@ -1,0 +1,81 @@
+"""How do the values of one part of one tile go through its network, and come back?"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hpac_cli.binary import put_string
+from hpac_cli.container.fields import Colours, Part, TileMode, chunk_fields
+from hpac_cli.errors import ContainerError
+from hpac_cli.intnet.network import Network
+from hpac_cli.intnet.planes import from_planes, to_planes
+
+from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
+from .tiles import decode_tiles, encode_tile
+
+Coded = NDArray[Any]
+"""(H, W, C) int32 coded values."""
+
+_MANY = 32
+"""Where more than one pixel in so many is an exception, the tile may be smaller as RGB."""
+
+
+class NetworkTile(NamedTuple):
+    """One tile to be decoded."""
+
+    mode: TileMode
+    payload: bytes
+    size: tuple[int, int]
+    """Height and width in pixels."""
+    colours: Colours
+
+
+def encode_values(network: Network, coded: Coded, part: Part) -> tuple[TileMode, bytes]:
+    """Code one part of one tile, as luma and chroma where the part says so and that is smaller."""
+    if not part.colours:
+        return TileMode.NETWORK, _encode(network, coded, part)
+    triples, is_made = to_triples(coded, part.colours)
+    payload = put_string(pack_exceptions(coded, is_made)) + _encode(network, triples, part)
+    if is_made.mean() < 1 - 1 / _MANY:
+        plain = _encode(network, coded, part)
+        if len(plain) < len(payload):
+            return TileMode.NETWORK, plain
+    return TileMode.LUMA_CHROMA, payload
+
+
+def _encode(network: Network, values: Coded, part: Part) -> bytes:
+    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(network.device)
+    return encode_tile(network, to_planes(planes), part.bit_depth)
+
+
+def decode_values(
+    network: Network, tiles: list[NetworkTile], bit_depth: int, progress: Callable[[int], None]
+) -> list[Coded]:
+    """Undo encode_values for a batch of tiles at once.
+
+    Raises:
+        ContainerError: damaged.
+    """
+    opened = [_open(tile) for tile in tiles]
+    decoded = decode_tiles(network, [words for _, words in opened], [t.size for t in tiles], bit_depth, progress)
+    values = []
+    for tile, (exceptions, _), planes in zip(tiles, opened, decoded, strict=True):
+        coded = from_planes(planes).cpu().numpy().transpose(1, 2, 0)
+        if tile.mode is TileMode.LUMA_CHROMA:
+            coded = to_rgb(coded, tile.colours)
+            put_exceptions(coded, exceptions)
+        values.append(coded)
+    return values
+
+
+def _open(tile: NetworkTile) -> tuple[bytes, bytes]:
+    """Exceptions, and words of the range coder."""
+    if tile.mode is TileMode.NETWORK:
+        return b"", tile.payload
+    if not tile.colours:
+        raise ContainerError("a tile is said to be luma and chroma, but its part names no colours")
+    fields = chunk_fields(tile.payload)
+    return fields.string(), fields.rest()

@@ -1,7 +1,10 @@
 """Fixtures and makers that several test files share."""
 
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +69,21 @@ def random_weights(planes: int, seed: int, *, scale: int = 127) -> Weights:
         arrays[f"{name}.bias"] = rng.integers(-2000, 2001, outputs).astype(np.int32)
         arrays[f"{name}.shift"] = rng.integers(5, 10, outputs).astype(np.int32)
     return Weights("random", shape, arrays)
+
+
+def hpac(
+    *args: object, cwd: Path | None = None, data: bytes | None = None, **env: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line as a user would."""
+    return subprocess.run(
+        [sys.executable, "-m", "hpac_cli", *map(str, args)],
+        cwd=cwd,
+        input=data,
+        capture_output=True,
+        env={**os.environ, **env},
+        timeout=120,
+        check=False,
+    )
 
 
 def save_png(samples: NDArray[np.uint8], **options: object) -> bytes:

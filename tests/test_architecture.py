@@ -21,7 +21,8 @@ MAY_IMPORT = {
     "pretrain": BASE | {"intnet", "images"},
     "api": BASE | {"files", "images", "codec", "container"},
     "bench": BASE | {"api", "images"},
-    "cli": BASE | {"api", "bench", "pretrain", "container"},
+    "batch": BASE | {"files", "api"},
+    "cli": BASE | {"api", "bench", "batch", "files", "images", "pretrain", "container"},
 }
 ONLY_IN = {
     "constriction": {"entropy"},

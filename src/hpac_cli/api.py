@@ -47,6 +47,8 @@ Region = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
 
 SUFFIX = ".hpac"
+NETWORKS = ("rgb", "ycc", "grey")
+"""Names of the networks that encoding may use."""
 MAX_FILE_BYTES = 4 << 30
 _NAMELESS = "standard input needs an output: -o FILE, or -o - for standard output"
 
@@ -67,6 +69,8 @@ class Options:
     """Overwrite outputs that exist."""
     require_identical: bool = False
     """Refuse to encode a file that would not come back byte for byte."""
+    preserve: bool = True
+    """Give outputs the permissions and the time of last change of their sources."""
     threads: int = 0
     """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
     Changes no byte of any output."""
@@ -104,6 +108,16 @@ class Session:
 
             self._networks = Networks(backend=self.options.backend, threads=self.options.threads)
         return self._networks
+
+    def load(self) -> None:
+        """Load and prepare the newest networks now, so that processes forked later share them.
+
+        Raises:
+            ModelError: there are none.
+            UsageError: there is no such backend.
+        """
+        for name in NETWORKS:
+            self.networks.digest(name)
 
     def encode(self, image: Image, stream: BinaryIO) -> None:
         """Write an image to a stream as .hpac."""
@@ -177,11 +191,7 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     image = images.read(data, options.limits)
     size_before = len(data)
     del data  # large files would lie in memory twice
-    if options.require_identical and not image.identical:
-        raise UnsupportedError(
-            "the same bytes cannot be made again from the samples, only equal samples and metadata; "
-            "leave out --require-identical to accept that"
-        )
+    _check_identical(image, options)
 
     def write(stream: BinaryIO) -> int:
         counted = _Counting(stream)
@@ -191,9 +201,17 @@ def compress(source: str, output: str | None, session: Session) -> Result:
             check_round_trip(image, stream, session)
         return counted.count
 
-    size = _write_output(target, write, seekable=options.verify, force=options.force)
+    size = _write_output(target, write, seekable=options.verify, force=options.force, like=_model(source, options))
     seconds = time.monotonic() - start
     return Result(str(target or files.STANDARD), size_before, size, image.num_samples, seconds, image.fidelity)
+
+
+def _check_identical(image: Image, options: Options) -> None:
+    if options.require_identical and not image.identical:
+        raise UnsupportedError(
+            "the same bytes cannot be made again from the samples, only equal samples and metadata; "
+            "leave out --require-identical to accept that"
+        )
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
@@ -233,27 +251,72 @@ def rebuild(image: Image) -> bytes:
     return data
 
 
-def decompress(source: str, output: str | None, session: Session) -> Result:
+def check(source: str, session: Session) -> Result:
+    """Encode one image file in memory, decode that, and compare; nothing is written.
+
+    Raises:
+        RoundTripError: something else came back.
+        HpacError: any other of errors.py.
+    """
+    from . import images
+
+    start = time.monotonic()
+    data = _read_whole(source)
+    image = images.read(data, session.options.limits)
+    _check_identical(image, session.options)
+    stream = io.BytesIO()
+    session.encode(image, stream)
+    size = stream.tell()
+    stream.seek(0)
+    check_round_trip(image, stream, session)
+    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+
+
+def estimate(source: str, session: Session) -> Result:
+    """Estimate from a sample of one image file how large it will be; nothing is written.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from . import images
+    from .codec.estimate import estimate_bytes
+
+    start = time.monotonic()
+    data = _read_whole(source)
+    image = images.read(data, session.options.limits)
+    size = estimate_bytes(image, networks=session.networks, tile=session.options.tile)
+    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+
+
+def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
     """Decode one .hpac file to the kind of file that it came from, or convert its samples.
+
+    Args:
+        output: a path, "-" for standard output, or None for the default name.
+        folder: where the default name goes; None beside the source.
 
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
     with files.open_input(source) as stream:
-        return _decompress(stream, source, output, session)
+        return _decompress(stream, source, output, session, folder)
 
 
-def _decompress(stream: BinaryIO, source: str, output: str | None, session: Session) -> Result:
+def _decompress(
+    stream: BinaryIO, source: str, output: str | None, session: Session, folder: str | None = None
+) -> Result:
     from .codec.kinds import KIND_NAMES
 
     start, options = time.monotonic(), session.options
     counted = _Counting(stream)
     reader = session.open(counted)  # type: ignore[arg-type]
     target, wanted = _decoded_name(source, output, KIND_NAMES[reader.header.kind])
+    if folder is not None and output is None and target is not None:
+        target = Path(folder) / target.name
     files.check_output(target, source=source, force=options.force)
     image = session.decode(reader)
     data, fidelity = _to_file(image, wanted)
-    _write_bytes(target, data, force=options.force)
+    _write_bytes(target, data, force=options.force, like=_model(source, options))
     seconds = time.monotonic() - start
     return Result(str(target or files.STANDARD), counted.count, len(data), image.num_samples, seconds, fidelity)
 
@@ -356,12 +419,17 @@ def _salvaged_name(source: str, output: str | None, kind: str) -> tuple[Path | N
     raise UsageError("what lay around the samples is lost too; name a plain .png, .tif or .npy file with -o")
 
 
-def _write_bytes(target: Path | None, data: bytes, *, force: bool) -> None:
+def _write_bytes(target: Path | None, data: bytes, *, force: bool, like: str | None = None) -> None:
     def write(stream: BinaryIO) -> int:
         stream.write(data)
         return len(data)
 
-    _write_output(target, write, seekable=False, force=force)
+    _write_output(target, write, seekable=False, force=force, like=like)
+
+
+def _model(source: str, options: Options) -> str | None:
+    """The file whose permissions and times an output gets."""
+    return source if options.preserve and source != files.STANDARD else None
 
 
 def _to_file(image: Image, wanted: str) -> tuple[bytes, str]:
@@ -537,14 +605,16 @@ def _read_whole(source: str) -> bytes:
     return b"".join(parts)
 
 
-def _write_output(target: Path | None, write: Callable[[BinaryIO], int], *, seekable: bool, force: bool) -> int:
+def _write_output(
+    target: Path | None, write: Callable[[BinaryIO], int], *, seekable: bool, force: bool, like: str | None
+) -> int:
     """Let `write` fill a file, or a stream; what must be read back first goes by a temporary file."""
     if target is None:
         return _write_stream(sys.stdout.buffer, write, seekable=seekable)
     if files.is_special(target):
         with files.open_special(target) as stream:
             return _write_stream(stream, write, seekable=seekable)
-    with files.atomic_output(target, force=force) as stream:
+    with files.atomic_output(target, force=force, like=like) as stream:
         return write(stream)
 
 

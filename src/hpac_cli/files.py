@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from .errors import FileAccessError, OutputExistsError
 
 STANDARD = "-"
 """Names standard input or output."""
+
+_PARTIAL = ".partial"
 
 
 @contextlib.contextmanager
@@ -29,7 +32,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError as error:
         raise FileAccessError("no such file") from error
     except IsADirectoryError as error:
-        raise FileAccessError("this is a folder, not a file") from error
+        raise FileAccessError("this is a folder, not a file; -r works on all that is in it") from error
     except OSError as error:
         raise FileAccessError(f"cannot read: {error.strerror or error}") from error
     with file:
@@ -56,7 +59,7 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
         if path.is_dir():
             raise OutputExistsError(f"output {path} is a folder; name a file with -o")
         if not force and not is_special(path):
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it")
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path))
     if not path.parent.is_dir():
         raise FileAccessError(f"folder {path.parent} does not exist; make it first")
 
@@ -92,9 +95,30 @@ def open_special(path: Path) -> Iterator[BinaryIO]:
         yield stream
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that atomic_output gives while it writes."""
+    return name.startswith(".") and name.endswith(_PARTIAL)
+
+
+def stamp(path: str) -> tuple[int, int, int]:
+    """Tell a file from what it is after a change: time of its last change in ns, size, number.
+
+    Raises:
+        FileAccessError: it cannot be looked at.
+    """
+    try:
+        facts = os.stat(path)
+    except OSError as error:
+        raise FileAccessError(f"cannot read: {error.strerror or error}") from error
+    return facts.st_mtime_ns, facts.st_size, facts.st_ino
+
+
 @contextlib.contextmanager
-def atomic_output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file that gets its final name only if the block ends well.
+
+    Args:
+        like: a file whose permissions and time of last change it gets; None for those of a new file.
 
     Raises:
         OutputExistsError: the name was taken meanwhile and force is not given.
@@ -104,32 +128,42 @@ def atomic_output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     try:
         with writing(str(path)):
             with tempfile.NamedTemporaryFile(
-                "w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".partial", delete=False
+                "w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=_PARTIAL, delete=False
             ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
                 file.flush()
                 os.fsync(file.fileno())
+            _dress(temporary, like)
             _publish(temporary, path, force=force)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
+def _dress(temporary: Path, like: str | None) -> None:
+    """Give a file its permissions and times."""
+    if like is None:
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        return
+    facts = os.stat(like)
+    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)
+    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
 def _publish(temporary: Path, path: Path, *, force: bool) -> None:
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
     if force:
         temporary.replace(path)
     else:
         try:
             os.link(temporary, path)  # unlike a rename, this fails if the name is taken
         except FileExistsError as error:
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path)) from error
         except OSError:  # a file system without links
             if path.exists():
-                raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from None
+                raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path)) from None
             temporary.replace(path)
     with contextlib.suppress(OSError):  # not every file system can sync a folder
         folder = os.open(path.parent, os.O_RDONLY)

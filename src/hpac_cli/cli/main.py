@@ -2,20 +2,48 @@
 
 import contextlib
 import os
-import re
 import signal
 import sys
-from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from hpac_cli import __version__, api
+from hpac_cli.batch.targets import SUFFIX, Task, plan_decoding, plan_encoding
+from hpac_cli.batch.work import Outcome, Rules, attempt
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
-from hpac_cli.limits import Limits
 
-from .progress import show_progress
+from .config import read_defaults
+from .options import (
+    Backend,
+    Choice,
+    FilesFrom,
+    Force,
+    Identical,
+    Inputs,
+    Jobs,
+    Json,
+    KeepGoing,
+    MaxMemory,
+    MaxPixels,
+    NoVerify,
+    Null,
+    Output,
+    OutputDir,
+    Preserve,
+    Quiet,
+    Recursive,
+    Remove,
+    Skip,
+    Threads,
+    Tile,
+    count_processors,
+    parse_limits,
+    parse_region,
+)
+from .report import INTERRUPTED, complain, describe_sizes, ending_quietly, gather, run
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 some of several files failed; 2 wrong usage; 3 not supported, or a newer
@@ -29,49 +57,57 @@ app = typer.Typer(
     help="Lossless image compression: PNG, TIFF and DICOM to .hpac and back, exactly.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"auto_envvar_prefix": "HPAC"},
 )
 
-Inputs = Annotated[list[str], typer.Argument(metavar="IN...", help="Files, or - for standard input.")]
-Output = Annotated[
-    str | None,
-    typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only."),
-]
-Force = Annotated[bool, typer.Option("-f", "--force", help="Overwrite outputs that exist.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
-Threads = Annotated[int, typer.Option(min=0, help="Processors to use; 0: all. Never changes the result.")]
-Backend = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="Arithmetic: int8, float32 or reference. Never changes the result. [default: the fastest that is exact here]",
-    ),
-]
-Tile = Annotated[
-    int,
-    typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding."),
-]
-Identical = Annotated[
-    bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
-]
-NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
-MaxPixels = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Refuse files of more pixels, all frames together; 0: 268 million.")
-]
-MaxMemory = Annotated[
-    int,
-    typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 2 GB of samples."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file.")]
+
+class Naming(StrEnum):
+    """How outputs of encoding are named."""
+
+    AUTO = "auto"
+    REPLACE = "replace"
+    APPEND = "append"
 
 
-@app.command(epilog="Example: hpac encode photo.png   writes photo.hpac beside it.")
+def _is_picture(head: bytes, name: str) -> bool:
+    from hpac_cli.images import is_picture
+
+    return is_picture(head, name)
+
+
+def _is_hpac(_head: bytes, name: str) -> bool:
+    return name.endswith(SUFFIX)
+
+
+@app.command(
+    epilog="Examples: hpac encode photo.png   writes photo.hpac beside it. "
+    "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
+    "hpac encode -r photos/ --dry-run   says about what that would save."
+)
 def encode(
-    inputs: Inputs,
+    inputs: Inputs = None,
     output: Output = None,
+    output_dir: OutputDir = None,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    suffix: Annotated[
+        Naming,
+        typer.Option(
+            help="Make a.hpac of a.png (replace), a.png.hpac (append), or that only where two inputs clash (auto).",
+        ),
+    ] = Naming.AUTO,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; estimate sizes from a sample of each image.")
+    ] = False,
+    skip_existing: Skip = False,
+    remove_source: Remove = False,
+    keep_going: KeepGoing = True,
     force: Force = False,
+    preserve: Preserve = True,
     no_verify: NoVerify = False,
     require_identical: Identical = False,
     tile_size: Tile = 128,
@@ -80,28 +116,53 @@ def encode(
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
+    if remove_source and no_verify:
+        raise typer.BadParameter("goes not with --no-verify", param_hint="--remove-source")
     options = api.Options(
         tile=tile_size,
         verify=not no_verify,
         force=force,
+        preserve=preserve,
         require_identical=require_identical,
-        threads=_processors(threads),
+        threads=threads,
         backend=backend,
-        limits=_limits(max_pixels, max_memory),
+        limits=parse_limits(max_pixels, max_memory),
     )
-    _for_each(inputs, output, options, quiet, lambda name, session: _tell(name, api.compress(name, output, session)))
+    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json)
+    sources = gather(choice, _is_picture)
+    _check_removal(remove_source, [source.name for source in sources])
+    if dry_run:
+        estimates = [Task(source.name, None, None) for source in sources]
+        run(estimates, lambda task, session: api.estimate(task.source, session), options, choice, tell=_about)
+    try:
+        tasks = plan_encoding(sources, output=output, output_dir=output_dir, suffix=suffix.value)
+    except UsageError as error:
+        raise typer.BadParameter(str(error), param_hint="IN") from error
+    rules = Rules(skip_existing, remove_source)
+    run(tasks, lambda task, session: api.compress(task.source, task.target, session), options, choice, rules)
 
 
 @app.command(
     epilog="Examples: hpac decode photo.hpac   writes photo.png beside it. "
+    "hpac decode -r archive/ --output-dir photos/   gives a folder back. "
     "hpac decode scan.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
 )
 def decode(
-    inputs: Inputs,
+    inputs: Inputs = None,
     output: Output = None,
+    output_dir: OutputDir = None,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    skip_existing: Skip = False,
+    remove_source: Remove = False,
+    keep_going: KeepGoing = True,
     force: Force = False,
+    preserve: Preserve = True,
     frame: Annotated[int | None, typer.Option(metavar="N", help="Decode one frame, counted from 0; needs -o.")] = None,
     region: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Decode only these pixels of a frame; needs -o.")
@@ -115,55 +176,106 @@ def decode(
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
-    limits = _limits(max_pixels, max_memory)
-    options = api.Options(force=force, threads=_processors(threads), backend=backend, limits=limits)
-    box = _parse_region(region)
-
-    def work(name: str, session: api.Session) -> str:
-        if salvage:
-            result = api.salvage(name, output, session, fill=fill)
-        elif frame is not None or box is not None:
-            result = api.decompress_part(name, output or "", session, frame=frame or 0, region=box)
-        else:
-            result = api.decompress(name, output, session)
-        return _tell(name, result)
-
-    if salvage and (frame is not None or box is not None):
+    limits = parse_limits(max_pixels, max_memory)
+    options = api.Options(force=force, preserve=preserve, threads=threads, backend=backend, limits=limits)
+    box = parse_region(region)
+    is_part = frame is not None or box is not None
+    if salvage and is_part:
         raise typer.BadParameter("goes neither with --frame nor with --region", param_hint="--salvage")
-    _for_each(inputs, output, options, quiet, work)
+    if remove_source and (salvage or is_part):
+        raise typer.BadParameter("goes only with whole files", param_hint="--remove-source")
+
+    def work(task: Task, session: api.Session) -> api.Result:
+        if salvage:
+            return api.salvage(task.source, task.target, session, fill=fill)
+        if is_part:
+            return api.decompress_part(task.source, task.target or "", session, frame=frame or 0, region=box)
+        return api.decompress(task.source, task.target, session, folder=task.folder)
+
+    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json)
+    sources = gather(choice, _is_hpac)
+    _check_removal(remove_source, [source.name for source in sources])
+    tasks = plan_decoding(sources, output=output, output_dir=output_dir)
+    run(tasks, work, options, choice, Rules(skip_existing, remove_source))
 
 
 @app.command(epilog="Example: hpac verify *.hpac")
 def verify(
-    inputs: Inputs,
+    inputs: Inputs = None,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    keep_going: KeepGoing = True,
     threads: Threads = 0,
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
+    options = api.Options(threads=threads, backend=backend, limits=parse_limits(max_pixels, max_memory))
+    choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
+    tasks = [Task(source.name, None, None) for source in gather(choice, _is_hpac)]
+    run(tasks, lambda task, session: api.verify(task.source, session), options, choice, tell=_exact)
 
-    def check(name: str, session: api.Session) -> str:
-        result = api.verify(name, session)
-        return f"{name}: exact ({result.samples:,} samples)"
 
-    limits = _limits(max_pixels, max_memory)
-    options = api.Options(threads=_processors(threads), backend=backend, limits=limits)
-    _for_each(inputs, None, options, quiet, check)
+@app.command(
+    epilog="Example: hpac check -r photos/   ends with 0 only if every picture would come back exactly; made for CI."
+)
+def check(
+    inputs: Inputs = None,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    keep_going: KeepGoing = True,
+    require_identical: Identical = False,
+    tile_size: Tile = 128,
+    threads: Threads = 0,
+    backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
+    options = api.Options(
+        tile=tile_size,
+        require_identical=require_identical,
+        threads=threads,
+        backend=backend,
+        limits=parse_limits(max_pixels, max_memory),
+    )
+    choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
+    tasks = [Task(source.name, None, None) for source in gather(choice, _is_picture)]
+    run(tasks, lambda task, session: api.check(task.source, session), options, choice, tell=_exact)
 
 
 @app.command(epilog="Example: hpac info --json photo.hpac")
-def info(inputs: Inputs, json: Json = False) -> None:
+def info(
+    inputs: Inputs = None,
+    recursive: Recursive = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    json: Json = False,
+) -> None:
     """Say what .hpac files hold, without decoding them."""
     from .describe import describe
 
-    def tell(name: str, session: api.Session) -> str:
-        return describe(api.inspect(name, session.options.limits), as_json=json)
-
-    _for_each(inputs, None, api.Options(), False, tell, stream=sys.stdout)
+    codes = []
+    sources = gather(Choice(inputs, recursive, files_from, null), _is_hpac)
+    for source in sources:
+        try:
+            with ending_quietly():
+                print(describe(api.inspect(source.name), as_json=json), flush=True)
+        except HpacError as error:
+            codes.append(complain(source.name, str(error), error.exit_code))
+    raise typer.Exit(0 if not codes else codes[0] if len(sources) == 1 else 1)
 
 
 @app.command(epilog="Example: hpac bench photos/ --json report.json")
@@ -181,21 +293,21 @@ def bench(
     tile_size: Tile = 128,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000."""
-    from hpac_cli.bench import run
+    from hpac_cli.bench import run as measure
 
-    options = api.Options(tile=tile_size, threads=_processors(threads), backend=backend)
+    options = api.Options(tile=tile_size, threads=count_processors(threads), backend=backend)
 
-    def measure(_name: str, _session: api.Session) -> str:
-        if not run(paths, options, jxl_effort or (7, 9), json):
+    def work(_task: Task, _session: api.Session) -> api.Result:
+        if not measure(paths, options, jxl_effort or (7, 9), json):
             raise RoundTripError("not every image was measured and exact")
-        return ""
+        return _NOTHING
 
-    raise typer.Exit(_attempt("bench", api.Session(options), True, measure, None))
+    _once("bench", work, options)
 
 
 @app.command(epilog="Example: hpac train rgb --data packs/ --out run/ --minutes 60")
 def train(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="rgb, grey, or a TOML file like theirs.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="rgb, ycc, grey, or a TOML file like theirs.")],
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")
     ],
@@ -205,26 +317,54 @@ def train(
             metavar="DIR", help="Where checkpoint, log and weights go; training continues from a checkpoint there."
         ),
     ],
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint, not with random ones."),
+    ] = None,
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 60,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Threads = 0,
 ) -> None:
     """Train a network and export its integers."""
-    from hpac_cli.pretrain import run
+    from hpac_cli.pretrain import run as train_network
 
-    def work(_name: str, _session: api.Session) -> str:
-        run(
+    def work(_task: Task, _session: api.Session) -> api.Result:
+        train_network(
             config,
             data=data,
             out=out,
+            start=start,
             minutes=minutes,
             device=device,
             threads=threads,
             report=lambda line: typer.echo(line, err=True),
         )
-        return ""
+        return _NOTHING
 
-    raise typer.Exit(_attempt("train", api.Session(), True, work, None))
+    _once("train", work, api.Options())
+
+
+_NOTHING = api.Result("", 0, 0, 0, 0.0, "")
+
+
+def _once(name: str, work: Any, options: api.Options) -> NoReturn:
+    """Do something that is not about one file, with the same care for errors."""
+    outcome = attempt(Task(name, None, None), api.Session(options), work, Rules())
+    raise typer.Exit(complain(name, outcome.error, outcome.exit_code) if outcome.exit_code else 0)
+
+
+def _check_removal(wanted: bool, names: list[str]) -> None:
+    if wanted and "-" in names:
+        raise typer.BadParameter("cannot remove standard input", param_hint="--remove-source")
+
+
+def _exact(outcome: Outcome) -> str:
+    return f"{outcome.file}: exact ({outcome.samples:,} samples)"
+
+
+def _about(outcome: Outcome) -> str:
+    line = describe_sizes(outcome)
+    return line.replace(f"{outcome.file} -> : ", f"{outcome.file}: about ")
 
 
 def _show_version(wanted: bool) -> None:
@@ -237,88 +377,21 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="Defaults of options, in TOML. [default: hpac/config.toml where such lie]"
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("-V", "--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    pass
-
-
-def _limits(max_pixels: int, max_memory: int) -> Limits:
     try:
-        return Limits.within(pixels=max_pixels, memory_bytes=max_memory << 20)
-    except UsageError as error:
-        raise typer.BadParameter(str(error)) from error
-
-
-def _parse_region(text: str | None) -> api.Region | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", text)
-    if not match:
-        raise typer.BadParameter("is X,Y,W,H: four whole numbers of pixels", param_hint="--region")
-    x, y, width, height = map(int, match.groups())
-    return x, y, width, height
-
-
-def _processors(wanted: int) -> int:
-    if wanted:
-        return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _tell(name: str, result: api.Result) -> str:
-    saved = 1 - result.output_bytes / max(1, result.input_bytes)
-    return f"{name} -> {result.output}: {result.input_bytes:,} -> {result.output_bytes:,} bytes ({-saved:+.1%}), {result.fidelity}, {result.seconds:.1f} s"
-
-
-def _for_each(
-    inputs: list[str],
-    output: str | None,
-    options: api.Options,
-    quiet: bool,
-    work: Callable[[str, api.Session], str],
-    stream: Any = None,
-) -> None:
-    """Work on every input, whatever happens to the others; then exit with the right code."""
-    if output is not None and len(inputs) > 1:
-        raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
-    session = api.Session(options)
-    failures = [code for name in inputs if (code := _attempt(name, session, quiet, work, stream))]
-    if failures:
-        raise typer.Exit(1 if len(inputs) > 1 else failures[0])
-
-
-def _attempt(name: str, session: api.Session, quiet: bool, work: Callable[[str, api.Session], str], stream: Any) -> int:
-    visible = not quiet and sys.stderr.isatty()
-    try:
-        with show_progress(name, visible=visible) as session.progress:
-            line = work(name, session)
-        if stream is not None or (not quiet and sys.stderr.isatty()):
-            print(line, file=stream or sys.stderr, flush=True)
-        return 0
-    except BrokenPipeError:  # the reader had enough: end without a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(7)
+        context.default_map = read_defaults(config, context.command.commands)  # type: ignore[attr-defined]
     except HpacError as error:
-        return _complain(name, str(error), error.exit_code)
-    except MemoryError:
-        return _complain(name, "not enough memory", 5)
-    except Exception as error:
-        if os.environ.get("HPAC_TRACEBACK"):
-            raise
-        return _complain(
-            name,
-            f"a fault of hpac: {type(error).__name__}: {error}; please report it (HPAC_TRACEBACK=1 shows where)",
-            70,
-        )
-
-
-def _complain(name: str, message: str, code: int) -> int:
-    shown = "standard input" if name == "-" else name
-    line = f"hpac: {shown}: {message}"
-    print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr, flush=True)
-    return code
+        raise typer.Exit(complain("configuration", str(error), error.exit_code)) from error
 
 
 def _stop(number: int, _frame: Any) -> NoReturn:
@@ -336,7 +409,7 @@ def main() -> NoReturn:
     except SystemExit as stop:
         code = stop.code or 0
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     if "torch" in sys.modules and isinstance(code, int):
         with contextlib.suppress(OSError):
             sys.stdout.flush()

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import MAX_BYTES_TILE, MAX_CODED_BITS, Frame, Part
+from hpac_cli.container.fields import MAX_BYTES_TILE, MAX_CODED_BITS, Coding, Frame, Part
 from hpac_cli.image import Samples, kind_of_sample
 
 from .colours import NEARLY_ALL, find_colours
@@ -46,26 +46,37 @@ def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequen
         tile: side of tiles that a network codes.
         order: of values that are names, for frames of one channel.
     """
+    return _plan(samples, Trials(to_ordered(samples), networks), tile, order)
+
+
+def estimate_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> float:
+    """Estimate the bytes that a frame takes when it is coded as plan_frame decides; arguments as there."""
+    trials = Trials(to_ordered(samples), networks)
+    frame = _plan(samples, trials, tile, order)
+    if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
+        return _SLOWLY * trials.packed_bytes(frame.parts[0], frame.tile)
+    return _frame_bytes(frame, trials, FEW)
+
+
+def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> Frame:
     height, width = samples.shape[:2]
-    ordered = to_ordered(samples)
-    trials = Trials(ordered, networks)
-    parts = _plan_parts(ordered, trials, networks, order)
+    parts = _plan_parts(trials, order)
     coded = any(part.weights_digest for part in parts)
     frame = Frame(width, height, kind_of_sample(samples.dtype), tile if coded else MAX_BYTES_TILE, parts)
-    if coded and _may_be_graphics(ordered):
-        graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(ordered),))
+    if coded and _may_be_graphics(trials.ordered):
+        graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(trials.ordered),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
     return frame
 
 
-def _plan_parts(ordered: Ordered, trials: Trials, networks: Networks, order: Sequence[int]) -> tuple[Part, ...]:
-    channels = ordered.shape[2]
+def _plan_parts(trials: Trials, order: Sequence[int]) -> tuple[Part, ...]:
+    channels = trials.ordered.shape[2]
     parts: list[Part] = []
     first = 0
     while first < channels:
-        triple = _plan_triple(ordered, first, trials, networks) if channels - first >= 3 else None
-        parts += triple or [_plan_single(ordered, first, trials, networks, order if channels == 1 else ())]
+        triple = _plan_triple(trials, first) if channels - first >= 3 else None
+        parts += triple or [_plan_single(trials, first, order if channels == 1 else ())]
         first += 3 if triple else 1
     return tuple(parts)
 
@@ -109,9 +120,9 @@ def _graphics_part(ordered: Ordered) -> Part:
     return whole if bits == 8 else min([whole, *_mappings(ordered, channels)], key=lambda part: part.bit_depth)
 
 
-def _plan_triple(ordered: Ordered, first: int, trials: Trials, networks: Networks) -> list[Part] | None:
+def _plan_triple(trials: Trials, first: int) -> list[Part] | None:
     """Plan three channels together, or return None if they are better apart."""
-    three = ordered[..., first : first + 3]
+    three, networks = trials.ordered[..., first : first + 3], trials.networks
     if three.max() == three.min():
         return [Part(3, 0, offset=int(three.min()))]
     together = [_with(part, networks.digest("rgb")) for part in _mappings(three, 3)]
@@ -126,16 +137,16 @@ def _plan_triple(ordered: Ordered, first: int, trials: Trials, networks: Network
         if len(together) == 1:
             return together  # a photograph
     best = min(together, key=lambda part: trials.network_bytes(part, first))
-    singles = [_plan_single(ordered, first + c, trials, networks, ()) for c in range(3)]
+    singles = [_plan_single(trials, first + c, ()) for c in range(3)]
     apart = sum(trials.network_bytes(part, first + c) for c, part in enumerate(singles))
     return [best] if trials.network_bytes(best, first) <= apart else singles
 
 
-def _plan_single(ordered: Ordered, channel: int, trials: Trials, networks: Networks, order: Sequence[int]) -> Part:
-    one = ordered[..., channel : channel + 1]
+def _plan_single(trials: Trials, channel: int, order: Sequence[int]) -> Part:
+    one = trials.ordered[..., channel : channel + 1]
     if one.max() == one.min():
         return Part(1, 0, offset=int(one.min()))
-    candidates = [_with(part, networks.digest("grey")) for part in _mappings(one, 1, order)]
+    candidates = [_with(part, trials.networks.digest("grey")) for part in _mappings(one, 1, order)]
     if not candidates:
         return Part(1, 8 * one.dtype.itemsize)
     return min(candidates, key=lambda part: trials.network_bytes(part, channel)) if candidates[1:] else candidates[0]

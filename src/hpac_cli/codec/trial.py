@@ -32,7 +32,7 @@ class Trials:
     """
 
     def __init__(self, ordered: Ordered, networks: Networks) -> None:
-        self.ordered, self._networks = ordered, networks
+        self.ordered, self.networks = ordered, networks
 
     def network_bytes(self, part: Part, first: int, crops: int = FEW) -> float:
         """Estimate bytes of a part whose first channel is `first`, its table included."""
@@ -41,7 +41,7 @@ class Trials:
         height, width = self.ordered.shape[:2]
         if not part.weights_digest:
             return float(height * width * part.channels * self.ordered.dtype.itemsize)
-        network, values = self._networks.by_digest(part.weights_digest), Values(part)
+        network, values = self.networks.by_digest(part.weights_digest), Values(part)
         estimate = 0.0
         for crop, share in self._crops(crops):
             coded = values.to_coded(crop[..., first : first + part.channels])

@@ -9,7 +9,15 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def run(
-    config: str, *, data: Path, out: Path, minutes: float, device: str, threads: int, report: Callable[[str], None]
+    config: str,
+    *,
+    data: Path,
+    out: Path,
+    minutes: float,
+    device: str,
+    threads: int,
+    report: Callable[[str], None],
+    start: Path | None = None,
 ) -> None:
     """Train from a config (a shipped name or a TOML file), then export to `out`/NAME.safetensors.
 
@@ -28,7 +36,9 @@ def run(
         raise InputError(f"no config {config}; shipped are {', '.join(sorted(p.stem for p in CONFIGS.glob('*.toml')))}")
     if threads:
         torch.set_num_threads(threads)
-    trainer = train(read_config(path), data=data, out=out, seconds=60 * minutes, device=device, report=report)
+    trainer = train(
+        read_config(path), data=data, out=out, seconds=60 * minutes, device=device, start=start, report=report
+    )
     for quantise, what in ((False, "float"), (True, "quantised")):
         lengths = ", ".join(f"{bits:.4f}" for bits in trainer.evaluate(quantise=quantise))
         report(f"held-out tiles, {what}: {lengths} bpsp")

@@ -1,0 +1,1 @@
+"""Many files: which ones, where their outputs go, who does the work, and what came of each."""

@@ -1,0 +1,110 @@
+"""Who does the work? Forked processes that take one file after another; one that dies costs one file.
+
+`codec.workers` spreads the tiles of one image and needs all of them; here every file stands alone.
+"""
+
+import contextlib
+import multiprocessing
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+
+
+def can_fork() -> bool:
+    """Whether worker processes can be had: forking is safe only on Linux."""
+    return sys.platform.startswith("linux")
+
+
+class _Worker(NamedTuple):
+    process: Any
+    connection: Connection
+
+
+class Pool(Generic[Job, Outcome]):
+    """Processes that work on files side by side."""
+
+    def __init__(self, work: Callable[[Job], Outcome], lost: Callable[[Job], Outcome], workers: int) -> None:
+        """Prepare; processes start with the first job.
+
+        Args:
+            work: done in a worker; must not raise.
+            lost: what came of a job whose worker was killed.
+            workers: 1 does everything in this process.
+        """
+        self._work, self._lost, self._workers = work, lost, workers
+        self._context = multiprocessing.get_context("fork") if can_fork() else None
+        self._busy: dict[Connection, tuple[_Worker, Job]] = {}
+        self._idle: list[_Worker] = []
+
+    def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Do every job; yield outcomes as they come. However this ends, no worker is left behind."""
+        if self._workers <= 1 or self._context is None:
+            yield from map(self._work, jobs)
+            return
+        waiting = deque(jobs)
+        try:
+            while waiting or self._busy:
+                while waiting and len(self._busy) < self._workers:
+                    self._hand(waiting.popleft())
+                for connection in wait(list(self._busy)):
+                    yield self._receive(connection)  # type: ignore[arg-type]
+        finally:
+            self._end()
+
+    def _hand(self, job: Job) -> None:
+        worker = self._idle.pop() if self._idle else self._start()
+        try:
+            worker.connection.send(job)
+        except (BrokenPipeError, ConnectionResetError):  # it died while it was idle
+            worker.process.join()
+            return self._hand(job)
+        self._busy[worker.connection] = worker, job
+
+    def _receive(self, connection: Connection) -> Outcome:
+        worker, job = self._busy.pop(connection)
+        try:
+            outcome: Outcome = connection.recv()
+        except (EOFError, ConnectionResetError):
+            connection.close()
+            worker.process.join()
+            return self._lost(job)
+        self._idle.append(worker)
+        return outcome
+
+    def _start(self) -> _Worker:
+        assert self._context is not None
+        here, there = self._context.Pipe()
+        others = [w.connection for w in self._idle] + list(self._busy) + [here]
+        process = self._context.Process(target=_serve, args=(self._work, there, others))
+        process.start()
+        there.close()
+        return _Worker(process, here)
+
+    def _end(self) -> None:
+        workers = self._idle + [worker for worker, _ in self._busy.values()]
+        for worker in workers:
+            worker.connection.close()
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
+
+
+def _serve(work: Callable[[Any], Any], connection: Connection, others: list[Connection]) -> None:
+    """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and terminates us
+    signal.signal(signal.SIGTERM, _stop)
+    for other in others:
+        other.close()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            connection.send(work(connection.recv()))
+
+
+def _stop(_number: int, _frame: Any) -> NoReturn:
+    sys.exit(1)  # and on the way out temporary files go

@@ -1,0 +1,86 @@
+"""Which files are meant? Names, folders, patterns and lists become sources, in a fixed order."""
+
+import glob
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hpac_cli import files
+
+_HEAD_BYTES = 512
+_PATTERN = "*?["
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to work on."""
+
+    name: str
+    """As the user would write it, or "-"."""
+    within: str
+    """Its path below the folder that was searched, or its bare name: where it goes below an output folder."""
+
+
+def read_list(path: str, *, separator: str) -> list[str]:
+    """Read names from a file, or from standard input; empty ones are left out.
+
+    Raises:
+        FileAccessError: it cannot be read.
+    """
+    with files.open_input(path) as stream:
+        return [name for name in os.fsdecode(stream.read()).split(separator) if name]
+
+
+def find_sources(names: Sequence[str], *, recursive: bool, is_wanted: Callable[[bytes, str], bool]) -> list[Source]:
+    """List every file once, those of folders and patterns in name order.
+
+    What does not exist is listed too: it fails when its turn comes.
+
+    Args:
+        names: files, folders, "-", or patterns (** for any depth) where no file has that name.
+        recursive: whether folders are searched; links in them are not followed.
+        is_wanted: of the first 512 bytes of a file in a folder, and its name.
+    """
+    found: dict[str, Source] = {}
+    for name in names:
+        if os.path.isdir(name) and recursive:
+            found |= {path: Source(path, os.path.relpath(path, name)) for path in _walk(name, is_wanted)}
+        elif matches := _match(name):
+            start = _fixed_part(name)
+            found |= {path: Source(path, os.path.relpath(path, start)) for path in matches}
+        else:
+            found[name] = Source(name, os.path.basename(name))
+    return list(found.values())
+
+
+def _walk(folder: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            if os.path.isfile(path) and not os.path.islink(path) and not files.is_temporary(name):
+                head = _read_head(path)
+                if head is None or is_wanted(head, name):
+                    yield path
+
+
+def _read_head(path: str) -> bytes | None:
+    """None where the file cannot be read, which is said when its turn comes."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return None
+
+
+def _match(name: str) -> list[str]:
+    if name == files.STANDARD or os.path.lexists(name) or not any(c in name for c in _PATTERN):
+        return []
+    return sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
+
+
+def _fixed_part(pattern: str) -> str:
+    """The folder that a pattern starts from."""
+    parts = pattern.split(os.sep)
+    fixed = next(i for i, part in enumerate(parts) if any(c in part for c in _PATTERN))
+    return os.sep.join(parts[:fixed]) or (os.sep if pattern.startswith(os.sep) else ".")

@@ -1,0 +1,110 @@
+"""What came of one file? Every end, good or bad, becomes an outcome that can be told and counted."""
+
+import os
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hpac_cli import api, files
+from hpac_cli.errors import FileAccessError, HpacError, OutputExistsError, RoundTripError, UsageError
+
+from .targets import Task
+
+FAULT_CODE = RoundTripError.exit_code
+OUT_OF_MEMORY_CODE = 5
+
+Action = Callable[[Task, api.Session], api.Result]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One file's end; the fields are those of a line of --json."""
+
+    file: str
+    status: str
+    """done, skipped or failed."""
+    output: str = ""
+    exit_code: int = 0
+    error: str = ""
+    input_bytes: int = 0
+    output_bytes: int = 0
+    samples: int = 0
+    fidelity: str = ""
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What happens around the work on a file."""
+
+    skip_existing: bool = False
+    remove_source: bool = False
+
+
+def attempt(task: Task, session: api.Session, action: Action, rules: Rules) -> Outcome:
+    """Do one task; never raises but for signals and a closed pipe."""
+    try:
+        if rules.skip_existing and task.target and task.target != files.STANDARD and os.path.exists(task.target):
+            return Outcome(task.source, "skipped", task.target)
+        _make_folder(task)
+        stamp = files.stamp(task.source) if rules.remove_source else None
+        result = action(task, session)
+        if stamp is not None:
+            _remove(task.source, stamp, result)
+    except OutputExistsError as error:
+        if rules.skip_existing and error.output:
+            return Outcome(task.source, "skipped", error.output)
+        return _failed(task, str(error), error.exit_code)
+    except BrokenPipeError:
+        raise
+    except HpacError as error:
+        return _failed(task, str(error), error.exit_code)
+    except MemoryError:
+        return _failed(task, "not enough memory", OUT_OF_MEMORY_CODE)
+    except Exception as error:
+        if os.environ.get("HPAC_TRACEBACK"):
+            traceback.print_exc()
+        kind = type(error).__name__
+        message = f"a fault of hpac: {kind}: {error}; please report it (HPAC_TRACEBACK=1 shows where)"
+        return _failed(task, message, FAULT_CODE)
+    return Outcome(
+        task.source,
+        "done",
+        result.output,
+        input_bytes=result.input_bytes,
+        output_bytes=result.output_bytes,
+        samples=result.samples,
+        fidelity=result.fidelity,
+        seconds=result.seconds,
+    )
+
+
+def lost(task: Task) -> Outcome:
+    """What came of a task whose worker was killed."""
+    return _failed(task, "its worker process was killed; is there enough memory? Try -j 1", OUT_OF_MEMORY_CODE)
+
+
+def _failed(task: Task, message: str, code: int) -> Outcome:
+    return Outcome(task.source, "failed", exit_code=code, error=message)
+
+
+def _make_folder(task: Task) -> None:
+    if task.folder is not None:
+        with files.writing(task.folder):
+            Path(task.folder).mkdir(parents=True, exist_ok=True)
+
+
+def _remove(source: str, stamp: tuple[int, int, int], result: api.Result) -> None:
+    """Remove a source whose round trip was verified, unless it changed meanwhile."""
+    if result.fidelity == "samples":
+        raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
+    if files.stamp(source) != stamp:
+        raise FileAccessError(f"it changed while it was read; {result.output} holds what it was, and both are kept")
+    with files.writing(source):
+        os.unlink(source)

@@ -1,0 +1,127 @@
+"""The options that several commands share, each described once."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from hpac_cli import api
+from hpac_cli.errors import UsageError
+from hpac_cli.limits import Limits
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[IN]...", help="Files, folders with -r, patterns in quotes, or - for standard input."),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only."),
+]
+OutputDir = Annotated[
+    str | None,
+    typer.Option("--output-dir", metavar="DIR", help="Write below this folder, as the inputs lie in theirs."),
+]
+Recursive = Annotated[
+    bool, typer.Option("-r", "--recursive", help="Work on all files in folders; links in them are not followed.")
+]
+FilesFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--files-from", metavar="FILE", help="Read names of inputs from a file, one a line; - is standard input."
+    ),
+]
+Null = Annotated[bool, typer.Option("-0", "--null", help="Names in --files-from end with a zero byte, not a line.")]
+Jobs = Annotated[
+    int,
+    typer.Option("-j", "--jobs", min=0, metavar="N", help="Files to work on side by side; 0: as many as processors."),
+]
+Skip = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists, rather than fail on them.")
+]
+Remove = Annotated[
+    bool, typer.Option("--remove-source", help="Remove an input once its output is whole, on disk, and was verified.")
+]
+KeepGoing = Annotated[
+    bool, typer.Option("--keep-going/--fail-fast", help="Whether to go on after an input that failed.")
+]
+Force = Annotated[bool, typer.Option("-f", "--force", help="Overwrite outputs that exist.")]
+Preserve = Annotated[
+    bool, typer.Option("--preserve/--no-preserve", help="Give outputs the permissions and times of their inputs.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print nothing but errors.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processors to use; 0: all. Never changes the result.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Arithmetic: int8, float32 or reference. Never changes the result. [default: the fastest that is exact here]",
+    ),
+]
+Tile = Annotated[
+    int,
+    typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding."),
+]
+Identical = Annotated[
+    bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
+]
+NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
+MaxPixels = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Refuse files of more pixels, all frames together; 0: 268 million.")
+]
+MaxMemory = Annotated[
+    int,
+    typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 2 GB of samples."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which files are worked on, and what is said of them."""
+
+    names: list[str] | None
+    recursive: bool = False
+    files_from: str | None = None
+    null: bool = False
+    output: str | None = None
+    output_dir: str | None = None
+    jobs: int = 0
+    keep_going: bool = True
+    quiet: bool = False
+    json: bool = False
+
+
+def parse_limits(max_pixels: int, max_memory: int) -> Limits:
+    """Bounds from what the user gave.
+
+    Raises:
+        BadParameter: nothing could be done within them.
+    """
+    try:
+        return Limits.within(pixels=max_pixels, memory_bytes=max_memory << 20)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def parse_region(text: str | None) -> api.Region | None:
+    """Four numbers, or None if there is no text.
+
+    Raises:
+        BadParameter: it is something else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", text)
+    if not match:
+        raise typer.BadParameter("is X,Y,W,H: four whole numbers of pixels", param_hint="--region")
+    x, y, width, height = map(int, match.groups())
+    return x, y, width, height
+
+
+def count_processors(wanted: int) -> int:
+    """As many as wanted, or all that this process may use."""
+    if wanted:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,20 @@
+"""About how large will an image be? Told by coding a few crops of every frame."""
+
+from hpac_cli.container.build import pack_metadata
+from hpac_cli.image import Image
+
+from .networks import Networks
+from .plan import estimate_frame
+
+_AROUND = 100
+"""Bytes of signature, header and end."""
+
+
+def estimate_bytes(image: Image, *, networks: Networks, tile: int) -> int:
+    """Estimate the bytes of an image's container.
+
+    Args:
+        tile: side of tiles that a network codes, in pixels.
+    """
+    frames = (estimate_frame(frame, networks=networks, tile=tile, order=image.order) for frame in image.frames)
+    return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))

@@ -1,0 +1,284 @@
+"""Many files: every one is done, named, told and counted, whatever happens to the others."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import hpac, make_dicom, make_tiff, save_png
+
+from hpac_cli import api
+from hpac_cli.batch.pool import Pool
+from hpac_cli.batch.sources import Source, find_sources
+from hpac_cli.batch.targets import plan_encoding
+from hpac_cli.errors import UsageError
+
+
+@pytest.fixture
+def tree(tmp_path: Path, photograph: np.ndarray) -> Path:
+    """A folder of pictures of three kinds, two with the same stem, and what is no picture."""
+    part = photograph[200:224, 300:330]
+    folder = tmp_path / "photos"
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "a.png").write_bytes(save_png(part))
+    (folder / "a.tif").write_bytes(make_tiff(part, photometric="rgb"))
+    (folder / "deep" / "scan.dcm").write_bytes(make_dicom(part[..., 0]))
+    (folder / "deep" / "er" / "no suffix").write_bytes(save_png(part[:9]))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".b.png.x1.partial").write_bytes(b"left by a crash")
+    return folder
+
+
+def all_files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def lines(result: subprocess.CompletedProcess[bytes]) -> list[dict]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_a_folder_goes_out_and_comes_back(tree: Path, tmp_path: Path) -> None:
+    original = all_files(tree)
+    assert hpac("encode", "-r", tree, "--output-dir", tmp_path / "packed").returncode == 0
+    assert sorted(all_files(tmp_path / "packed")) == [
+        "a.png.hpac",
+        "a.tif.hpac",
+        "deep/er/no suffix.hpac",
+        "deep/scan.hpac",
+    ]
+    assert hpac("decode", "-r", tmp_path / "packed", "--output-dir", tmp_path / "back").returncode == 0
+    back = all_files(tmp_path / "back")
+    back["deep/er/no suffix"] = back.pop("deep/er/no suffix.png")
+    assert back == {name: original[name] for name in back}
+    assert len(back) == 4
+
+
+def test_a_folder_needs_to_be_asked_for(tree: Path) -> None:
+    result = hpac("encode", tree)
+    assert result.returncode == 7
+    assert b"-r works on all" in result.stderr
+
+
+def test_patterns_are_understood_where_no_shell_did(tree: Path) -> None:
+    assert hpac("encode", tree / "**" / "*.dcm").returncode == 0
+    assert (tree / "deep" / "scan.hpac").exists()
+
+
+@pytest.mark.parametrize(("option", "end"), [([], "\n"), (["-0"], "\0")])
+def test_names_come_from_a_list(option: list[str], end: str, tree: Path) -> None:
+    names = "".join(f"{tree / name}{end}" for name in ("a.png", "deep/scan.dcm"))
+    assert hpac("encode", "--files-from", "-", *option, data=names.encode()).returncode == 0
+    assert (tree / "a.hpac").exists()
+    assert (tree / "deep" / "scan.hpac").exists()
+
+
+def test_links_in_folders_are_not_followed(tree: Path, tmp_path: Path) -> None:
+    (tree / "again").symlink_to(tree)
+    (tree / "link.png").symlink_to(tree / "a.png")
+    found = find_sources([str(tree)], recursive=True, is_wanted=lambda _head, name: name.endswith(".png"))
+    assert [source.within for source in found] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"), [("append", ["a.png.hpac", "b.png.hpac"]), ("auto", ["a.hpac", "b.hpac"])]
+)
+def test_names_of_outputs(suffix: str, expected: list[str]) -> None:
+    sources = [Source("a.png", "a.png"), Source("b.png", "b.png")]
+    tasks = plan_encoding(sources, output=None, output_dir=None, suffix=suffix)
+    assert [task.target for task in tasks] == expected
+
+
+def test_clashes_are_found_before_any_work(tree: Path) -> None:
+    result = hpac("encode", "-r", tree, "--suffix", "replace")
+    assert result.returncode == 2
+    assert b"both become" in result.stderr
+    assert not list(tree.rglob("*.hpac"))
+
+
+def test_two_folders_whose_files_would_clash() -> None:
+    sources = [Source("x/a.png", "a.png"), Source("y/a.png", "a.png")]
+    with pytest.raises(UsageError, match="both become"):
+        plan_encoding(sources, output=None, output_dir="out", suffix="auto")
+
+
+def test_lines_of_json_tell_all(tree: Path) -> None:
+    (tree / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    result = hpac("encode", "-r", tree, "--json", "-j", "2")
+    *each, last = lines(result)
+    assert result.returncode == 1
+    assert {Path(line["file"]).name: line["status"] for line in each} == {
+        "a.png": "done",
+        "a.tif": "done",
+        "scan.dcm": "done",
+        "no suffix": "done",
+        "bad.png": "failed",
+    }
+    (bad,) = (line for line in each if line["status"] == "failed")
+    assert bad["exit_code"] == 4
+    done = next(line for line in each if line["file"].endswith("a.png"))
+    assert done["bpsp"] == round(8 * done["output_bytes"] / done["samples"], 4)
+    assert last["summary"]["done"] == 4
+    assert last["summary"]["output_bytes"] == sum(line["output_bytes"] for line in each)
+
+
+def test_fail_fast_leaves_the_rest(tree: Path) -> None:
+    (tree / "A.png").write_bytes(b"broken")
+    names = [tree / name for name in ("A.png", "a.png")]
+    result = hpac("encode", *names, "--fail-fast", "-j", "1", "--json")
+    assert lines(result)[-1]["summary"]["not_reached"] == 1
+    assert not (tree / "a.hpac").exists()
+
+
+def test_what_exists_is_skipped_if_asked(tree: Path) -> None:
+    hpac("encode", tree / "a.png")
+    before = (tree / "a.hpac").stat().st_mtime_ns, (tree / "a.hpac").read_bytes()
+    result = hpac("encode", tree / "a.png", tree / "deep/scan.dcm", "--skip-existing", "--json")
+    assert result.returncode == 0
+    assert [line["status"] for line in lines(result)[:-1]].count("skipped") == 1
+    assert ((tree / "a.hpac").stat().st_mtime_ns, (tree / "a.hpac").read_bytes()) == before
+
+
+def test_decoding_skips_what_exists(tree: Path) -> None:
+    hpac("encode", tree / "a.png")
+    result = hpac("decode", tree / "a.hpac", "--skip-existing", "--json")
+    assert (result.returncode, lines(result)[0]["status"]) == (0, "skipped")
+
+
+def test_a_source_is_removed_only_after_its_round_trip(tree: Path) -> None:
+    original = (tree / "a.png").read_bytes()
+    assert hpac("encode", tree / "a.png", "--remove-source").returncode == 0
+    assert not (tree / "a.png").exists()
+    assert hpac("decode", tree / "a.hpac", "--remove-source").returncode == 0
+    assert (tree / "a.png").read_bytes() == original
+    assert not (tree / "a.hpac").exists()
+
+
+def test_a_source_that_fails_is_kept(tree: Path) -> None:
+    (tree / "a.hpac").write_bytes(b"in the way")
+    assert hpac("encode", tree / "a.png", "--remove-source").returncode == 6
+    assert (tree / "a.png").exists()
+
+
+def test_a_source_is_kept_where_samples_alone_were_written(tree: Path) -> None:
+    hpac("encode", tree / "a.png")
+    assert hpac("decode", tree / "a.hpac", "-o", tree / "x.npy", "--remove-source").returncode == 2
+    assert (tree / "a.hpac").exists()
+
+
+def test_nothing_is_removed_unverified(tree: Path) -> None:
+    assert hpac("encode", tree / "a.png", "--remove-source", "--no-verify").returncode == 2
+    assert (tree / "a.png").exists()
+
+
+def test_times_and_permissions_are_kept(tree: Path) -> None:
+    os.utime(tree / "a.png", ns=(10**18, 10**18 + 123456789))
+    (tree / "a.png").chmod(0o640)
+    hpac("encode", tree / "a.png")
+    (tree / "a.png").unlink()
+    hpac("decode", tree / "a.hpac")
+    facts = (tree / "a.png").stat()
+    assert (facts.st_mtime_ns, facts.st_mode & 0o777) == (10**18 + 123456789, 0o640)
+
+
+def test_times_are_new_if_asked(tree: Path) -> None:
+    os.utime(tree / "a.png", ns=(10**18, 10**18))
+    hpac("encode", tree / "a.png", "--no-preserve")
+    assert (tree / "a.hpac").stat().st_mtime_ns > 10**18
+
+
+def test_a_dry_run_estimates_and_writes_nothing(tmp_path: Path, photograph: np.ndarray) -> None:
+    (tmp_path / "x.png").write_bytes(save_png(photograph[:384, :512]))
+    about = lines(hpac("encode", tmp_path / "x.png", "--dry-run", "--json"))[0]["output_bytes"]
+    assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
+    hpac("encode", "--no-verify", tmp_path / "x.png")
+    assert abs(about / (tmp_path / "x.hpac").stat().st_size - 1) < 0.1
+
+
+def test_check_writes_nothing_and_tells_by_its_exit_code(tree: Path) -> None:
+    before = all_files(tree)
+    assert hpac("check", "-r", tree).returncode == 0
+    (tree / "z.png").write_bytes(save_png(np.zeros((3, 3), np.uint8))[:-20])
+    assert hpac("check", "-r", tree, "-q").returncode == 1
+    assert all_files(tree).keys() - before.keys() == {"z.png"}
+
+
+def test_any_number_of_jobs_writes_the_same_files(tree: Path, tmp_path: Path) -> None:
+    for jobs in (1, 3):
+        assert hpac("encode", "-r", tree, "--output-dir", tmp_path / f"out{jobs}", "-j", jobs).returncode == 0
+    assert all_files(tmp_path / "out1") == all_files(tmp_path / "out3")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_signal_ends_a_batch_and_leaves_nothing_half_written(
+    jobs: int, tmp_path: Path, photograph: np.ndarray
+) -> None:
+    for i in range(8):
+        (tmp_path / f"{i}.png").write_bytes(save_png(photograph[:, 40 * i : 40 * i + 200]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpac_cli", "encode", "-r", str(tmp_path), "-j", str(jobs), "-q"], stderr=subprocess.PIPE
+    )
+    wait_for(lambda: list(tmp_path.glob("*.hpac")))
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not list(tmp_path.glob(".*"))
+    done = list(tmp_path.glob("*.hpac"))
+    assert 0 < len(done) < 8
+    assert hpac("verify", *done, "-q").returncode == 0
+
+
+def test_a_killed_batch_is_completed_by_running_it_again(tmp_path: Path, photograph: np.ndarray) -> None:
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(save_png(photograph[:, 40 * i : 40 * i + 150]))
+    command = [sys.executable, "-m", "hpac_cli", "encode", "-r", str(tmp_path), "-j", "2", "--skip-existing", "-q"]
+    process = subprocess.Popen(command, start_new_session=True)
+    wait_for(lambda: list(tmp_path.glob("*.hpac")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert subprocess.run(command, check=False).returncode == 0
+    assert len(list(tmp_path.glob("[0-9].hpac"))) == 5
+    assert hpac("verify", *tmp_path.glob("[0-9].hpac"), "-q").returncode == 0
+
+
+def wait_for(happened: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened() and time.monotonic() < end:  # type: ignore[operator]
+        time.sleep(0.02)
+
+
+def test_a_worker_that_dies_costs_one_file() -> None:
+    def work(job: int) -> str:
+        if job == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return f"{job} done"
+
+    outcomes = set(Pool(work, lambda job: f"{job} lost", 2).run(range(8)))
+    assert outcomes == {f"{job} {'lost' if job == 3 else 'done'}" for job in range(8)}
+
+
+def test_defaults_come_from_a_file_and_from_the_environment(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[encode]\nsuffix = "append"\ntile-size = 32\n')
+    hpac("--config", tmp_path / "c.toml", "encode", tree / "a.png")
+    assert api.inspect(str(tree / "a.png.hpac"))["frames"][0]["tile"] == 32
+    hpac("encode", tree / "a.png", HPAC_ENCODE_TILE_SIZE="64")
+    assert api.inspect(str(tree / "a.hpac"))["frames"][0]["tile"] == 64
+
+
+@pytest.mark.parametrize("text", ["[encode]\nnonsense = 1\n", "[nothing]\n", "not toml"])
+def test_a_wrong_configuration_is_one_line(text: str, tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    result = hpac("--config", tmp_path / "c.toml", "encode", tree / "a.png")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_completion_is_offered() -> None:
+    assert shutil.which("bash")
+    result = hpac("--show-completion", "bash")
+    assert b"hpac" in result.stdout

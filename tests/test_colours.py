@@ -96,7 +96,7 @@ def test_files_of_luma_and_chroma_decode_in_both_decoders(colours: Colours, made
 def test_luma_and_chroma_save_a_tenth_at_least(colours: Colours, made: dict[Colours, np.ndarray]) -> None:
     known = len(hpac_cli.encode(made[colours]))
     hidden = made[colours].copy()
-    hidden[::3, ::3] ^= 1  # exceptions enough that nothing is found
+    hidden[::2, ::2, 0] ^= 1  # exceptions enough that nothing is found
     assert find_colours(hidden)[0] is Colours.NONE
     assert known < 0.9 * len(hpac_cli.encode(hidden))
 

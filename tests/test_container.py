@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hpac_cli.binary import put_varint
 from hpac_cli.container.build import Writer, pack_metadata
-from hpac_cli.container.fields import ARRAYS, SIGNATURE, TINY_BYTES, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.fields import ARRAYS, SIGNATURE, TINY_BYTES, VERSION_MAJOR, Frame, Header, Kind, Part, TileMode
 from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
@@ -134,8 +134,8 @@ def test_tiles_out_of_order_are_refused() -> None:
 
 def test_newer_major_version_is_named() -> None:
     data = bytearray(build())
-    data[len(SIGNATURE)] = 3
-    with pytest.raises(NewerVersionError, match=r"3\.0 is newer"):
+    data[len(SIGNATURE)] = VERSION_MAJOR + 1
+    with pytest.raises(NewerVersionError, match=r"4\.0 is newer"):
         parse(bytes(data))
 
 

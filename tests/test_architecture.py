@@ -21,13 +21,14 @@ MAY_IMPORT = {
     "pretrain": BASE | {"intnet", "images"},
     "api": BASE | {"files", "images", "codec", "container"},
     "bench": BASE | {"api", "images"},
+    "plugins": BASE | {"api", "images", "container"},
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "pretrain", "container"},
 }
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"intnet", "codec", "pretrain"},
-    "PIL": {"images", "codec", "pretrain", "bench"},
+    "PIL": {"images", "codec", "pretrain", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},
     "imagecodecs": {"images", "bench"},

@@ -108,7 +108,9 @@ def read(data: bytes, limits: Limits) -> Image:
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
     if skeleton == _plain_skeleton(geometry):
-        skeleton = b"" if geometry == _plain_geometry(samples, b"") else bytes(geometry[2:])
+        skeleton = (
+            b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
+        )
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
 
 
@@ -118,12 +120,8 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope does not fit the samples.
     """
-    fields = Fields(image.envelope or b"\0", InputError, "the stored envelope")
-    recipe = fields.string()
     (samples,) = image.frames
-    skeleton = fields.rest()
-    if len(skeleton) in (0, _SHORT):
-        skeleton = _plain_skeleton(_plain_geometry(samples, skeleton))
+    recipe, skeleton = open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)
     chunks, trailer = _split(skeleton)
     geometry = _parse_header(chunks)
     if geometry.shape != samples.shape or samples.dtype != _sample_type(geometry):
@@ -133,6 +131,25 @@ def write(image: Image) -> bytes:
         raise InputError("the stored PNG chunks have no place for samples")
     bodies = _follow_recipe(recipe, samples, geometry) if recipe else [_make_fresh(samples, geometry)]
     return _join(chunks[:place] + [_Chunk(b"IDAT", body) for body in bodies] + chunks[place + 1 :]) + trailer
+
+
+def open_envelope(envelope: bytes, shape: tuple[int, ...], itemsize: int) -> tuple[bytes, bytes]:
+    """Read what a PNG file needs beside its samples.
+
+    Args:
+        shape: (H, W, C) of the samples; itemsize: their bytes.
+
+    Returns:
+        The recipe for its deflate stream, or nothing, and the whole file but for the pixels: IDAT is empty.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    fields = Fields(envelope or b"\0", InputError, "the stored envelope")
+    recipe, skeleton = fields.string(), fields.rest()
+    if len(skeleton) in (0, _SHORT):
+        skeleton = _plain_skeleton(_plain_geometry(shape, itemsize, skeleton))
+    return recipe, skeleton
 
 
 def from_samples(samples: Samples) -> Image:
@@ -358,10 +375,10 @@ def _without_pixels(chunks: list[_Chunk]) -> list[_Chunk]:
     return [*chunks[:first], _Chunk(b"IDAT", b""), *rest]
 
 
-def _plain_geometry(samples: Samples, short: bytes) -> _Geometry:
+def _plain_geometry(shape: tuple[int, ...], itemsize: int, short: bytes) -> _Geometry:
     """What a short skeleton says, or what samples alone need."""
-    height, width, channels = samples.shape
-    depth, colour_type, interlace = short or (8 * samples.dtype.itemsize, _COLOUR_TYPES[channels], 0)
+    height, width, channels = shape
+    depth, colour_type, interlace = short or (8 * itemsize, _COLOUR_TYPES[channels], 0)
     return _Geometry(width, height, depth, colour_type, interlace)
 
 

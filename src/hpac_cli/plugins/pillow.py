@@ -1,0 +1,147 @@
+"""Pillow opens and saves .hpac: `import hpac_cli.plugins.pillow` once, then Image.open and im.save.
+
+imageio reads them through Pillow. Pictures that were PNG or TIFF open as Pillow opens those, palette,
+profile and EXIF included; what is saved becomes PNG or, where that cannot hold it, TIFF when it is decoded
+by `hpac decode`.
+"""
+
+import io
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image, ImageFile, PngImagePlugin
+
+from hpac_cli import api, images
+from hpac_cli.container.fields import SIGNATURE, Kind
+from hpac_cli.container.parse import Reader
+from hpac_cli.errors import HpacError
+from hpac_cli.images import png
+
+FORMAT, SUFFIX = "HPAC", ".hpac"
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+
+
+class HpacImageFile(ImageFile.ImageFile):
+    """An .hpac file; of PNG sources only the header is read before pixels are needed."""
+
+    format = FORMAT
+    format_description = "Lossless image compression by an autoregressive network"
+
+    def _open(self) -> None:
+        self._session = api.Session()
+        try:
+            self._reader = self._session.open(self.fp)  # type: ignore[arg-type]
+            inner = _open_without_pixels(self._reader)
+            if inner is None:
+                inner = _to_pillow(self._session.decode(self._reader))
+        except HpacError as error:
+            raise SyntaxError(str(error)) from error
+        self._inner: Image.Image | None = inner
+        self._has_pixels = not isinstance(inner, PngImagePlugin.PngImageFile)
+        self._take(inner)
+        self.n_frames = getattr(inner, "n_frames", 1)
+        self.is_animated = self.n_frames > 1
+
+    def _take(self, inner: Image.Image) -> None:
+        self._size, self._mode, self.info = inner.size, inner.mode, dict(inner.info)
+        if inner.palette is not None:
+            self.palette = inner.palette.copy()
+
+    def load(self) -> Any:
+        """Decode, when pixels are needed for the first time."""
+        if self._inner is not None:
+            if not self._has_pixels:
+                try:
+                    self._inner = _to_pillow(self._session.decode(self._reader))
+                except HpacError as error:
+                    raise OSError(str(error)) from error
+                self._has_pixels = True
+            self._inner.load()
+            self.im = self._inner.im
+            self._take(self._inner)
+            if self._exclusive_fp and self.fp:
+                self.fp.close()
+            self.fp = None
+            if self.n_frames == 1:
+                self._inner = None
+        return Image.Image.load(self)
+
+    def load_prepare(self) -> None:
+        """Nothing to prepare: pixels come whole."""
+
+    def seek(self, frame: int) -> None:
+        """Go to a page of a file that holds several."""
+        if frame == self.tell():
+            return
+        if self._inner is None or not 0 <= frame < self.n_frames:
+            raise EOFError(f"there is no frame {frame}")
+        self._inner.seek(frame)
+        self._take(self._inner)
+
+    def tell(self) -> int:
+        """Say which page this is."""
+        return 0 if self._inner is None else self._inner.tell()
+
+
+def _open_without_pixels(reader: Reader) -> Image.Image | None:
+    """What Pillow says of a PNG's header and chunks; None for other kinds."""
+    if reader.header.kind is not Kind.PNG:
+        return None
+    (frame,) = reader.header.frames
+    shape, itemsize = (frame.height, frame.width, frame.channels), int(frame.sample_type[1:])
+    _, skeleton = png.open_envelope(reader.metadata, shape, itemsize)
+    return Image.open(io.BytesIO(skeleton))
+
+
+def _to_pillow(image: Any) -> Image.Image:
+    if image.kind in ("png", "tiff"):
+        return Image.open(io.BytesIO(images.write(image)))
+    frames = [_from_samples(samples) for samples in image.frames]
+    if len(frames) == 1:
+        return frames[0]
+    file = io.BytesIO()
+    frames[0].save(file, "tiff", save_all=True, append_images=frames[1:])
+    return Image.open(file)
+
+
+def _from_samples(samples: Any) -> Image.Image:
+    """One frame of an array or of a DICOM file."""
+    flat = samples[..., 0] if samples.shape[2] == 1 else samples
+    if flat.dtype.kind == "i" and flat.dtype.itemsize == 2:
+        flat = flat.astype(np.int32)
+    if flat.dtype.kind == "f" and flat.dtype.itemsize != 4:
+        flat = flat.astype(np.float32)
+    try:
+        return Image.fromarray(np.ascontiguousarray(flat))
+    except TypeError as error:
+        raise SyntaxError(f"Pillow has no mode for {samples.shape[2]} channels of {samples.dtype}") from error
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(SIGNATURE)
+
+
+def _save(image: Image.Image, stream: IO[bytes], _name: str | bytes) -> None:
+    """Write as a PNG or TIFF file would hold it; options of im.save go to that, tile= to hpac."""
+    options = dict(image.encoderinfo)
+    tile = options.pop("tile", api.Options().tile)
+    file = io.BytesIO()
+    if image.mode in _PNG_MODES:
+        image.save(file, "png", **{"compress_level": 1, **options})
+    else:
+        image.save(file, "tiff", **options)
+    try:
+        api.Session(api.Options(tile=tile)).encode(images.read(file.getvalue()), stream)  # type: ignore[arg-type]
+    except HpacError as error:
+        raise OSError(str(error)) from error
+
+
+def register() -> None:
+    """Make Pillow know .hpac; importing this module does."""
+    Image.register_open(FORMAT, HpacImageFile, _accept)
+    Image.register_save(FORMAT, _save)
+    Image.register_extension(FORMAT, SUFFIX)
+    Image.register_mime(FORMAT, "image/x-hpac")
+
+
+register()

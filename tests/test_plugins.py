@@ -1,0 +1,134 @@
+"""hpac inside Pillow, imageio, numcodecs and zarr, each with the real library."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_dicom, make_tiff, save_png
+from PIL import Image as PillowImage
+
+from hpac_cli import api
+from hpac_cli.errors import UnsupportedError
+from hpac_cli.plugins import pillow
+
+pillow.register()
+
+numcodecs = pytest.importorskip("numcodecs")
+zarr = pytest.importorskip("zarr")
+imageio = pytest.importorskip("imageio.v3")
+
+
+def encoded(data: bytes, tmp_path: Path, name: str) -> Path:
+    (tmp_path / name).write_bytes(data)
+    api.compress(str(tmp_path / name), None, api.Session())
+    return (tmp_path / name).with_suffix(".hpac")
+
+
+@pytest.fixture
+def part(photograph: np.ndarray) -> np.ndarray:
+    return photograph[200:232, 300:340]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I", "F", "CMYK"])
+def test_what_pillow_saves_it_opens(mode: str, part: np.ndarray) -> None:
+    picture = PillowImage.fromarray(part)
+    if mode in ("I;16", "I", "F"):
+        picture = PillowImage.fromarray((part[..., 0].astype({"I;16": "u2", "I": "i4", "F": "f4"}[mode]) * 99) - 5)
+    elif mode != "RGB":
+        picture = picture.convert(mode)
+    file = io.BytesIO()
+    picture.save(file, "HPAC")
+    again = PillowImage.open(io.BytesIO(file.getvalue()))
+    assert (again.format, again.mode, again.size) == ("HPAC", mode, picture.size)
+    assert again.tobytes() == picture.tobytes()
+
+
+def test_pillow_saves_by_suffix_and_keeps_what_lies_around(part: np.ndarray, tmp_path: Path) -> None:
+    PillowImage.fromarray(part).save(tmp_path / "x.hpac", icc_profile=b"a profile" * 20, dpi=(300, 300), tile=16)
+    again = PillowImage.open(tmp_path / "x.hpac")
+    assert again.info["icc_profile"] == b"a profile" * 20
+    again.load()
+    assert again.info["icc_profile"] == b"a profile" * 20
+    assert api.inspect(str(tmp_path / "x.hpac"))["frames"][0]["tile"] == 16
+
+
+def test_pillow_reads_a_header_without_decoding(
+    part: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encoded(save_png(part), tmp_path, "x.png")
+    monkeypatch.setattr(api.Session, "decode", None)
+    with PillowImage.open(path) as picture:
+        assert (picture.size, picture.mode) == ((40, 32), "RGB")
+
+
+def test_pillow_opens_what_was_a_palette(part: np.ndarray, tmp_path: Path) -> None:
+    picture = PillowImage.fromarray(part).quantize(20)
+    file = io.BytesIO()
+    picture.save(file, "png")
+    again = PillowImage.open(encoded(file.getvalue(), tmp_path, "x.png"))
+    assert again.mode == "P"
+    assert np.array_equal(np.asarray(again.convert("RGB")), np.asarray(picture.convert("RGB")))
+
+
+def test_pillow_goes_through_the_pages_of_a_tiff(part: np.ndarray, tmp_path: Path) -> None:
+    pages = np.stack([part[..., 0], part[..., 1], part[..., 2]])
+    picture = PillowImage.open(encoded(make_tiff(pages), tmp_path, "x.tif"))
+    assert picture.n_frames == 3
+    for number in (2, 0, 1):
+        picture.seek(number)
+        assert np.array_equal(np.asarray(picture), pages[number])
+    with pytest.raises(EOFError):
+        picture.seek(3)
+
+
+def test_pillow_opens_what_was_dicom(part: np.ndarray, tmp_path: Path) -> None:
+    deep = part[..., 0].astype(np.uint16) * 200
+    assert np.array_equal(np.asarray(PillowImage.open(encoded(make_dicom(deep), tmp_path, "x.dcm"))), deep)
+
+
+def test_pillow_refuses_what_is_damaged(part: np.ndarray) -> None:
+    file = io.BytesIO()
+    PillowImage.fromarray(part).save(file, "HPAC")
+    damaged = bytearray(file.getvalue())
+    damaged[-60] ^= 1
+    with pytest.raises(OSError, match=r"checksum|damaged|identify"):
+        PillowImage.open(io.BytesIO(bytes(damaged))).load()
+
+
+def test_imageio_reads_through_pillow(part: np.ndarray, tmp_path: Path) -> None:
+    path = encoded(save_png(part), tmp_path, "x.png")
+    assert np.array_equal(imageio.imread(path, plugin="pillow"), part)
+    assert np.array_equal(imageio.imread(path), part)
+
+
+def test_numcodecs_finds_the_codec_by_name() -> None:
+    codec = numcodecs.get_codec({"id": "hpac", "tile": 64})
+    assert type(codec).__module__ == "hpac_cli.plugins.numcodecs"
+    assert codec.get_config() == {"id": "hpac", "tile": 64}
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4", "i8", "bool"])
+@pytest.mark.parametrize("shape", [(30,), (9, 11), (9, 11, 3), (2, 9, 11), (2, 2, 9, 11, 3)])
+def test_chunks_come_back(dtype: str, shape: tuple[int, ...]) -> None:
+    chunk = np.random.default_rng(1).integers(0, 100, shape).astype(dtype)
+    codec = numcodecs.get_codec({"id": "hpac"})
+    out = np.empty_like(chunk)
+    codec.decode(codec.encode(chunk), out)
+    assert out.tobytes() == chunk.tobytes()
+
+
+@pytest.mark.parametrize("chunk", [np.zeros((0, 3), "u1"), np.zeros((3, 3), ">u2"), np.zeros((3, 3), "c8")])
+def test_chunks_that_cannot_be_images_are_refused(chunk: np.ndarray) -> None:
+    with pytest.raises(UnsupportedError, match="chunk of type"):
+        numcodecs.get_codec({"id": "hpac"}).encode(chunk)
+
+
+def test_zarr_stores_an_array_of_slices(photograph: np.ndarray, tmp_path: Path) -> None:
+    volume = np.stack([photograph[i : i + 60, :70, 1] for i in range(0, 40, 10)]).astype(np.uint16) * 7
+    codec = numcodecs.get_codec({"id": "hpac"})
+    array = zarr.create_array(
+        str(tmp_path / "z"), shape=volume.shape, chunks=(2, 32, 32), dtype="u2", zarr_format=2, compressors=codec
+    )
+    array[:] = volume
+    assert np.array_equal(zarr.open_array(str(tmp_path / "z"), mode="r")[:], volume)

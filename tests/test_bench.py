@@ -1,14 +1,23 @@
 """`hpac bench` round-trips every codec and says what it found."""
 
+import csv
 import json
+import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import save_png
+from conftest import make_other_photograph, save_png
+from PIL import Image as PillowImage
 
-from hpac_cli import api
-from hpac_cli.bench import make_codecs, measure, run
+import hpac_cli
+from hpac_cli import api, bench
+from hpac_cli.bench import Reports, run
+from hpac_cli.bench.codecs import Codec, make_codecs
+from hpac_cli.bench.measure import Picture, Row, measure
+from hpac_cli.bench.memory import watch_memory
 
 
 @pytest.fixture
@@ -22,8 +31,8 @@ def folder(tmp_path: Path, photograph: np.ndarray) -> Path:
 
 
 def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([folder], api.Options(), (7,), folder / "report.json")
-    rows = json.loads((folder / "report.json").read_text())
+    assert run([folder], api.Options(), (7,), Reports(json=folder / "report.json"))
+    rows = json.loads((folder / "report.json").read_text())["rows"]
     assert {(Path(row["file"]).name, row["codec"]) for row in rows} >= {
         (f, c) for f in ("a.png", "b.png") for c in ("hpac", "png", "webp")
     } | {("deep.png", "hpac"), ("deep.png", "png")}
@@ -34,9 +43,69 @@ def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.Cap
 
 def test_a_codec_that_loses_is_caught(photograph: np.ndarray) -> None:
     samples = photograph[:20, :20]
-    lossy = make_codecs(api.Options(), ())["png"]._replace(decode=lambda _data: samples ^ 1)
-    assert not measure("a", "lossy", lossy, samples).exact
+    lossy = make_codecs(api.Session(), ())["png"]._replace(decode=lambda _data: samples ^ 1)
+    assert not measure(Picture("", "a", 1, samples), "lossy", lossy).exact
 
 
 def test_no_images_is_no_success(tmp_path: Path) -> None:
-    assert not run([tmp_path], api.Options(), (), None)
+    assert not run([tmp_path], api.Options(), (), Reports())
+
+
+def test_figures_are_written_as_csv_too(folder: Path) -> None:
+    run([folder / "a.png"], api.Options(), (), Reports(csv=folder / "report.csv"))
+    with (folder / "report.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["codec"] for row in rows} >= {"hpac", "png", "webp"}
+    assert all(float(row["bpsp"]) > 0 for row in rows)
+
+
+def test_an_interruption_keeps_what_was_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(picture: Picture, name: str, codec: Codec) -> Row:
+        if "b.png" in picture.name:
+            raise KeyboardInterrupt
+        return measure(picture, name, codec)
+
+    monkeypatch.setattr(bench, "measure", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run([folder], api.Options(), (), Reports(json=folder / "report.json"))
+    assert {Path(row["file"]).name for row in json.loads((folder / "report.json").read_text())["rows"]} >= {"a.png"}
+
+
+def test_the_page_needs_nothing_from_elsewhere(folder: Path) -> None:
+    run([folder], api.Options(), (), Reports(html=folder / "r.html"))
+    page = (folder / "r.html").read_text()
+    assert "http" not in page
+    assert page.count("data:image/webp;base64,") == 6
+    assert "<svg" in page
+
+
+def test_the_page_shows_names_as_they_are(tmp_path: Path, photograph: np.ndarray) -> None:
+    (tmp_path / "<b>&.png").write_bytes(save_png(photograph[:20, :20]))
+    run([tmp_path], api.Options(), (), Reports(html=tmp_path / "r.html"))
+    assert "&lt;b&gt;&amp;.png" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium to open the page in")
+def test_a_browser_opens_the_page(folder: Path) -> None:
+    run([folder], api.Options(), (), Reports(html=folder / "r.html"))
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    profile, shot = f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'r.png'}"
+    command = ["chromium", *options, profile, shot, "--window-size=1100,1400", (folder / "r.html").as_uri()]
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    seen = np.asarray(PillowImage.open(folder / "r.png").convert("RGB"))
+    assert (seen == (0xB5, 0x36, 0x2A)).all(-1).sum() > 50  # our dot in the chart
+
+
+def test_code_lengths_add_up_to_the_file(photograph: np.ndarray) -> None:
+    for samples in (photograph[:150, :200], make_other_photograph(photograph[:150, :200])):
+        bits = api.map_code_lengths(samples, api.Session())
+        assert bits.shape == samples.shape[:2]
+        assert abs(bits.sum() / 8 / len(hpac_cli.encode(samples)) - 1) < 0.02
+
+
+def test_peak_memory_counts_what_a_block_takes() -> None:
+    with watch_memory() as peak:
+        block = np.ones(60 << 20, np.uint8)
+        time.sleep(0.2)
+        del block
+    assert peak.bytes is None or peak.bytes > 50 << 20

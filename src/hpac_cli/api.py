@@ -288,6 +288,17 @@ def estimate(source: str, session: Session) -> Result:
     return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
 
 
+def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:
+    """Say how many bits each pixel of a frame takes, (H, W) float32, all channels together.
+
+    Args:
+        samples: (H, W, C).
+    """
+    from .codec.heatmap import map_code_lengths as measure
+
+    return measure(samples, networks=session.networks, tile=session.options.tile)
+
+
 def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
     """Decode one .hpac file to the kind of file that it came from, or convert its samples.
 

@@ -278,11 +278,17 @@ def info(
     raise typer.Exit(0 if not codes else codes[0] if len(sources) == 1 else 1)
 
 
-@app.command(epilog="Example: hpac bench photos/ --json report.json")
+@app.command(epilog="Example: hpac bench photos/ --html report.html")
 def bench(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Image files or folders of them.")],
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write every figure to this file.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Also write a line for each codec on each image.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with charts and maps of bits.")
     ] = None,
     threads: Threads = 0,
     backend: Backend = "",
@@ -292,13 +298,14 @@ def bench(
     ] = None,
     tile_size: Tile = 128,
 ) -> None:
-    """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000."""
+    """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000, AVIF."""
+    from hpac_cli.bench import Reports
     from hpac_cli.bench import run as measure
 
     options = api.Options(tile=tile_size, threads=count_processors(threads), backend=backend)
 
     def work(_task: Task, _session: api.Session) -> api.Result:
-        if not measure(paths, options, jxl_effort or (7, 9), json):
+        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html)):
             raise RoundTripError("not every image was measured and exact")
         return _NOTHING
 

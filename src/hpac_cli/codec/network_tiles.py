@@ -14,13 +14,17 @@ from hpac_cli.intnet.network import Network
 from hpac_cli.intnet.planes import from_planes, to_planes
 
 from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
-from .tiles import decode_tiles, encode_tile
+from .tiles import code_lengths, decode_tiles, encode_tile
 
 Coded = NDArray[Any]
 """(H, W, C) int32 coded values."""
 
 _MANY = 32
 """Where more than one pixel in so many is an exception, the tile may be smaller as RGB."""
+
+
+_EXCEPTION_BITS = 32.0
+"""About what an exception takes."""
 
 
 class NetworkTile(NamedTuple):
@@ -46,9 +50,22 @@ def encode_values(network: Network, coded: Coded, part: Part) -> tuple[TileMode,
     return TileMode.LUMA_CHROMA, payload
 
 
+def measure_values(network: Network, coded: Coded, part: Part) -> NDArray[np.float64]:
+    """Bits that each pixel takes as encode_values codes it, (H, W); exceptions' bytes go to their pixels."""
+    mode, _ = encode_values(network, coded, part)
+    extra = np.zeros(coded.shape[:2])
+    if mode is TileMode.LUMA_CHROMA:
+        coded, is_made = to_triples(coded, part.colours)
+        extra[~is_made] = _EXCEPTION_BITS
+    return code_lengths(network, to_planes(_to_tensor(network, coded)), part.bit_depth) + extra
+
+
 def _encode(network: Network, values: Coded, part: Part) -> bytes:
-    planes = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(network.device)
-    return encode_tile(network, to_planes(planes), part.bit_depth)
+    return encode_tile(network, to_planes(_to_tensor(network, values)), part.bit_depth)
+
+
+def _to_tensor(network: Network, values: Coded) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(network.device)
 
 
 def decode_values(

@@ -15,8 +15,9 @@ from conftest import hpac, make_dicom, make_tiff, save_png
 
 from hpac_cli import api
 from hpac_cli.batch.pool import Pool
-from hpac_cli.batch.sources import Source, find_sources
+from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_encoding
+from hpac_cli.batch.tasks import Source
 from hpac_cli.errors import UsageError
 
 

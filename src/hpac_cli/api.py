@@ -160,6 +160,10 @@ class Session:
         yield advance
 
 
+NOTHING = Result("", 0, 0, 0, 0.0, "")
+"""Of work that is not about one file."""
+
+
 def default_output(source: str) -> Path:
     """image.png becomes image.hpac beside it.
 
@@ -474,6 +478,24 @@ def _decoded_name(source: str, output: str | None, kind: str) -> tuple[Path | No
     if stem != path.name and images.KINDS_BY_SUFFIX.get(Path(stem).suffix.lower()) == kind:
         return path.with_name(stem), kind  # image.png.hpac
     return path.with_name(stem + suffix), kind
+
+
+def name_decoded(source: str, stream: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> str:
+    """Name the file that decoding an .hpac file gives, without its folder; only its header is read.
+
+    Args:
+        source: its path or URL.
+        stream: what it holds.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from .codec.kinds import KIND_NAMES
+    from .container.parse import Reader
+
+    kind = KIND_NAMES[Reader(stream, limits).header.kind]
+    target, _ = _decoded_name(source, None, kind)
+    return "" if target is None else target.name
 
 
 def verify(source: str, session: Session) -> Result:

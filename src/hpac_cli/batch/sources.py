@@ -3,22 +3,14 @@
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from hpac_cli import files
 
+from . import urls
+from .tasks import Source, basename, is_url
+
 _HEAD_BYTES = 512
 _PATTERN = "*?["
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file to work on."""
-
-    name: str
-    """As the user would write it, or "-"."""
-    within: str
-    """Its path below the folder that was searched, or its bare name: where it goes below an output folder."""
 
 
 def read_list(path: str, *, separator: str) -> list[str]:
@@ -43,7 +35,9 @@ def find_sources(names: Sequence[str], *, recursive: bool, is_wanted: Callable[[
     """
     found: dict[str, Source] = {}
     for name in names:
-        if os.path.isdir(name) and recursive:
+        if is_url(name):
+            found |= _find_urls(name, is_wanted) if recursive else {name: Source(name, basename(name))}
+        elif os.path.isdir(name) and recursive:
             found |= {path: Source(path, os.path.relpath(path, name)) for path in _walk(name, is_wanted)}
         elif matches := _match(name):
             start = _fixed_part(name)
@@ -51,6 +45,12 @@ def find_sources(names: Sequence[str], *, recursive: bool, is_wanted: Callable[[
         else:
             found[name] = Source(name, os.path.basename(name))
     return list(found.values())
+
+
+def _find_urls(url: str, is_wanted: Callable[[bytes, str], bool]) -> dict[str, Source]:
+    if not urls.is_folder(url):
+        return {url: Source(url, basename(url))}
+    return {source.name: source for source in urls.find(url, is_wanted)}
 
 
 def _walk(folder: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import os
 import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 from hpac_cli import api, files
 from hpac_cli.errors import FileAccessError, HpacError, OutputExistsError, RoundTripError, UsageError
 
-from .targets import Task
+from . import urls
+from .actions import Action
+from .tasks import Task, is_url
 
 FAULT_CODE = RoundTripError.exit_code
 OUT_OF_MEMORY_CODE = 5
-
-Action = Callable[[Task, api.Session], api.Result]
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,14 @@ class Rules:
 def attempt(task: Task, session: api.Session, action: Action, rules: Rules) -> Outcome:
     """Do one task; never raises but for signals and a closed pipe."""
     try:
-        if rules.skip_existing and task.target and task.target != files.STANDARD and os.path.exists(task.target):
+        if rules.skip_existing and task.target and task.target != files.STANDARD and urls.exists(task.target):
             return Outcome(task.source, "skipped", task.target)
-        _make_folder(task)
-        stamp = files.stamp(task.source) if rules.remove_source else None
-        result = action(task, session)
+        stamp = _stamp(task.source) if rules.remove_source else None
+        if urls.is_remote(task):
+            result = urls.work_on_copy(task, session, action)
+        else:
+            _make_folder(task)
+            result = action(task, session)
         if stamp is not None:
             _remove(task.source, stamp, result)
     except OutputExistsError as error:
@@ -100,11 +102,18 @@ def _make_folder(task: Task) -> None:
             Path(task.folder).mkdir(parents=True, exist_ok=True)
 
 
-def _remove(source: str, stamp: tuple[int, int, int], result: api.Result) -> None:
+def _stamp(source: str) -> object:
+    return urls.stamp(source) if is_url(source) else files.stamp(source)
+
+
+def _remove(source: str, stamp: object, result: api.Result) -> None:
     """Remove a source whose round trip was verified, unless it changed meanwhile."""
     if result.fidelity == "samples":
         raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
-    if files.stamp(source) != stamp:
+    if _stamp(source) != stamp:
         raise FileAccessError(f"it changed while it was read; {result.output} holds what it was, and both are kept")
+    if is_url(source):
+        urls.remove(source)
+        return
     with files.writing(source):
         os.unlink(source)

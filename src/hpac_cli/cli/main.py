@@ -11,7 +11,9 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from hpac_cli import __version__, api
-from hpac_cli.batch.targets import SUFFIX, Task, plan_decoding, plan_encoding
+from hpac_cli.batch import actions
+from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding
+from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, Rules, attempt
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
 
@@ -36,6 +38,7 @@ from .options import (
     Quiet,
     Recursive,
     Remove,
+    Scheduler,
     Skip,
     Threads,
     Tile,
@@ -94,6 +97,7 @@ def encode(
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
+    scheduler: Scheduler = None,
     suffix: Annotated[
         Naming,
         typer.Option(
@@ -131,18 +135,18 @@ def encode(
         backend=backend,
         limits=parse_limits(max_pixels, max_memory),
     )
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json)
+    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
     sources = gather(choice, _is_picture)
     _check_removal(remove_source, [source.name for source in sources])
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
-        run(estimates, lambda task, session: api.estimate(task.source, session), options, choice, tell=_about)
+        run(estimates, actions.estimate, options, choice, tell=_about)
     try:
         tasks = plan_encoding(sources, output=output, output_dir=output_dir, suffix=suffix.value)
     except UsageError as error:
         raise typer.BadParameter(str(error), param_hint="IN") from error
     rules = Rules(skip_existing, remove_source)
-    run(tasks, lambda task, session: api.compress(task.source, task.target, session), options, choice, rules)
+    run(tasks, actions.encode, options, choice, rules)
 
 
 @app.command(
@@ -158,6 +162,7 @@ def decode(
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
+    scheduler: Scheduler = None,
     skip_existing: Skip = False,
     remove_source: Remove = False,
     keep_going: KeepGoing = True,
@@ -191,15 +196,15 @@ def decode(
     def work(task: Task, session: api.Session) -> api.Result:
         if salvage:
             return api.salvage(task.source, task.target, session, fill=fill)
-        if is_part:
-            return api.decompress_part(task.source, task.target or "", session, frame=frame or 0, region=box)
-        return api.decompress(task.source, task.target, session, folder=task.folder)
+        return api.decompress_part(task.source, task.target or "", session, frame=frame or 0, region=box)
 
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json)
+    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
     sources = gather(choice, _is_hpac)
     _check_removal(remove_source, [source.name for source in sources])
     tasks = plan_decoding(sources, output=output, output_dir=output_dir)
-    run(tasks, work, options, choice, Rules(skip_existing, remove_source))
+    if scheduler is not None and (salvage or is_part):
+        raise typer.BadParameter("goes only with whole files", param_hint="--scheduler")
+    run(tasks, work if salvage or is_part else actions.decode, options, choice, Rules(skip_existing, remove_source))
 
 
 @app.command(epilog="Example: hpac verify *.hpac")
@@ -221,7 +226,7 @@ def verify(
     options = api.Options(threads=threads, backend=backend, limits=parse_limits(max_pixels, max_memory))
     choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
     tasks = [Task(source.name, None, None) for source in gather(choice, _is_hpac)]
-    run(tasks, lambda task, session: api.verify(task.source, session), options, choice, tell=_exact)
+    run(tasks, actions.verify, options, choice, tell=_exact)
 
 
 @app.command(
@@ -233,6 +238,7 @@ def check(
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
+    scheduler: Scheduler = None,
     keep_going: KeepGoing = True,
     require_identical: Identical = False,
     tile_size: Tile = 128,
@@ -251,9 +257,19 @@ def check(
         backend=backend,
         limits=parse_limits(max_pixels, max_memory),
     )
-    choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
+    choice = Choice(
+        inputs,
+        recursive,
+        files_from,
+        null,
+        jobs=jobs,
+        keep_going=keep_going,
+        quiet=quiet,
+        json=json,
+        scheduler=scheduler,
+    )
     tasks = [Task(source.name, None, None) for source in gather(choice, _is_picture)]
-    run(tasks, lambda task, session: api.check(task.source, session), options, choice, tell=_exact)
+    run(tasks, actions.check, options, choice, tell=_exact)
 
 
 @app.command(epilog="Example: hpac info --json photo.hpac")
@@ -307,7 +323,7 @@ def bench(
     def work(_task: Task, _session: api.Session) -> api.Result:
         if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html)):
             raise RoundTripError("not every image was measured and exact")
-        return _NOTHING
+        return api.NOTHING
 
     _once("bench", work, options)
 
@@ -346,12 +362,9 @@ def train(
             threads=threads,
             report=lambda line: typer.echo(line, err=True),
         )
-        return _NOTHING
+        return api.NOTHING
 
     _once("train", work, api.Options())
-
-
-_NOTHING = api.Result("", 0, 0, 0, 0.0, "")
 
 
 def _once(name: str, work: Any, options: api.Options) -> NoReturn:

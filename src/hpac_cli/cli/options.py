@@ -37,6 +37,12 @@ Jobs = Annotated[
     int,
     typer.Option("-j", "--jobs", min=0, metavar="N", help="Files to work on side by side; 0: as many as processors."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Hand the files to a Dask cluster, as tcp://host:8786; it must be one you trust."
+    ),
+]
 Skip = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists, rather than fail on them.")
 ]
@@ -91,6 +97,7 @@ class Choice:
     keep_going: bool = True
     quiet: bool = False
     json: bool = False
+    scheduler: str | None = None
 
 
 def parse_limits(max_pixels: int, max_memory: int) -> Limits:

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 import typer
 
 from hpac_cli import api, files
+from hpac_cli.batch import cluster
+from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool
-from hpac_cli.batch.sources import Source, find_sources, read_list
-from hpac_cli.batch.targets import Task
-from hpac_cli.batch.work import Action, Outcome, Rules, attempt, lost
+from hpac_cli.batch.sources import find_sources, read_list
+from hpac_cli.batch.tasks import Source, Task
+from hpac_cli.batch.work import Outcome, Rules, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
 from .options import Choice, count_processors
@@ -92,7 +94,7 @@ def run(
         tell: a line for standard error about a file that went well; None for sizes.
     """
     processors = count_processors(options.threads)
-    workers = min(len(tasks), choice.jobs or processors)
+    workers = 1 if choice.scheduler else min(len(tasks), choice.jobs or processors)
     session = api.Session(replace(options, threads=max(1, processors // max(1, workers))))
     if workers > 1:
         try:
@@ -108,8 +110,12 @@ def run(
             return attempt(task, session, action, rules)
 
     sizes = {task.source: _size(task.source) for task in tasks}
-    outcomes = Pool(work, lost, workers).run(tasks)
-    with ending_quietly(), show_files(sum(sizes.values()), visible=visible and workers > 1) as advance:
+    if choice.scheduler:
+        outcomes = cluster.run(choice.scheduler, tasks, action, options, rules)
+    else:
+        outcomes = Pool(work, lost, workers).run(tasks)
+    is_one = workers == 1 and not choice.scheduler
+    with ending_quietly(), show_files(sum(sizes.values()), visible=visible and not is_one) as advance:
         try:
             for outcome in outcomes:
                 tally.add(outcome)
@@ -120,6 +126,8 @@ def run(
         except KeyboardInterrupt:
             tally.codes = [INTERRUPTED]
             raise
+        except HpacError as error:  # of the cluster
+            raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
         finally:
             outcomes.close()
             if len(tasks) > 1 or choice.json:

@@ -1,0 +1,34 @@
+"""What is done to a file, by name, so that it can be asked for on another machine."""
+
+from collections.abc import Callable
+
+from hpac_cli import api
+
+from .tasks import Task
+
+Action = Callable[[Task, api.Session], api.Result]
+
+
+def encode(task: Task, session: api.Session) -> api.Result:
+    """Make an .hpac file."""
+    return api.compress(task.source, task.target, session)
+
+
+def decode(task: Task, session: api.Session) -> api.Result:
+    """Make the file that an .hpac file came from."""
+    return api.decompress(task.source, task.target, session, folder=task.folder)
+
+
+def check(task: Task, session: api.Session) -> api.Result:
+    """Encode and decode in memory, and compare."""
+    return api.check(task.source, session)
+
+
+def verify(task: Task, session: api.Session) -> api.Result:
+    """Decode an .hpac file and check every checksum."""
+    return api.verify(task.source, session)
+
+
+def estimate(task: Task, session: api.Session) -> api.Result:
+    """Say about how large an .hpac file would be."""
+    return api.estimate(task.source, session)

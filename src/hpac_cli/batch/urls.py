@@ -1,0 +1,148 @@
+"""Files that are not on this machine: names with "://", reached through fsspec (an optional package).
+
+Work on them is done on a local copy; what was made is put under its final name whole or not at all.
+"""
+
+import os
+import posixpath
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hpac_cli import api
+from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
+
+from .actions import Action
+from .tasks import Source, Task, basename, is_url, join, parent
+
+_HEAD_BYTES = 512
+
+
+def is_remote(task: Task) -> bool:
+    """Whether any name of a task is a URL."""
+    return any(name is not None and is_url(name) for name in (task.source, task.target, task.folder))
+
+
+def find(url: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[Source]:
+    """List the files below a URL that are wanted, in name order.
+
+    Raises:
+        FileAccessError: it cannot be listed.
+    """
+    with _asking(url) as (system, path):
+        for name in sorted(system.find(path)):
+            if is_wanted(system.read_block(name, 0, _HEAD_BYTES), basename(name)):
+                yield Source(system.unstrip_protocol(name), posixpath.relpath(name, path))
+
+
+def is_folder(url: str) -> bool:
+    """Whether a URL names a folder."""
+    with _asking(url) as (system, path):
+        return bool(system.isdir(path))
+
+
+def exists(name: str) -> bool:
+    """Whether a URL or a path exists."""
+    if not is_url(name):
+        return os.path.exists(name)
+    with _asking(name) as (system, path):
+        return bool(system.exists(path))
+
+
+def stamp(url: str) -> object:
+    """Tell a file from what it is after a change."""
+    with _asking(url) as (system, path):
+        return system.ukey(path)
+
+
+def remove(url: str) -> None:
+    """Remove a file."""
+    with _asking(url) as (system, path):
+        system.rm_file(path)
+
+
+def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result:
+    """Do an action on local copies of a task's files.
+
+    Raises:
+        OutputExistsError: the output exists, and force is not given.
+        FileAccessError: a file cannot be fetched, or put where it belongs.
+        HpacError: whatever the action raises.
+    """
+    force = session.options.force
+    if task.target is not None:
+        _refuse_existing(task.target, force)
+    with tempfile.TemporaryDirectory(prefix="hpac-") as folder:
+        copy = os.path.join(folder, basename(task.source))
+        _fetch(task.source, copy)
+        target = None if task.target is None else os.path.join(folder, "out", basename(task.target))
+        os.mkdir(os.path.join(folder, "out"))
+        result = action(Task(copy, target, os.path.join(folder, "out")), session)
+        if not result.output:
+            return result
+        final = task.target or join(task.folder or parent(task.source), basename(result.output))
+        _refuse_existing(final, force)
+        _put(result.output, final)
+    return replace(result, output=final)
+
+
+def _refuse_existing(name: str, force: bool) -> None:
+    if not force and exists(name):
+        raise OutputExistsError(f"output {name} exists; use --force to overwrite it", name)
+
+
+def _fetch(name: str, copy: str) -> None:
+    if not is_url(name):
+        Path(copy).write_bytes(_read_local(name))
+        return
+    with _asking(name) as (system, path):
+        system.get_file(path, copy)
+
+
+def _read_local(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise FileAccessError(f"cannot read: {error.strerror or error}") from error
+
+
+def _put(copy: str, name: str) -> None:
+    """Commit at the end: until then nothing is seen under the final name."""
+    with _asking(name if is_url(name) else Path(name).absolute().as_uri()) as (system, path):
+        system.makedirs(posixpath.dirname(path), exist_ok=True)
+        with system.transaction, system.open(path, "wb") as stream:
+            stream.write(Path(copy).read_bytes())
+
+
+@contextmanager
+def open_url(url: str) -> Iterator[BinaryIO]:
+    """Open a file for reading.
+
+    Raises:
+        FileAccessError: it cannot be read.
+    """
+    with _asking(url) as (system, path), system.open(path, "rb") as stream:
+        yield stream
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[tuple[Any, str]]:
+    """Open the file system of a URL, and translate what it says against something.
+
+    Raises:
+        UsageError: fsspec, or what it needs for this kind of URL, is not installed.
+        FileAccessError: it cannot be reached, read or written.
+    """
+    try:
+        import fsspec
+
+        yield fsspec.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"cannot reach {url}: {error}; pip install 'hpac-cli[cluster]' brings fsspec") from error
+    except FileNotFoundError as error:
+        raise FileAccessError("no such file") from error
+    except OSError as error:
+        raise FileAccessError(f"cannot reach {url}: {error}") from error

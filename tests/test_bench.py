@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import make_other_photograph, save_png
+from conftest import hpac, make_other_photograph, save_png
 from PIL import Image as PillowImage
 
 import hpac_cli
@@ -109,3 +109,19 @@ def test_peak_memory_counts_what_a_block_takes() -> None:
         time.sleep(0.2)
         del block
     assert peak.bytes is None or peak.bytes > 50 << 20
+
+
+@pytest.mark.parametrize(("factor", "code"), [(1.0, 0), (0.5, 1)])
+def test_a_baseline_guards_against_growth(factor: float, code: int, folder: Path) -> None:
+    hpac("bench", folder / "a.png", "--json", folder / "old.json")
+    report = json.loads((folder / "old.json").read_text())
+    for row in report["rows"]:
+        row["bytes"] = int(row["bytes"] * factor)
+    (folder / "old.json").write_text(json.dumps(report))
+    assert hpac("bench", folder / "a.png", "--baseline", folder / "old.json").returncode == code
+
+
+def test_a_baseline_must_be_a_report(folder: Path) -> None:
+    result = hpac("bench", folder / "a.png", "--baseline", folder / "bad.png")
+    assert result.returncode == 4
+    assert b"is no report" in result.stderr

@@ -390,3 +390,24 @@ def test_every_instruction_set_writes_the_same_file(picture: Path, isa: str) -> 
         ONEDNN_MAX_CPU_ISA="SSE41" if isa == "default" else "AVX2",
     )
     assert limited.stdout == plain
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [("same.png", "bytes"), ("fresh.png", "samples+metadata"), ("x.tif", "samples"), ("other.png", "different")],
+)
+def test_compare_says_how_alike_files_are(other: str, expected: str, encoded: Path, tmp_path: Path) -> None:
+    original = encoded.with_suffix(".png")
+    (tmp_path / "same.png").write_bytes(original.read_bytes())
+    PillowImage.fromarray(samples(original)).save(tmp_path / "fresh.png", compress_level=1)
+    (tmp_path / "x.tif").write_bytes(make_tiff(samples(original), photometric="rgb"))
+    PillowImage.fromarray(samples(original) ^ 1).save(tmp_path / "other.png")
+    result = hpac("compare", encoded, tmp_path / other)
+    assert result.stdout.decode().strip() == expected
+    assert result.returncode == (expected == "different")
+
+
+def test_compare_can_require_more(encoded: Path) -> None:
+    original = encoded.with_suffix(".png")
+    assert hpac("compare", original, encoded, "--require", "bytes").returncode == 0
+    assert_one_line(hpac("compare", original, "missing.png"), 7, "missing.png", "no such file")

@@ -17,6 +17,7 @@ pillow.register()
 numcodecs = pytest.importorskip("numcodecs")
 zarr = pytest.importorskip("zarr")
 imageio = pytest.importorskip("imageio.v3")
+HpacCodec = pytest.importorskip("hpac_cli.plugins.zarr").HpacCodec
 
 
 def encoded(data: bytes, tmp_path: Path, name: str) -> Path:
@@ -124,11 +125,26 @@ def test_chunks_that_cannot_be_images_are_refused(chunk: np.ndarray) -> None:
         numcodecs.get_codec({"id": "hpac"}).encode(chunk)
 
 
-def test_zarr_stores_an_array_of_slices(photograph: np.ndarray, tmp_path: Path) -> None:
-    volume = np.stack([photograph[i : i + 60, :70, 1] for i in range(0, 40, 10)]).astype(np.uint16) * 7
+@pytest.fixture
+def volume(photograph: np.ndarray) -> np.ndarray:
+    return np.stack([photograph[i : i + 60, :70, 1] for i in range(0, 40, 10)]).astype(np.uint16) * 7
+
+
+def test_zarr_2_stores_an_array_of_slices(volume: np.ndarray, tmp_path: Path) -> None:
     codec = numcodecs.get_codec({"id": "hpac"})
     array = zarr.create_array(
         str(tmp_path / "z"), shape=volume.shape, chunks=(2, 32, 32), dtype="u2", zarr_format=2, compressors=codec
     )
     array[:] = volume
     assert np.array_equal(zarr.open_array(str(tmp_path / "z"), mode="r")[:], volume)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4", "bool"])
+def test_zarr_3_stores_an_array_of_slices(dtype: str, volume: np.ndarray, tmp_path: Path) -> None:
+    volume = (volume > 400) if dtype == "bool" else volume.astype(dtype)
+    options = {"chunks": (1, 64, 64), "dtype": dtype, "zarr_format": 3, "compressors": None}
+    array = zarr.create_array(str(tmp_path / "z"), shape=volume.shape, serializer=HpacCodec(tile=64), **options)
+    array[:] = volume
+    again = zarr.open_array(str(tmp_path / "z"), mode="r")
+    assert np.array_equal(again[:], volume)
+    assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"tile": 64}

@@ -276,6 +276,42 @@ def check(source: str, session: Session) -> Result:
     return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
 
 
+LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
+"""How alike two pictures can be, from least to most."""
+
+
+def compare(one: str, other: str, session: Session) -> str:
+    """Say how alike two files are, each a picture or the .hpac file of one.
+
+    Returns:
+        One of LIKENESSES; of .hpac files, the files that decoding gives are compared.
+
+    Raises:
+        HpacError: any of errors.py, of either file.
+    """
+    from . import images
+    from .image import same_frames
+
+    (data, image), (other_data, other_image) = (_open_picture(source, session) for source in (one, other))
+    if data == other_data:
+        return "bytes"
+    if not same_frames(image.frames, other_image.frames) or not image.frames:
+        return "different"
+    around, other_around = (images.surroundings(i) for i in (image, other_image))
+    return "samples+metadata" if (image.kind, around) == (other_image.kind, other_around) else "samples"
+
+
+def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
+    from . import images
+    from .container.fields import SIGNATURE
+
+    data = _read_whole(source)
+    if not data.startswith(SIGNATURE):
+        return data, images.read(data, session.options.limits)
+    image = session.decode(session.open(io.BytesIO(data)))
+    return rebuild(image), image
+
+
 def estimate(source: str, session: Session) -> Result:
     """Estimate from a sample of one image file how large it will be; nothing is written.
 

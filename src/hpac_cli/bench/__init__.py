@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpac_cli import api
+from hpac_cli.errors import HpacError, InputError
 
 from .codecs import make_codecs
 from .measure import Row, find_pictures, measure
 from .page import Page
-from .report import print_tables, write_csv, write_json
+from .report import print_tables, read_sizes, write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,38 @@ class Reports:
     html: Path | None = None
 
 
-def run(paths: Sequence[Path], options: api.Options, efforts: Sequence[int], reports: Reports) -> bool:
+@dataclass(frozen=True)
+class Growth:
+    """How much larger than in an earlier report hpac's bytes may be."""
+
+    report: Path
+    allowed: float
+    """As a share: 0.005 is half a percent."""
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Compare the images that both measured, and say what was found.
+
+        Raises:
+            HpacError: they grew by more than is allowed.
+            InputError: the earlier report cannot be read, or measured none of the images.
+        """
+        before = read_sizes(self.report)
+        ours = {row.file: row.bytes for row in rows if row.codec == "hpac" and row.file in before}
+        if not ours:
+            raise InputError(f"{self.report} measured none of these images")
+        grown = sum(ours.values()) / sum(before[file] for file in ours) - 1
+        print(f"hpac: {grown:+.2%} bytes over {len(ours)} images of {self.report}", file=sys.stderr)
+        if grown > self.allowed:
+            raise HpacError(f"{grown:+.2%} bytes is more than the {self.allowed:+.2%} allowed over {self.report}")
+
+
+def run(
+    paths: Sequence[Path],
+    options: api.Options,
+    efforts: Sequence[int],
+    reports: Reports,
+    growth: Growth | None = None,
+) -> bool:
     """Measure every frame of every image with every codec that takes it, and report.
 
     An interruption ends the measuring, not the reports of what was measured.
@@ -31,6 +63,7 @@ def run(paths: Sequence[Path], options: api.Options, efforts: Sequence[int], rep
         Whether hpac gave back every image exactly.
 
     Raises:
+        HpacError: see Growth.check.
         KeyboardInterrupt: after the reports, if there was one.
     """
     session = api.Session(options)
@@ -57,4 +90,6 @@ def run(paths: Sequence[Path], options: api.Options, efforts: Sequence[int], rep
                 write(rows, path)
     if interrupted:
         raise KeyboardInterrupt
+    if growth is not None:
+        growth.check(rows)
     return bool(rows) and all(row.exact for row in rows if row.codec == "hpac")

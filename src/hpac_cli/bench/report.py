@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hpac_cli.errors import InputError
+
 from .codecs import name_versions
 from .measure import Row
 
@@ -118,6 +120,19 @@ def write_json(rows: Sequence[Row], path: Path) -> None:
         "all": [t._asdict() for t in add_up(rows)],
     }
     path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def read_sizes(path: Path) -> dict[str, int]:
+    """Bytes that hpac took for each image, from a file of write_json.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        return {row["file"]: int(row["bytes"]) for row in rows if row["codec"] == "hpac"}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is no report of hpac bench --json ({error})") from error
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:

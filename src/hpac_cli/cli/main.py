@@ -294,6 +294,39 @@ def info(
     raise typer.Exit(0 if not codes else codes[0] if len(sources) == 1 else 1)
 
 
+class Likeness(StrEnum):
+    """How alike files must be."""
+
+    SAMPLES = "samples"
+    METADATA = "samples+metadata"
+    BYTES = "bytes"
+
+
+@app.command(epilog="Example: hpac compare scan.dcm scan.hpac --require bytes")
+def compare(
+    one: Annotated[str, typer.Argument(metavar="A", help="A picture, or an .hpac file.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    require: Annotated[Likeness, typer.Option(help="How alike they must be for exit code 0.")] = Likeness.SAMPLES,
+    quiet: Quiet = False,
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
+) -> None:
+    """Say whether two files are the same bytes, equal samples and metadata, equal samples, or different."""
+    options = api.Options(threads=count_processors(0), limits=parse_limits(max_pixels, max_memory))
+    found: list[str] = []
+
+    def work(_task: Task, session: api.Session) -> api.Result:
+        found.append(api.compare(one, other, session))
+        return api.NOTHING
+
+    outcome = attempt(Task(one, None, None), api.Session(options), work, Rules())
+    if outcome.exit_code:
+        raise typer.Exit(complain(f"{one}, {other}", outcome.error, outcome.exit_code))
+    if not quiet:
+        typer.echo(found[0])
+    raise typer.Exit(api.LIKENESSES.index(found[0]) < api.LIKENESSES.index(require.value))
+
+
 @app.command(epilog="Example: hpac bench photos/ --html report.html")
 def bench(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Image files or folders of them.")],
@@ -306,6 +339,11 @@ def bench(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write a page with charts and maps of bits.")
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An earlier --json; fail if hpac's bytes grew beyond --max-growth."),
+    ] = None,
+    max_growth: Annotated[float, typer.Option(help="Growth over --baseline that is let pass, in percent.")] = 0.5,
     threads: Threads = 0,
     backend: Backend = "",
     jxl_effort: Annotated[
@@ -315,13 +353,14 @@ def bench(
     tile_size: Tile = 128,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000, AVIF."""
-    from hpac_cli.bench import Reports
+    from hpac_cli.bench import Growth, Reports
     from hpac_cli.bench import run as measure
 
     options = api.Options(tile=tile_size, threads=count_processors(threads), backend=backend)
+    growth = None if baseline is None else Growth(baseline, max_growth / 100)
 
     def work(_task: Task, _session: api.Session) -> api.Result:
-        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html)):
+        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html), growth):
             raise RoundTripError("not every image was measured and exact")
         return api.NOTHING
 

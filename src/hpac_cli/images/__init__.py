@@ -82,6 +82,16 @@ def write(image: Image) -> bytes:
     return splice.write(image) if image.kind in ("tiff", "dicom") else npy.write(image)
 
 
+def surroundings(image: Image) -> bytes:
+    """All that a picture's file holds beside its samples, but for how PNG compressed them."""
+    from . import png
+
+    if image.kind != "png":
+        return image.envelope
+    (samples,) = image.frames
+    return png.open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)[1]
+
+
 def convert(image: Image, kind: str) -> bytes:
     """Write an image's samples, and nothing else of it, as another kind of file.
 

@@ -54,7 +54,7 @@ def make_network(weights: Weights, backend: str = "float32") -> Network:
     return Network(weights, make_backend(backend, device), device)
 
 
-@pytest.fixture(scope="session", params=["rgb", "grey"])
+@pytest.fixture(scope="session", params=["rgb", "ycc", "grey"])
 def real_network(request: pytest.FixtureRequest) -> Network:
     return make_network(load_by_name(request.param))
 

@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from conftest import CONTENTS, DATA, save_png
+from conftest import CONTENTS, DATA, make_other_photograph, save_png
 from PIL import Image as PillowImage
 
 from hpac_cli import api, images
@@ -49,7 +49,23 @@ def pictures() -> dict[str, tuple[bytes, int]]:
         "graphics-grey": (save_png(drawing[..., 0]), 128),
         "interlaced-bits": (_interlaced(), 128),
     }
+    found |= {f"made-by-{kind}": (save_png(lossy(part, kind)), 128) for kind in ("jpeg", "webp")}
+    strange = part.copy()
+    strange[5:8, 9] = 1, 254, 3
+    strange[30, 20:] = 255, 255, 254
+    found |= {
+        "made-with-exceptions": (save_png(strange), 32),
+        "made-with-alpha": (save_png(np.dstack([lossy(part, "jpeg"), alpha])), 128),
+        "rgb-not-made": (save_png(make_other_photograph(part)), 128),
+    }
     return found | {f"grey-{name}": (save_png(make(rng, (21, 33))), 128) for name, make in CONTENTS.items()}
+
+
+def lossy(samples: np.ndarray, kind: str) -> np.ndarray:
+    """What a lossy format's decoder makes of samples."""
+    file = io.BytesIO()
+    PillowImage.fromarray(make_other_photograph(samples)).save(file, kind, quality=88)
+    return np.asarray(PillowImage.open(file).convert("RGB"))
 
 
 def _interlaced() -> bytes:
@@ -107,7 +123,7 @@ def main(version: str) -> None:
         manifest[name] = {
             "tile": tile,
             "tiles": sorted({t.mode.name for t in session.open(io.BytesIO(stream.getvalue())).tiles()}),
-            "weights": {kind: session.networks.digest(kind).hex() for kind in ("rgb", "grey")},
+            "weights": {kind: session.networks.digest(kind).hex() for kind in api.NETWORKS},
             "shapes": [frame.shape for frame in image.frames],
             "samples": hashlib.sha256(b"".join(frame.tobytes() for frame in image.frames)).hexdigest(),
             "envelope": hashlib.sha256(image.envelope).hexdigest(),

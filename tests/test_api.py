@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import hpac_cli
 from hpac_cli.codec.encode import hash_samples
+from hpac_cli.codec.tiles import choose_tile
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import SIGNATURE, Frame, Header, Kind, Part, TileMode
 from hpac_cli.errors import ContainerError, ModelError, UnsupportedError, UsageError
@@ -143,3 +144,8 @@ def test_samples_that_do_not_match_the_hash_are_refused() -> None:
     end = b"E\x08" + hashlib.sha256(b"other samples").digest()[:8]
     with pytest.raises(ContainerError, match="SHA-256"):
         hpac_cli.decode(data[:-14] + end + zlib.crc32(end).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize(("shapes", "tile"), [([(300, 300)], 128), ([(1000, 2000)], 256), ([(500, 500)] * 8, 256)])
+def test_large_images_get_large_tiles(shapes: list[tuple[int, int]], tile: int) -> None:
+    assert choose_tile([np.zeros((*shape, 1), np.uint8) for shape in shapes]) == tile

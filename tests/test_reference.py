@@ -24,7 +24,7 @@ def test_files_decode_to_the_same_samples(shape: tuple[int, ...], photograph: np
 
 
 @pytest.mark.parametrize("content", sorted(CONTENTS))
-@pytest.mark.parametrize("name", ["rgb", "grey"])
+@pytest.mark.parametrize("name", ["rgb", "ycc", "grey"])
 def test_tiles_decode_to_the_same_samples(content: str, name: str, networks: Networks, tmp_path: Path) -> None:
     network = networks.by_digest(networks.digest(name))
     samples = CONTENTS[content](np.random.default_rng(2), (network.shape.planes, 9, 7)).astype(np.int32)

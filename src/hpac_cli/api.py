@@ -61,8 +61,9 @@ def _no_progress(_step: str, _done: int, _total: int) -> None:
 class Options:
     """How to encode and decode; the same for every file of a call."""
 
-    tile: int = 128
-    """Tile side in pixels: even, 8 to 1024. Larger is smaller by little and decodes slower."""
+    tile: int = 0
+    """Tile side in pixels: even, 8 to 1024; 0 for 128, or 256 from 2 megapixels on. Larger ones make files
+    smaller by little, and parts of them decode slower."""
     verify: bool = True
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
@@ -604,13 +605,13 @@ def _describe_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def encode(array: NDArray[Any], *, tile: int = 128, backend: str = "") -> bytes:
+def encode(array: NDArray[Any], *, tile: int = 0, backend: str = "") -> bytes:
     """Encode an array to .hpac bytes in memory.
 
     Args:
         array: (H, W), (H, W, C) or (N, H, W, C) of unsigned, signed or float numbers of 1 to 8 bytes;
             up to 16 bits are coded by the network, more as compressed bytes.
-        tile: tile side in pixels, even, 8 to 1024.
+        tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
         backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
 
     Raises:
@@ -659,7 +660,7 @@ def _decode_bytes(data: bytes, session: Session) -> Image:
 
 
 def _check_tile(tile: int) -> None:
-    if not 8 <= tile <= 1024 or tile % 2:
+    if tile and (not 8 <= tile <= 1024 or tile % 2):
         raise UsageError(f"tile size {tile} is not an even number from 8 to 1024")
 
 

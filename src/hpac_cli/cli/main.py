@@ -114,7 +114,7 @@ def encode(
     preserve: Preserve = True,
     no_verify: NoVerify = False,
     require_identical: Identical = False,
-    tile_size: Tile = 128,
+    tile_size: Tile = 0,
     threads: Threads = 0,
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
@@ -241,7 +241,7 @@ def check(
     scheduler: Scheduler = None,
     keep_going: KeepGoing = True,
     require_identical: Identical = False,
-    tile_size: Tile = 128,
+    tile_size: Tile = 0,
     threads: Threads = 0,
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
@@ -350,7 +350,7 @@ def bench(
         list[int] | None,
         typer.Option(min=1, max=10, help="JPEG XL efforts to compare with; may be repeated. [default: 7, 9]"),
     ] = None,
-    tile_size: Tile = 128,
+    tile_size: Tile = 0,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000, AVIF."""
     from hpac_cli.bench import Growth, Reports

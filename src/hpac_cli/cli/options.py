@@ -67,7 +67,11 @@ Backend = Annotated[
 ]
 Tile = Annotated[
     int,
-    typer.Option(min=8, max=1024, help="Tile side in pixels, even. Larger: a little smaller files, slower decoding."),
+    typer.Option(
+        min=0,
+        max=1024,
+        help="Tile side in pixels, even, 8 or more; larger: smaller by little, slower in parts. 0: 128, or 256 from 2 MP on.",
+    ),
 ]
 Identical = Annotated[
     bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")

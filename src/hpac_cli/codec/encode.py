@@ -16,11 +16,10 @@ from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import pack_quickly, pack_smallest
 from .plan import plan_frame
-from .tiles import Box, tile_boxes
+from .tiles import Box, choose_tile, tile_boxes
 from .values import Values, to_ordered
 from .workers import spread
 
-DEFAULT_TILE = 128
 _WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
 
@@ -35,7 +34,7 @@ def encode_image(
     stream: BinaryIO,
     *,
     networks: Networks,
-    tile: int = DEFAULT_TILE,
+    tile: int = 0,
     workers: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -43,9 +42,11 @@ def encode_image(
 
     Args:
         stream: binary, need not seek.
+        tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
         workers: processes to spread the tiles over.
         progress: called with the number of samples done since the last call.
     """
+    tile = tile or choose_tile(image.frames)
     frames = tuple(plan_frame(f, networks=networks, tile=tile, order=image.order) for f in image.frames)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames), image.envelope)

@@ -5,6 +5,7 @@ from hpac_cli.image import Image
 
 from .networks import Networks
 from .plan import estimate_frame
+from .tiles import choose_tile
 
 _AROUND = 100
 """Bytes of signature, header and end."""
@@ -14,7 +15,8 @@ def estimate_bytes(image: Image, *, networks: Networks, tile: int) -> int:
     """Estimate the bytes of an image's container.
 
     Args:
-        tile: side of tiles that a network codes, in pixels.
+        tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
+    tile = tile or choose_tile(image.frames)
     frames = (estimate_frame(frame, networks=networks, tile=tile, order=image.order) for frame in image.frames)
     return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))

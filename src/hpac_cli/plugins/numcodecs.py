@@ -13,8 +13,8 @@ class Hpac(Codec):  # type: ignore[misc]
 
     codec_id = "hpac"
 
-    def __init__(self, tile: int = 128) -> None:
-        """Choose the tile side in pixels: even, 8 to 1024."""
+    def __init__(self, tile: int = 0) -> None:
+        """Choose the tile side in pixels: even, 8 to 1024; 0 for one that suits the chunk."""
         self.tile = tile
 
     def encode(self, buf: Any) -> bytes:

@@ -13,8 +13,8 @@ from .chunks import decode_chunk, encode_chunk
 class HpacCodec(ArrayBytesCodec):
     """Lossless image compression of integer and float chunks; plugins.chunks says which shapes are images."""
 
-    tile: int = 128
-    """Tile side in pixels: even, 8 to 1024."""
+    tile: int = 0
+    """Tile side in pixels: even, 8 to 1024; 0 for one that suits the chunk."""
     is_fixed_size = False
 
     @classmethod

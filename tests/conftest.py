@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -83,6 +84,15 @@ def hpac(
         env={**os.environ, **env},
         timeout=120,
         check=False,
+    )
+
+
+def start_hpac(*args: object, **options: Any) -> subprocess.Popen[bytes]:
+    """Start the command line, interruptible even where the tests were started in the background."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "hpac_cli", *map(str, args)],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
     )
 
 

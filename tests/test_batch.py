@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import hpac, make_dicom, make_tiff, save_png
+from conftest import hpac, make_dicom, make_tiff, save_png, start_hpac
 
 from hpac_cli import api
 from hpac_cli.batch.pool import Pool
@@ -221,9 +221,7 @@ def test_a_signal_ends_a_batch_and_leaves_nothing_half_written(
 ) -> None:
     for i in range(8):
         (tmp_path / f"{i}.png").write_bytes(save_png(photograph[:, 40 * i : 40 * i + 200]))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hpac_cli", "encode", "-r", str(tmp_path), "-j", str(jobs), "-q"], stderr=subprocess.PIPE
-    )
+    process = start_hpac("encode", "-r", tmp_path, "-j", jobs, "-q", stderr=subprocess.PIPE)
     wait_for(lambda: list(tmp_path.glob("*.hpac")))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, hpac, make_dicom, make_tiff, other_compressor_png, save_png
+from conftest import DATA, hpac, make_dicom, make_tiff, other_compressor_png, save_png, start_hpac
 from PIL import Image as PillowImage
 
 
@@ -347,8 +347,7 @@ def test_exit_codes_are_in_the_help() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
     shutil.copy(DATA / "kodim23.png", tmp_path / "big.png")
-    command = [sys.executable, "-m", "hpac_cli", "encode", "big.png"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+    with start_hpac("encode", "big.png", cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         for _ in range(300):
             if len(list(tmp_path.iterdir())) > 1:
                 break

@@ -17,7 +17,7 @@ from hpac_cli import api, bench
 from hpac_cli.bench import Reports, run
 from hpac_cli.bench.codecs import Codec, make_codecs
 from hpac_cli.bench.measure import Picture, Row, measure
-from hpac_cli.bench.memory import watch_memory
+from hpac_cli.bench.memory import Watcher
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.Cap
 def test_a_codec_that_loses_is_caught(photograph: np.ndarray) -> None:
     samples = photograph[:20, :20]
     lossy = make_codecs(api.Session(), ())["png"]._replace(decode=lambda _data: samples ^ 1)
-    assert not measure(Picture("", "a", 1, samples), "lossy", lossy).exact
+    assert not measure(Picture("", "a", 1, samples), "lossy", lossy, Watcher()).exact
 
 
 def test_no_images_is_no_success(tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_figures_are_written_as_csv_too(folder: Path) -> None:
 
 
 def test_an_interruption_keeps_what_was_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(picture: Picture, name: str, codec: Codec) -> Row:
+    def interrupted(picture: Picture, name: str, codec: Codec, watcher: Watcher) -> Row:
         if "b.png" in picture.name:
             raise KeyboardInterrupt
-        return measure(picture, name, codec)
+        return measure(picture, name, codec, watcher)
 
     monkeypatch.setattr(bench, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -104,10 +104,12 @@ def test_code_lengths_add_up_to_the_file(photograph: np.ndarray) -> None:
 
 
 def test_peak_memory_counts_what_a_block_takes() -> None:
-    with watch_memory() as peak:
+    watcher = Watcher()
+    with watcher.watch() as peak:
         block = np.ones(60 << 20, np.uint8)
         time.sleep(0.2)
         del block
+    watcher.close()
     assert peak.bytes is None or peak.bytes > 50 << 20
 
 
@@ -125,3 +127,13 @@ def test_a_baseline_must_be_a_report(folder: Path) -> None:
     result = hpac("bench", folder / "a.png", "--baseline", folder / "bad.png")
     assert result.returncode == 4
     assert b"is no report" in result.stderr
+
+
+def test_codecs_can_be_chosen(folder: Path) -> None:
+    run([folder / "a.png"], api.Options(), (), Reports(json=folder / "r.json"), only=["webp"])
+    assert {row["codec"] for row in json.loads((folder / "r.json").read_text())["rows"]} == {"hpac", "webp"}
+
+
+def test_an_unknown_codec_is_one_line(folder: Path) -> None:
+    result = hpac("bench", folder / "a.png", "--only", "nonsense")
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)

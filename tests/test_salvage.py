@@ -8,7 +8,7 @@ import pytest
 
 from hpac_cli import api
 from hpac_cli.codec.partial import Lost, decode_salvaged
-from hpac_cli.container.salvage import salvage
+from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image
 from hpac_cli.limits import DEFAULT_LIMITS
@@ -42,7 +42,7 @@ def places_of_tiles(data: bytes, session: api.Session) -> list[int]:
 
 
 def recover(damaged: bytes, session: api.Session) -> tuple[tuple[np.ndarray, ...], list[Lost]]:
-    return decode_salvaged(salvage(damaged, DEFAULT_LIMITS), FILL, networks=session.networks)
+    return decode_salvaged(find_undamaged(damaged, DEFAULT_LIMITS), FILL, networks=session.networks)
 
 
 def assert_all_else_is_right(found: tuple[np.ndarray, ...], lost: list[Lost], frames: tuple[np.ndarray, ...]) -> None:
@@ -105,15 +105,15 @@ def test_lost_metadata_are_known_as_lost(data: bytes) -> None:
     at = data.index(b"what lies") if b"what lies" in data else 25
     damaged = bytearray(data)
     damaged[at] ^= 1
-    assert salvage(bytes(damaged), DEFAULT_LIMITS).metadata is None
-    assert salvage(data, DEFAULT_LIMITS).metadata == b"what lies around the samples"
+    assert find_undamaged(bytes(damaged), DEFAULT_LIMITS).metadata is None
+    assert find_undamaged(data, DEFAULT_LIMITS).metadata == b"what lies around the samples"
 
 
 def test_a_lost_header_is_an_error(data: bytes) -> None:
     damaged = bytearray(data)
     damaged[13] ^= 1
     with pytest.raises(ContainerError, match="header is lost"):
-        salvage(bytes(damaged), DEFAULT_LIMITS)
+        find_undamaged(bytes(damaged), DEFAULT_LIMITS)
 
 
 def test_any_damage_ends_in_right_samples_or_an_error(

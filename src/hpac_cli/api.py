@@ -415,14 +415,14 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     """
     from .codec.kinds import KIND_NAMES
     from .codec.partial import decode_salvaged
-    from .container.salvage import salvage as find_chunks
+    from .container.salvage import find_undamaged
     from .image import Image
 
     data = _read_whole(source)
     with contextlib.suppress(ContainerError):
         return _decompress(io.BytesIO(data), source, output, session)
     options = session.options
-    found = find_chunks(data, options.limits)
+    found = find_undamaged(data, options.limits)
     kind = KIND_NAMES[found.header.kind] if found.metadata is not None else ""
     target, wanted = _salvaged_name(source, output, kind)
     files.check_output(target, source=source, force=options.force)

@@ -1,15 +1,16 @@
 """Sizes and speed beside other codecs, on the same samples, each checked for exactness."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpac_cli import api
-from hpac_cli.errors import HpacError, InputError
+from hpac_cli.errors import HpacError, InputError, UsageError
 
 from .codecs import make_codecs
 from .measure import Row, find_pictures, measure
+from .memory import Watcher
 from .page import Page
 from .report import print_tables, read_sizes, write_csv, write_json
 
@@ -54,6 +55,7 @@ def run(
     efforts: Sequence[int],
     reports: Reports,
     growth: Growth | None = None,
+    only: Collection[str] = (),
 ) -> bool:
     """Measure every frame of every image with every codec that takes it, and report.
 
@@ -64,16 +66,21 @@ def run(
 
     Raises:
         HpacError: see Growth.check.
+        UsageError: there is no such codec.
         KeyboardInterrupt: after the reports, if there was one.
     """
     session = api.Session(options)
     codecs = make_codecs(session, efforts)
+    if unknown := sorted(set(only) - set(codecs)):
+        raise UsageError(f"there is no codec {unknown[0]}; there are {', '.join(codecs)}")
+    codecs = {name: codec for name, codec in codecs.items() if name == "hpac" or not only or name in only}
     rows: list[Row] = []
-    page = Page(session)
+    page, watcher = Page(session), Watcher()
     interrupted = False
     try:
         for picture in find_pictures(paths, options):
-            some = [measure(picture, name, codec) for name, codec in codecs.items() if codec.takes(picture.samples)]
+            takers = {name: codec for name, codec in codecs.items() if codec.takes(picture.samples)}
+            some = [measure(picture, name, codec, watcher) for name, codec in takers.items()]
             if reports.html is not None:
                 page.add(picture, some)
             rows += some
@@ -81,6 +88,8 @@ def run(
             print(f"{picture.name}: {some[0].bpsp:.4f} bpsp, {exact}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        watcher.close()
     if not rows:
         print("hpac: there were no images to measure", file=sys.stderr)
     else:

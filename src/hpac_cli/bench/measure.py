@@ -13,7 +13,7 @@ from hpac_cli.errors import HpacError
 from hpac_cli.image import Samples
 
 from .codecs import Codec
-from .memory import watch_memory
+from .memory import Watcher
 
 
 class Row(NamedTuple):
@@ -73,10 +73,10 @@ def to_unsigned(samples: Samples) -> Samples:
     return shifted
 
 
-def measure(picture: Picture, codec_name: str, codec: Codec) -> Row:
+def measure(picture: Picture, codec_name: str, codec: Codec, watcher: Watcher) -> Row:
     """Round-trip one image through one codec."""
     samples = picture.samples
-    with watch_memory() as peak:
+    with watcher.watch() as peak:
         start = time.perf_counter()
         data = codec.encode(samples)
         middle = time.perf_counter()

@@ -1,12 +1,21 @@
-"""How much memory did something take at its peak, worker processes included? Looked up while it runs."""
+"""How much memory did something take at its peak, worker processes included? A second process watches.
+
+A thread would do, were it not for the processes that are forked meanwhile. Linux tells what is asked
+here; elsewhere nothing is known.
+"""
 
 import contextlib
 import os
-import threading
+import select
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 _EVERY_SECONDS = 0.05
+_SHARE = 25
+"""Looking takes long where processes share much memory; at most one part in so many of the time goes there."""
 
 
 class Peak:
@@ -16,48 +25,80 @@ class Peak:
     """None where the system does not tell."""
 
 
-@contextlib.contextmanager
-def watch_memory() -> Iterator[Peak]:
-    """Watch this process and its children until the block ends (Linux; elsewhere nothing is known)."""
-    peak, before, done = Peak(), _memory_of_all(), threading.Event()
-    if before is None:
-        yield peak
-        return
-    highest = before
+class Watcher:
+    """A process that watches this one and those that it starts."""
 
-    def watch() -> None:
-        nonlocal highest
-        while not done.wait(_EVERY_SECONDS):
-            highest = max(highest, _memory_of_all() or 0)
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        thread.join()
-        peak.bytes = max(highest, _memory_of_all() or 0) - before
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Peak]:
+        """Watch until the block ends."""
+        peak = Peak()
+        if not sys.platform.startswith("linux"):
+            yield peak
+            return
+        self._ask("begin")
+        try:
+            yield peak
+        finally:
+            peak.bytes = self._ask("end")
+
+    def _ask(self, word: str) -> int | None:
+        """Send a word, and return the number that comes back; None if the watcher is gone."""
+        if self._process is None:
+            command = [sys.executable, "-I", __file__, str(os.getpid())]
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{word}\n".encode())
+            self._process.stdin.flush()
+            return int(self._process.stdout.readline())
+        except (OSError, ValueError):
+            return None
+
+    def close(self) -> None:
+        """End the watcher."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
 
 
-def _memory_of_all() -> int | None:
-    """Bytes of this process and those below it; pages that several share count once."""
-    try:
-        return sum(_memory_of(process) for process in _family(os.getpid()))
-    except OSError:
-        return None
+def _serve(process: int) -> None:
+    """Answer "begin" with 0 and "end" with the growth in bytes since then, at its highest."""
+    while sys.stdin.readline():
+        before = highest = _memory_of_all(process)
+        print(0, flush=True)
+        pause = _EVERY_SECONDS
+        while not select.select([sys.stdin], [], [], pause)[0]:
+            start = time.monotonic()
+            highest = max(highest, _memory_of_all(process))
+            pause = max(_EVERY_SECONDS, _SHARE * (time.monotonic() - start))
+        sys.stdin.readline()
+        print(max(highest, _memory_of_all(process)) - before, flush=True)
+
+
+def _memory_of_all(process: int) -> int:
+    """Bytes of a process and those below it, but for this one; pages that several share count once."""
+    return sum(_memory_of(member) for member in _family(process) if member != os.getpid())
 
 
 def _family(process: int) -> Iterator[int]:
     yield process
-    for task in Path(f"/proc/{process}/task").iterdir():
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{process}/task").iterdir():
             for child in (task / "children").read_text().split():
                 yield from _family(int(child))
 
 
 def _memory_of(process: int) -> int:
-    for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) << 10
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
     return 0
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

@@ -350,6 +350,9 @@ def bench(
         list[int] | None,
         typer.Option(min=1, max=10, help="JPEG XL efforts to compare with; may be repeated. [default: 7, 9]"),
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="CODEC", help="Measure only this beside hpac; may be repeated.")
+    ] = None,
     tile_size: Tile = 0,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000, AVIF."""
@@ -360,7 +363,7 @@ def bench(
     growth = None if baseline is None else Growth(baseline, max_growth / 100)
 
     def work(_task: Task, _session: api.Session) -> api.Result:
-        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html), growth):
+        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html), growth, only or ()):
             raise RoundTripError("not every image was measured and exact")
         return api.NOTHING
 

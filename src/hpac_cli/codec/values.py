@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
-from hpac_cli.errors import ContainerError
+from hpac_cli.container.parse import inflate
+from hpac_cli.errors import ContainerError, LimitExceededError
 from hpac_cli.image import Samples
 
 Ordered = NDArray[Any]
@@ -66,12 +67,11 @@ def unpack_table(data: bytes) -> NDArray[np.uint64]:
     Raises:
         ContainerError: damaged, empty, or too long.
     """
-    inflater = zlib.decompressobj()
     try:
-        planes = inflater.decompress(data, MAX_TABLE * _NUMBER_BYTES + 1)
-    except zlib.error as error:
+        planes = inflate(data, MAX_TABLE * _NUMBER_BYTES)
+    except (ContainerError, LimitExceededError) as error:
         raise ContainerError("a table of values is damaged") from error
-    if not inflater.eof or inflater.unused_data or not planes or len(planes) % _NUMBER_BYTES:
+    if not planes or len(planes) % _NUMBER_BYTES:
         raise ContainerError("a table of values is damaged")
     rows = np.frombuffer(planes, np.uint8).reshape(_NUMBER_BYTES, -1).T
     zigzag = np.ascontiguousarray(rows).view("<u8")[:, 0]

@@ -5,7 +5,7 @@ import lzma
 import zlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
@@ -306,16 +306,7 @@ def inflate(data: bytes, limit: int) -> bytes:
         ContainerError: damaged, or something follows it.
         LimitExceededError: larger.
     """
-    inflater = zlib.decompressobj()
-    try:
-        out = inflater.decompress(data, limit + 1)
-    except zlib.error as error:
-        raise ContainerError("a zlib stream is damaged") from error
-    if len(out) > limit:
-        raise LimitExceededError(f"a zlib stream holds more than {limit:,} bytes")
-    if not inflater.eof or inflater.unused_data:
-        raise ContainerError("a zlib stream is damaged")
-    return out
+    return _decompress(zlib.decompressobj(), data, limit, "a zlib stream")
 
 
 def unpack_lzma(data: bytes, limit: int) -> bytes:
@@ -325,13 +316,16 @@ def unpack_lzma(data: bytes, limit: int) -> bytes:
         ContainerError: damaged, or something follows it.
         LimitExceededError: larger.
     """
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA_FILTERS)
+    return _decompress(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA_FILTERS), data, limit, "an LZMA stream")
+
+
+def _decompress(decompressor: Any, data: bytes, limit: int, name: str) -> bytes:
     try:
-        out = unpacker.decompress(data, limit + 1)
-    except lzma.LZMAError as error:
-        raise ContainerError("an LZMA stream is damaged") from error
+        out: bytes = decompressor.decompress(data, limit + 1)
+    except (zlib.error, lzma.LZMAError) as error:
+        raise ContainerError(f"{name} is damaged") from error
     if len(out) > limit:
-        raise LimitExceededError(f"an LZMA stream holds more than {limit:,} bytes")
-    if not unpacker.eof or unpacker.unused_data:
-        raise ContainerError("an LZMA stream is damaged")
+        raise LimitExceededError(f"{name} holds more than {limit:,} bytes")
+    if not decompressor.eof or decompressor.unused_data:
+        raise ContainerError(f"{name} is damaged")
     return out

@@ -33,7 +33,7 @@ class Salvaged:
     tiles: dict[int, TileChunk] = field(default_factory=dict)
 
 
-def salvage(data: bytes, limits: Limits) -> Salvaged:
+def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     """Read all that is undamaged of a container.
 
     Raises:

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import HpacError, InputError, UnsupportedError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits
 
 from .deflate import FRESH, decompress, find_parameters
-from .layout import Codec, Layout, Place, pack, unpack
+from .layout import Codec, Layout, Place, check_size, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
 
@@ -184,7 +184,7 @@ def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: 
     needed, present = frames * sum(sizes), min(element.length, len(data) - element.value_tell)
     if needed > present:
         raise InputError(f"DICOM truncated: {frames} frames need {needed:,} bytes of samples, {present:,} are present")
-    _check_size(layout, frames, limits)
+    check_size(layout, limits, frames)
     layouts, at = [], element.value_tell
     for _ in range(frames):
         places = []
@@ -207,15 +207,6 @@ def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list
         if words.min() < low or words.max() > high:
             return [replace(layout, split=stored) for layout in layouts]
     return layouts
-
-
-def _check_size(layout: Layout, frames: int, limits: Limits) -> None:
-    if frames > limits.max_frames or frames * layout.height * layout.width > limits.max_pixels:
-        raise LimitExceededError(
-            f"{frames} frames of {layout.width} x {layout.height} pixels; the limit is {limits.max_pixels:,}"
-        )
-    if layout.channels > limits.max_channels or frames * layout.size > limits.max_sample_bytes:
-        raise LimitExceededError(f"{frames * layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
 
 
 def _read_deflated(data: bytes, dataset: Any, limits: Limits) -> Image:
@@ -262,7 +253,7 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     ):
         return kept
     layout, frames = _geometry(dataset, "u", bits)
-    _check_size(layout, frames, limits)
+    check_size(layout, limits, frames)
     if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
         return cut("dicom", data, again)
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))

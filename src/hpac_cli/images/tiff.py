@@ -20,7 +20,7 @@ from hpac_cli.limits import Limits
 
 from . import lzw
 from .deflate import FRESH, compress, decompress, find_parameters
-from .layout import Codec, Layout, Place, Predictor, pack, reverse_bits, unpack
+from .layout import Codec, Layout, Place, Predictor, check_size, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
 from .splice import cut
@@ -166,7 +166,7 @@ def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page |
         reverse=_number(tags, _FILL_ORDER, 1) == 2,
         predictor=Predictor(predictor),
     )
-    _check_size(layout, limits)
+    check_size(layout, limits)
     expected = [layout.segment_bytes(box) for box in layout.boxes()]
     if compression == _NONE:
         counts = counts if len(counts) == len(offsets) else expected
@@ -192,13 +192,6 @@ def _numbers(tags: dict[int, Any], code: int) -> list[int]:
 def _number(tags: dict[int, Any], code: int, default: int) -> int:
     values = _numbers(tags, code)
     return values[0] if values else default
-
-
-def _check_size(layout: Layout, limits: Limits) -> None:
-    if layout.height * layout.width > limits.max_pixels or max(layout.height, layout.width) > limits.max_side:
-        raise LimitExceededError(f"{layout.width} x {layout.height} pixels; the limit is {limits.max_pixels:,}")
-    if layout.channels > limits.max_channels or layout.size > limits.max_sample_bytes:
-        raise LimitExceededError(f"{layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
 
 
 def _make_layouts(data: bytes, pages: list[_Page]) -> tuple[bytes, list[Layout]]:

@@ -17,7 +17,7 @@ from hpac_cli import api
 from hpac_cli.image import Samples
 
 from .measure import Picture, Row
-from .report import Total, add_up, by_folder, describe_machine
+from .report import COLUMNS, Total, add_up, by_folder, describe_machine
 
 _SIDE = 240
 """Of thumbnails, in pixels."""
@@ -96,26 +96,12 @@ def _taken_by_all(rows: Sequence[Row]) -> list[Row]:
 
 
 def _table(title: str, totals: Sequence[Total]) -> str:
-    head = ("codec", "images", "bytes", "bpsp", "ratio", "saves of files", "hpac is smaller by", "encode MP/s")
-    cells = "".join(f"<th>{name}</th>" for name in (*head, "decode MP/s", "peak MB", "exact"))
+    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
     lines = []
-    for t in totals:
-        values = (
-            t.codec,
-            f"{t.images}",
-            f"{t.bytes:,}",
-            f"{t.bpsp:.4f}",
-            f"{t.ratio:.2f}",
-            f"{t.smaller_than_files:.1%}",
-            "" if t.codec == "hpac" else f"{t.hpac_is_smaller:.1%}",
-            f"{t.encode_speed:.3f}",
-            f"{t.decode_speed:.3f}",
-            "" if t.peak_bytes is None else f"{t.peak_bytes / 1e6:.0f}",
-            f"{t.exact}/{t.images}",
-        )
-        row = "".join(f"<td>{html.escape(value)}</td>" for value in values)
-        lines.append(f'<tr class="{"ours" if t.codec == "hpac" else "theirs"}">{row}</tr>')
-    return f"<h2>{html.escape(title)}</h2><table><tr>{cells}</tr>{''.join(lines)}</table>"
+    for total in totals:
+        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in total.cells())
+        lines.append(f'<tr class="{"ours" if total.codec == "hpac" else "theirs"}">{row}</tr>')
+    return f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
 def _chart(totals: Sequence[Total]) -> str:

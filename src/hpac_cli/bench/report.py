@@ -13,6 +13,21 @@ from hpac_cli.errors import InputError
 from .codecs import name_versions
 from .measure import Row
 
+COLUMNS = (
+    "codec",
+    "images",
+    "bytes",
+    "bpsp",
+    "ratio",
+    "saves of files",
+    "hpac is smaller by",
+    "encode MP/s",
+    "decode MP/s",
+    "peak MB",
+    "exact",
+)
+"""What Total.cells are called."""
+
 
 class Total(NamedTuple):
     """One codec over several images."""
@@ -32,6 +47,22 @@ class Total(NamedTuple):
     decode_speed: float
     peak_bytes: int | None
     exact: int
+
+    def cells(self) -> tuple[str, ...]:
+        """The figures as they are shown, in the order of COLUMNS."""
+        return (
+            self.codec,
+            f"{self.images}",
+            f"{self.bytes:,}",
+            f"{self.bpsp:.4f}",
+            f"{self.ratio:.2f}",
+            f"{self.smaller_than_files:.1%}",
+            "" if self.codec == "hpac" else f"{self.hpac_is_smaller:.1%}",
+            f"{self.encode_speed:.3f}",
+            f"{self.decode_speed:.3f}",
+            "" if self.peak_bytes is None else f"{self.peak_bytes / 1e6:.0f}",
+            f"{self.exact}/{self.images}",
+        )
 
 
 def add_up(rows: Sequence[Row]) -> list[Total]:
@@ -90,22 +121,9 @@ def print_tables(rows: Sequence[Row]) -> None:
 def _make_table(title: str, rows: Sequence[Row]) -> object:
     from rich.table import Table
 
-    columns = ("codec", "images", "bytes", "bpsp", "ratio", "saves of files", "hpac is smaller by")
-    table = Table(*columns, "encode MP/s", "decode MP/s", "peak MB", "exact", title=title, title_justify="left")
-    for t in add_up(rows):
-        table.add_row(
-            t.codec,
-            f"{t.images}",
-            f"{t.bytes:,}",
-            f"{t.bpsp:.4f}",
-            f"{t.ratio:.2f}",
-            f"{t.smaller_than_files:.1%}",
-            "" if t.codec == "hpac" else f"{t.hpac_is_smaller:.1%}",
-            f"{t.encode_speed:.3f}",
-            f"{t.decode_speed:.3f}",
-            "" if t.peak_bytes is None else f"{t.peak_bytes / 1e6:.0f}",
-            f"{t.exact}/{t.images}",
-        )
+    table = Table(*COLUMNS, title=title, title_justify="left")
+    for total in add_up(rows):
+        table.add_row(*total.cells())
     return table
 
 

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 from zarr.abc.codec import ArrayBytesCodec
 
+from hpac_cli.errors import UnsupportedError
+
 from .chunks import decode_chunk, encode_chunk
 
 
@@ -36,5 +38,9 @@ class HpacCodec(ArrayBytesCodec):
         return chunk_spec.prototype.nd_buffer.from_numpy_array(chunk)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:
-        """Not known beforehand."""
-        raise NotImplementedError("the size of a compressed chunk depends on its samples")
+        """Refuse, as every compressing codec does.
+
+        Raises:
+            UnsupportedError: always; zarr asks only of codecs of a fixed size.
+        """
+        raise UnsupportedError("the size of a compressed chunk depends on its samples; it cannot be told beforehand")

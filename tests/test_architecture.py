@@ -17,9 +17,11 @@ MAY_IMPORT = {
     "container": BASE,
     "intnet": BASE,
     "entropy": BASE,
+    "floatnet": {"intnet"},
     "codec": BASE | {"container", "intnet", "entropy"},
-    "pretrain": BASE | {"intnet", "images"},
-    "api": BASE | {"files", "images", "codec", "container"},
+    "pretrain": BASE | {"intnet", "floatnet", "images"},
+    "adapt": BASE | {"container", "intnet", "floatnet", "codec"},
+    "api": BASE | {"files", "images", "codec", "container", "adapt"},
     "bench": BASE | {"api", "images"},
     "plugins": BASE | {"api", "images", "container"},
     "batch": BASE | {"files", "api"},
@@ -27,7 +29,7 @@ MAY_IMPORT = {
 }
 ONLY_IN = {
     "constriction": {"entropy"},
-    "torch": {"intnet", "codec", "pretrain"},
+    "torch": {"intnet", "floatnet", "codec", "pretrain", "adapt"},
     "PIL": {"images", "codec", "pretrain", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},

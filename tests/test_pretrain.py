@@ -10,11 +10,11 @@ from PIL import Image as PillowImage
 
 from hpac_cli.codec.tiles import encode_tile
 from hpac_cli.errors import InputError, ModelError
+from hpac_cli.floatnet.integers import to_integers
+from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import load_by_name, read_weights, write_weights
 from hpac_cli.pretrain import run
-from hpac_cli.pretrain.export import export
-from hpac_cli.pretrain.model import Hpac
 from hpac_cli.pretrain.train import Config, Trainer, train
 
 SMALL = {"width": 8, "blocks": 1, "head": 8, "components": 2}
@@ -68,7 +68,7 @@ def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: 
     trainer = Trainer(make_config(), data, "cpu")
     for _ in range(8):
         trainer.step()
-    weights = export("small", trainer.net.shape, trainer.average)
+    weights = to_integers("small", trainer.net.shape, trainer.average)
     write_weights(weights, tmp_path / "small.safetensors")
     again = read_weights(tmp_path / "small.safetensors")
     assert again.digest() == weights.digest()

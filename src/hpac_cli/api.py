@@ -7,6 +7,7 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -35,13 +36,14 @@ from .limits import DEFAULT_LIMITS, Limits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .codec.encode import Adapt
     from .codec.networks import Networks
     from .container.fields import Frame
     from .container.parse import Reader
     from .image import Image
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, samples done, and samples in all."""
+"""Called with what is being done ("encode", "adapt: stage 1 of 3"), samples or updates done, and those in all."""
 
 Region = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
@@ -75,6 +77,10 @@ class Options:
     threads: int = 0
     """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
     Changes no byte of any output."""
+    adapt: str = "off"
+    """Adapt the weights to each image (SARP-FT): "off", "fast" or "full"."""
+    time_budget: float = 0.0
+    """Seconds after which adapting an image ends; 0 for as long as it takes."""
     backend: str = ""
     """Arithmetic: int8, float32, reference, or "" for the fastest that is exact here."""
     limits: Limits = DEFAULT_LIMITS
@@ -132,7 +138,25 @@ class Session:
                 tile=self.options.tile,
                 workers=max(1, self.options.threads),
                 progress=advance,
+                adapt=self._adapt(image) if self.options.adapt != "off" else None,
             )
+
+    def _adapt(self, image: Image) -> Adapt:
+        from .adapt.efforts import EFFORTS
+        from .adapt.sarp_ft import adapt
+
+        options = self.options
+        if options.adapt not in EFFORTS:
+            raise UsageError(f"no effort {options.adapt!r}; there are off, {', '.join(EFFORTS)}")
+        return functools.partial(
+            adapt,
+            image.frames,
+            networks=self.networks,
+            effort=EFFORTS[options.adapt],
+            seconds=options.time_budget,
+            workers=max(1, options.threads),
+            report=self.progress,
+        )
 
     def open(self, stream: BinaryIO) -> Reader:
         """Read an .hpac stream's header and metadata."""
@@ -569,6 +593,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
     size = sum(reader.sizes.values())
+    adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
     return {
         "file": source,
         "format_version": ".".join(map(str, reader.version)),
@@ -576,6 +601,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "fidelity": "bytes" if header.identical else "samples+metadata",
         "frames": [_describe_frame(frame) for frame in header.frames],
         "tiles": modes,
+        "adapters": adapters,
         "metadata_bytes": len(reader.metadata),
         "bytes": {**reader.sizes, "total": size},
         "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
@@ -605,18 +631,19 @@ def _describe_frame(frame: Frame) -> dict[str, Any]:
     }
 
 
-def encode(array: NDArray[Any], *, tile: int = 0, backend: str = "") -> bytes:
+def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: str = "") -> bytes:
     """Encode an array to .hpac bytes in memory.
 
     Args:
         array: (H, W), (H, W, C) or (N, H, W, C) of unsigned, signed or float numbers of 1 to 8 bytes;
             up to 16 bits are coded by the network, more as compressed bytes.
         tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
+        adapt: "fast" or "full" adapts the weights to the array, which makes it smaller and takes longer.
         backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
 
     Raises:
         UnsupportedError: another shape or type.
-        UsageError: an impossible tile size or backend.
+        UsageError: an impossible tile size, effort or backend.
     """
     import numpy as np
 
@@ -633,7 +660,7 @@ def encode(array: NDArray[Any], *, tile: int = 0, backend: str = "") -> bytes:
     _check_tile(tile)
     stream = io.BytesIO()
     image = from_array(array.astype(sample_type, copy=False))
-    Session(Options(tile=tile, backend=backend)).encode(image, stream)
+    Session(Options(tile=tile, adapt=adapt, backend=backend)).encode(image, stream)
     return stream.getvalue()
 
 

@@ -4,6 +4,7 @@ It decodes one pixel at a time in Python integers (layers as int64 dot products)
 decoder of its own. It catches what round trips cannot: one mistake made twice.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -57,6 +58,66 @@ class Weights:
         shift = self.wide[f"{name}.shift"]
         half = np.where(shift > 0, 1 << np.maximum(shift - 1, 0), 0)
         return (sums + self.wide[f"{name}.bias"] + half) >> shift
+
+
+def merge(base: Weights, payload: bytes) -> Weights:
+    """Change weights as an adapter says."""
+    coder = RangeDecoder(payload)
+    uniform = [k << 19 for k in range(33)]
+
+    def bits(count: int) -> int:
+        value = 0
+        for _ in range(count):
+            value = 2 * value + coder.decode([0, 1 << 23, 1 << 24])
+        return value
+
+    def vector(count: int) -> list[int]:
+        width = coder.decode(uniform)
+        if not width:
+            return [0] * count
+        mass = [1 << 40]
+        for _ in range(29):
+            mass.append(mass[-1] * width**2 // (width**2 + 64))
+        each = [2 * mass[29] + 1, *(mass[abs(x)] for x in range(-28, 29))]
+        cumulative = [sum(each[:k]) * (1 << 24) // sum(each) for k in range(59)]
+        numbers = [coder.decode(cumulative) - 29 for _ in range(count)]
+        for i, number in enumerate(numbers):
+            if number == -29:
+                sign, size = -1 if bits(1) else 1, 0
+                while bits(1):
+                    size += 1
+                numbers[i] = sign * (28 + (1 << size) + bits(size))
+        return numbers
+
+    merged = copy.copy(base)
+    merged.arrays = dict(base.arrays)
+    for name in layers(base.shape):
+        weight, bias = (base.arrays[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias"))
+        outputs, inputs = weight.shape
+        rank = coder.decode(uniform)
+        gain, step = np.array(vector(outputs)), np.array(vector(outputs))
+        wide = 64 * weight + weight * gain[:, None]
+        for _ in range(rank):
+            wide += 4 * np.outer(vector(outputs), vector(inputs))
+        last = name.split(".")[-1]
+        s = 0 if "heads" in name and last == "out" else 2 if name == "input2" or last in ("out", "down") else -2
+        shift = np.maximum(base.arrays[f"{name}.shift"].astype(np.int64) + s, 0)
+        merged.arrays[f"{name}.weight"] = np.clip((wide + 32) >> 6, -127, 127).astype(np.int8)
+        merged.arrays[f"{name}.bias"] = np.clip(bias + (step << shift), -(1 << 24), 1 << 24).astype(np.int32)
+    merged.wide = {n: a.astype(np.int64) for n, a in merged.arrays.items()}
+    return merged
+
+
+def layers(shape: dict[str, int]) -> list[str]:
+    """Layers in the order in which a pixel meets them."""
+    parts = ("gate", "value", "depthwise", "out", "up", "down")
+    blocks = [f"blocks.{b}.{part}" for b in range(shape["blocks"]) for part in parts]
+    return [
+        "input",
+        "input2",
+        *blocks,
+        *(f"heads.{p}.{part}" for p in range(shape["planes"]) for part in ("hidden", "out")),
+    ]
 
 
 class RangeDecoder:
@@ -390,7 +451,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
     major = file.take(2)[0]
-    assert major in (1, 2, 3)
+    assert major in (1, 2, 3, 4)
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind = b"", 0
@@ -403,6 +464,9 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
             source_kind = Fields(payload).varint()
         if kind == b"H" and major == 1:
             frames.append(parse_header_1(payload))
+        elif kind == b"A":
+            adapted = merge(known[payload[:8]], payload[8:])
+            known[adapted.digest()] = adapted
         elif kind == b"F":
             frames.append(parse_frame(payload))
         elif kind == b"T":

@@ -56,8 +56,18 @@ def run(
     reports: Reports,
     growth: Growth | None = None,
     only: Collection[str] = (),
+    adapt: Sequence[str] = (),
 ) -> bool:
     """Measure every frame of every image with every codec that takes it, and report.
+
+    Args:
+        paths: image files and folders.
+        options: of hpac.
+        efforts: of JPEG XL.
+        reports: files to write.
+        growth: what to compare with.
+        only: peers to measure; all if there are none.
+        adapt: efforts of adapting weights to each image that hpac is measured with too.
 
     An interruption ends the measuring, not the reports of what was measured.
 
@@ -70,10 +80,10 @@ def run(
         KeyboardInterrupt: after the reports, if there was one.
     """
     session = api.Session(options)
-    codecs = make_codecs(session, efforts)
+    codecs = make_codecs(session, efforts, adapt)
     if unknown := sorted(set(only) - set(codecs)):
         raise UsageError(f"there is no codec {unknown[0]}; there are {', '.join(codecs)}")
-    codecs = {name: codec for name, codec in codecs.items() if name == "hpac" or not only or name in only}
+    codecs = {name: codec for name, codec in codecs.items() if name.startswith("hpac") or not only or name in only}
     rows: list[Row] = []
     page, watcher = Page(session), Watcher()
     interrupted = False

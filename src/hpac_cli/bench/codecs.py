@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,11 @@ class Codec(NamedTuple):
     """Whether it codes samples of this type and shape."""
 
 
-def make_codecs(session: api.Session, efforts: Sequence[int]) -> dict[str, Codec]:
-    """List hpac and the peers that are installed; JPEG XL once for each effort."""
-    codecs = {"hpac": Codec(lambda a: _hpac_encode(a, session), lambda d: _hpac_decode(d, session), lambda _: True)}
+def make_codecs(session: api.Session, efforts: Sequence[int], adapt: Sequence[str] = ()) -> dict[str, Codec]:
+    """List hpac, also with weights adapted to the image, and the peers that are installed; JPEG XL once for each effort."""
+    codecs = {"hpac": _hpac(session)}
+    for level in adapt:
+        codecs[f"hpac-{level}"] = _hpac(replace(session, options=replace(session.options, adapt=level)))
     codecs["png"] = _pillow("png", lambda a: _fits(a, 2) and (a.dtype == np.uint8 or a.shape[2] == 1), optimize=True)
     codecs["webp"] = _pillow("webp", lambda a: _fits(a, 1), lossless=True, quality=100, method=6, exact=True)
     try:
@@ -74,6 +77,10 @@ def _fits(samples: Samples, size: int) -> bool:
 
 def _flat(samples: Samples) -> Samples:
     return np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+
+
+def _hpac(session: api.Session) -> Codec:
+    return Codec(lambda a: _hpac_encode(a, session), lambda d: _hpac_decode(d, session), lambda _: True)
 
 
 def _hpac_encode(samples: Samples, session: api.Session) -> bytes:

@@ -16,6 +16,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" if modes else "none",
+        "adapted": ", ".join(f"from weights {a['weights']} by {a['bytes']:,} bytes" for a in facts["adapters"]),
         "bytes": parts,
         "bpsp": f"{facts['bpsp']:.4f}" if frames else "none: nothing of this file was coded as samples",
         "samples": f"sha256 {facts['samples_sha256']}",

@@ -19,8 +19,10 @@ from hpac_cli.errors import HpacError, RoundTripError, UsageError
 
 from .config import read_defaults
 from .options import (
+    Adapt,
     Backend,
     Choice,
+    Effort,
     FilesFrom,
     Force,
     Identical,
@@ -42,6 +44,7 @@ from .options import (
     Skip,
     Threads,
     Tile,
+    TimeBudget,
     count_processors,
     parse_limits,
     parse_region,
@@ -87,7 +90,8 @@ def _is_hpac(_head: bytes, name: str) -> bool:
 @app.command(
     epilog="Examples: hpac encode photo.png   writes photo.hpac beside it. "
     "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
-    "hpac encode -r photos/ --dry-run   says about what that would save."
+    "hpac encode -r photos/ --dry-run   says about what that would save. "
+    "hpac encode --adapt full photo.png   takes minutes, for what is stored for long."
 )
 def encode(
     inputs: Inputs = None,
@@ -114,6 +118,8 @@ def encode(
     preserve: Preserve = True,
     no_verify: NoVerify = False,
     require_identical: Identical = False,
+    adapt: Adapt = Effort.OFF,
+    time_budget: TimeBudget = 0,
     tile_size: Tile = 0,
     threads: Threads = 0,
     backend: Backend = "",
@@ -125,12 +131,16 @@ def encode(
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
         raise typer.BadParameter("goes not with --no-verify", param_hint="--remove-source")
+    if time_budget and adapt is Effort.OFF:
+        raise typer.BadParameter("goes only with --adapt fast or full", param_hint="--time-budget")
     options = api.Options(
         tile=tile_size,
         verify=not no_verify,
         force=force,
         preserve=preserve,
         require_identical=require_identical,
+        adapt=adapt.value,
+        time_budget=time_budget,
         threads=threads,
         backend=backend,
         limits=parse_limits(max_pixels, max_memory),
@@ -353,6 +363,10 @@ def bench(
     only: Annotated[
         list[str] | None, typer.Option(metavar="CODEC", help="Measure only this beside hpac; may be repeated.")
     ] = None,
+    adapt: Annotated[
+        list[Effort] | None,
+        typer.Option(help="Measure hpac with adapted weights too (fast, full); may be repeated."),
+    ] = None,
     tile_size: Tile = 0,
 ) -> None:
     """Round-trip images and compare sizes and speed with PNG, WebP and, with imagecodecs, JPEG XL, JPEG-LS, JPEG 2000, AVIF."""
@@ -363,7 +377,9 @@ def bench(
     growth = None if baseline is None else Growth(baseline, max_growth / 100)
 
     def work(_task: Task, _session: api.Session) -> api.Result:
-        if not measure(paths, options, jxl_effort or (7, 9), Reports(json, csv, html), growth, only or ()):
+        efforts = [effort.value for effort in adapt or () if effort is not Effort.OFF]
+        reports = Reports(json, csv, html)
+        if not measure(paths, options, jxl_effort or (7, 9), reports, growth, only or (), efforts):
             raise RoundTripError("not every image was measured and exact")
         return api.NOTHING
 

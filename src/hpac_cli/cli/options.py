@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -72,6 +73,26 @@ Tile = Annotated[
         max=1024,
         help="Tile side in pixels, even, 8 or more; larger: smaller by little, slower in parts. 0: 128, or 256 from 2 MP on.",
     ),
+]
+
+
+class Effort(StrEnum):
+    """How much weights are adapted to an image."""
+
+    OFF = "off"
+    FAST = "fast"
+    FULL = "full"
+
+
+Adapt = Annotated[
+    Effort,
+    typer.Option(
+        help="Adapt the weights to each image; what changes travels in the file. Smaller, slower to encode, not to decode."
+    ),
+]
+TimeBudget = Annotated[
+    float,
+    typer.Option("--time-budget", min=0, metavar="SECONDS", help="End adapting an image after so long; 0: no limit."),
 ]
 Identical = Annotated[
     bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")

@@ -21,9 +21,11 @@ def show_progress(name: str, *, visible: bool) -> Iterator[Progress]:
         tasks = {}
 
         def update(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(f"{step} {name}", total=total)
-            bars.update(tasks[step], completed=done)
+            kind, _, note = step.partition(": ")
+            if kind not in tasks:
+                tasks[kind] = bars.add_task("", total=total)
+            description = f"{kind} {name}" + (f" ({note})" if note else "")
+            bars.update(tasks[kind], description=description, completed=done, total=total)
 
         yield update
 

@@ -74,6 +74,7 @@ def decode_image(
         ModelError: the weights it names are not installed.
     """
     header = reader.header
+    networks = networks.adapted(header.adapters)
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, workers=workers, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")

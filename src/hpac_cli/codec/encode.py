@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
-from hpac_cli.container.fields import Header, Part, TileMode
+from hpac_cli.container.fields import Adapted, Frame, Header, Part, TileMode
 from hpac_cli.image import Image, Samples
 
 from .kinds import KINDS
@@ -24,6 +24,9 @@ _WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
 
 
+Adapt = Callable[[tuple[Frame, ...]], tuple[tuple[Frame, ...], tuple[Adapted, ...]]]
+
+
 class _Job(NamedTuple):
     frame: int
     box: Box
@@ -37,6 +40,7 @@ def encode_image(
     tile: int = 0,
     workers: int = 1,
     progress: Callable[[int], None] = lambda _: None,
+    adapt: Adapt | None = None,
 ) -> None:
     """Write an image as a container.
 
@@ -45,11 +49,14 @@ def encode_image(
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
         workers: processes to spread the tiles over.
         progress: called with the number of samples done since the last call.
+        adapt: changes weights to suit the frames as they were planned.
     """
     tile = tile or choose_tile(image.frames)
     frames = tuple(plan_frame(f, networks=networks, tile=tile, order=image.order) for f in image.frames)
+    frames, adapters = adapt(frames) if adapt is not None else (frames, ())
+    networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames), image.envelope)
+    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
 
     def work(job: _Job, advance: Callable[[int], None]) -> list[tuple[TileMode, bytes]]:
         box, frame = job.box, frames[job.frame]
@@ -59,7 +66,7 @@ def encode_image(
         for part, mapping in zip(frame.parts, values[job.frame], strict=True):
             if part.bit_depth:
                 coded = mapping.to_coded(ordered[..., first : first + part.channels])
-                payloads.append(_encode_part(coded, part, networks))
+                payloads.append(encode_part(coded, part, networks))
             first += part.channels
         advance(samples.size)
         return payloads
@@ -76,7 +83,8 @@ def encode_image(
     writer.end(hash_samples(image.frames), image.file_hash)
 
 
-def _encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[TileMode, bytes]:
+def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[TileMode, bytes]:
+    """Code one part of one tile in whichever way is smallest."""
     if not part.weights_digest:
         return pack_smallest(coded, part.bit_depth)
     quick = pack_quickly(coded, part.bit_depth)

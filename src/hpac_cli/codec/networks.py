@@ -1,11 +1,18 @@
 """Which networks does this process hold? Loaded and prepared once, when first needed."""
 
+import copy
+from collections.abc import Iterable
+
 import torch
 
+from hpac_cli.container.fields import Adapted
+from hpac_cli.errors import ContainerError, ModelError
+from hpac_cli.intnet.adapters import merge
 from hpac_cli.intnet.backends import choose_backend, make_backend
 from hpac_cli.intnet.network import Network
 from hpac_cli.intnet.weights import Weights, load_by_digest, load_by_name
 
+from .adapters import unpack_adapter
 from .workers import can_fork
 
 
@@ -58,6 +65,33 @@ class Networks:
         if digest not in self._prepared:
             self._prepare(load_by_digest(digest))
         return self._prepared[digest]
+
+    def adapted(self, adapters: Iterable[Adapted]) -> "Networks":
+        """These networks and, for one file alone, those that its adapters make of them.
+
+        Raises:
+            ModelError: the weights to be changed are not installed.
+            ContainerError: an adapter is damaged.
+        """
+        ours = copy.copy(self)
+        ours._prepared = dict(self._prepared)
+        for adapted in adapters:
+            ours._prepare(self.merged(adapted))
+        return ours
+
+    def merged(self, adapted: Adapted) -> Weights:
+        """The weights that an adapter makes.
+
+        Raises:
+            ModelError: the weights to be changed are not installed.
+            ContainerError: the adapter is damaged.
+        """
+        base = self.by_digest(adapted.base).weights
+        change = unpack_adapter(adapted.change, base.shape)
+        try:
+            return merge(base, change)
+        except ModelError as error:
+            raise ContainerError(f"an adapter is damaged: {error}") from error
 
     def _prepare(self, weights: Weights) -> bytes:
         digest = weights.digest()

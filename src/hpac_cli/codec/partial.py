@@ -65,6 +65,7 @@ def decode_region(
             for tile in reader.tiles_of(wanted, max(wanted)):
                 yield TileJob(0, *wanted[tile.index], tile)
 
+    networks = networks.adapted(reader.header.adapters)
     (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, workers=workers, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
     return samples[y : y + region.height, x : x + region.width]
@@ -91,6 +92,7 @@ def decode_salvaged(
             if number in found.tiles:
                 yield TileJob(*place, found.tiles[number])
 
+    networks = networks.adapted(found.header.adapters)
     samples, failed = decode_frames(frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill)
     missing = sorted({n for n in range(len(places)) if n not in found.tiles} | {job.tile.index for job in failed})
     return samples, [_lost(frames, *places[number]) for number in missing]

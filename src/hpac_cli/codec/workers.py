@@ -50,38 +50,54 @@ def spread(
     Raises:
         HpacError: whatever work raises, or LimitExceededError if a worker is killed.
     """
+    with team(work, workers=workers, advance=advance) as run:
+        yield from run(jobs)
+
+
+@contextlib.contextmanager
+def team(
+    work: Callable[[Job, Advance], Result], *, workers: int, advance: Advance
+) -> Iterator[Callable[[Iterable[Job]], Iterator[Result]]]:
+    """Keep processes for several rounds of jobs; give what does one round as spread does. Arguments as there."""
     if workers <= 1 or not can_fork():
-        for job in jobs:
-            yield work(job, advance)
+        yield lambda jobs: (work(job, advance) for job in jobs)
         return
     context = multiprocessing.get_context("fork")
     counter = context.Value("q", 0)
-    team: list[_Worker] = []
+    members: list[_Worker] = []
     try:
         for _ in range(workers):
             here, there = context.Pipe()
-            ends = [worker.connection for worker in team] + [here]
+            ends = [worker.connection for worker in members] + [here]
             process = context.Process(target=_serve, args=(work, there, ends, counter), daemon=True)
             process.start()
             there.close()
-            team.append(_Worker(process, here))
-        yield from _distribute(team, jobs, counter, advance)
+            members.append(_Worker(process, here))
+        told = 0
+
+        def tell() -> None:
+            nonlocal told
+            now = counter.value
+            advance(now - told)
+            told = now
+
+        yield lambda jobs: _distribute(members, jobs, tell)
     finally:
-        for worker in team:
+        for worker in members:
             worker.connection.close()
             worker.process.terminate()
             worker.process.join()
 
 
-def _distribute(team: list[_Worker], jobs: Iterable[Job], counter: Any, advance: Advance) -> Iterator[Any]:
+def _distribute(members: list[_Worker], jobs: Iterable[Any], tell: Callable[[], None]) -> Iterator[Any]:
     """Keep every worker busy; hold results back until those before them are there."""
-    idle = [worker.connection for worker in team]
+    idle = [worker.connection for worker in members]
     busy: dict[Connection, int] = {}
     done: dict[int, Any] = {}
     numbered = enumerate(jobs)
-    told = handed = following = 0
+    handed = following = 0
     while True:
-        while idle and handed < following + _AHEAD * len(team) and (entry := next(numbered, None)) is not None:
+        while idle and handed < following + _AHEAD * len(members) and (entry := next(numbered, None)) is not None:
             connection = idle.pop()
             connection.send(entry[1])
             busy[connection] = entry[0]
@@ -92,9 +108,7 @@ def _distribute(team: list[_Worker], jobs: Iterable[Job], counter: Any, advance:
         for connection in [c for c in busy if c in ready]:
             done[busy.pop(connection)] = _receive(connection)
             idle.append(connection)
-        so_far = counter.value
-        advance(so_far - told)
-        told = so_far
+        tell()
         while following in done:
             yield done.pop(following)
             following += 1

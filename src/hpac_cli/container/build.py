@@ -7,6 +7,7 @@ from typing import BinaryIO
 from hpac_cli.binary import put_varint
 
 from .fields import (
+    ADAPTER,
     END,
     FRAME,
     HASH_BYTES,
@@ -20,6 +21,7 @@ from .fields import (
     Header,
     Packing,
     TileMode,
+    build_adapter,
     build_chunk_head,
     build_frame,
     build_header,
@@ -42,6 +44,8 @@ class Writer:
         self._chunk(HEADER, build_header(header))
         if metadata:
             self._chunk(METADATA, pack_metadata(metadata))
+        for adapted in header.adapters:
+            self._chunk(ADAPTER, build_adapter(adapted))
         for frame in header.frames:
             self._chunk(FRAME, build_frame(frame))
 

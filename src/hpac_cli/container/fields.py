@@ -11,11 +11,11 @@ from hpac_cli.limits import Limits
 
 SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
-VERSION_MAJOR, VERSION_MINOR = 3, 0
-COLOURS_MAJOR, BASE_MAJOR = 3, 2
-"""Major version of files in which luma and chroma are coded, and of all others."""
+VERSION_MAJOR, VERSION_MINOR = 4, 0
+ADAPTED_MAJOR, COLOURS_MAJOR, BASE_MAJOR = 4, 3, 2
+"""Major version of files with adapters, of others in which luma and chroma are coded, and of all others."""
 
-HEADER, METADATA, FRAME, TILE, END = b"H", b"M", b"F", b"T", b"E"
+HEADER, METADATA, ADAPTER, FRAME, TILE, END = b"H", b"M", b"A", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
 
 MAX_CHUNK_BYTES = 1 << 30
@@ -31,6 +31,7 @@ MAX_TILE, MAX_BYTES_TILE = 1024, 2048
 """Largest side of tiles in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
+MAX_ADAPTERS = 16
 
 
 class Kind(IntEnum):
@@ -149,6 +150,16 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Adapted:
+    """Weights that a file makes of shipped ones; parts name them by the digest of what comes of it."""
+
+    base: bytes
+    """Digest of the shipped weights."""
+    change: bytes
+    """What changes in them (codec.adapters)."""
+
+
+@dataclass(frozen=True)
 class Header:
     """What the file holds."""
 
@@ -156,6 +167,7 @@ class Header:
     identical: bool
     """Whether decoding gives the source file byte for byte."""
     frames: tuple[Frame, ...]
+    adapters: tuple[Adapted, ...] = ()
 
     @property
     def num_samples(self) -> int:
@@ -165,6 +177,8 @@ class Header:
     @property
     def major(self) -> int:
         """Lowest major version that has all that this header says."""
+        if self.adapters:
+            return ADAPTED_MAJOR
         has_colours = any(part.colours for frame in self.frames for part in frame.parts)
         return COLOURS_MAJOR if has_colours else BASE_MAJOR
 
@@ -193,6 +207,21 @@ def parse_header(payload: bytes) -> tuple[Kind, bool, int]:
     if identical > 1:
         raise ContainerError(f"fidelity {identical} is unknown")
     return Kind(kind), bool(identical), num_frames
+
+
+def build_adapter(adapted: Adapted) -> bytes:
+    """Write an adapter chunk's payload."""
+    return adapted.base + adapted.change
+
+
+def parse_adapter(payload: bytes) -> Adapted:
+    """Read an adapter chunk's payload.
+
+    Raises:
+        ContainerError: it is too short.
+    """
+    fields = chunk_fields(payload)
+    return Adapted(fields.take(DIGEST_BYTES), fields.rest())
 
 
 def build_frame(frame: Frame) -> bytes:

@@ -12,12 +12,14 @@ from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionErro
 from hpac_cli.limits import Limits
 
 from .fields import (
+    ADAPTER,
     ARRAYS,
     END,
     FRAME,
     HASH_BYTES,
     HEADER,
     LZMA_FILTERS,
+    MAX_ADAPTERS,
     MAX_CHUNK_BYTES,
     METADATA,
     SHA_BYTES,
@@ -25,12 +27,14 @@ from .fields import (
     TILE,
     TINY_HASH_BYTES,
     VERSION_MAJOR,
+    Adapted,
     Frame,
     Header,
     Kind,
     Packing,
     TileMode,
     chunk_fields,
+    parse_adapter,
     parse_frame,
     parse_header,
     parse_header_1,
@@ -77,12 +81,13 @@ class Reader:
         self.metadata = b""
         """What the source file needs beside its samples."""
         self.samples_hash = self.file_hash = b""
-        self.sizes = {"signature": len(SIGNATURE) + 2, "header": 0, "metadata": 0, "frames": 0, "tiles": 0, "end": 0}
+        self.sizes = dict.fromkeys(("signature", "header", "metadata", "adapters", "frames", "tiles", "end"), 0)
+        self.sizes["signature"] = self._offset
         first = self._chunk()
         if first.type != HEADER:
             raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
         self.sizes["header"] = first.size
-        self._next: Chunk | None = self._critical()
+        self._next: Chunk | None = None
         self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
         if self.version[0] > 1 and self.version[0] != self.header.major:
             raise ContainerError(f"what the header says is of format version {self.header.major}")
@@ -90,10 +95,9 @@ class Reader:
     def _read_header_1(self, first: Chunk) -> Header:
         header = parse_header_1(first.payload, self._limits)
         self._check_size(header.frames)
-        if self._next and self._next.type == METADATA:
-            self.metadata = inflate(self._next.payload, self._limits.max_metadata_bytes)
-            self.sizes["metadata"] = self._next.size
-            self._next = None
+        if chunk := self._take(METADATA):
+            self.metadata = inflate(chunk.payload, self._limits.max_metadata_bytes)
+            self.sizes["metadata"] = chunk.size
         if header.kind is Kind.PNG and self.metadata:
             self.metadata = b"\0" + self.metadata  # images.png: no recipe for the deflate stream
         return header
@@ -102,20 +106,32 @@ class Reader:
         kind, identical, num_frames = parse_header(first.payload)
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
-        if self._next and self._next.type == METADATA:
-            self.metadata = unpack_metadata(self._next.payload, self._limits.max_metadata_bytes)
-            self.sizes["metadata"] = self._next.size
-            self._next = None
+        if chunk := self._take(METADATA):
+            self.metadata = unpack_metadata(chunk.payload, self._limits.max_metadata_bytes)
+            self.sizes["metadata"] = chunk.size
+        adapters: list[Adapted] = []
+        while chunk := self._take(ADAPTER):
+            adapters.append(parse_adapter(chunk.payload))
+            self.sizes["adapters"] += chunk.size
+            if len(adapters) > MAX_ADAPTERS:
+                raise LimitExceededError(f"more than {MAX_ADAPTERS} adapters")
         frames: list[Frame] = []
         for _ in range(num_frames):
-            chunk = self._next or self._critical()
-            self._next = None
-            if chunk.type != FRAME:
-                raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
+            chunk = self._take(FRAME)
+            if chunk is None:
+                raise ContainerError(f"a frame is missing before byte {self._offset}")
             frames.append(parse_frame(chunk.payload, self._limits))
             self.sizes["frames"] += chunk.size
             self._check_size(frames)
-        return Header(kind, identical, tuple(frames))
+        return Header(kind, identical, tuple(frames), tuple(adapters))
+
+    def _take(self, kind: bytes) -> Chunk | None:
+        """The next chunk that must be understood, if it is of this type; else it waits."""
+        self._next = self._next or self._critical()
+        if self._next.type != kind:
+            return None
+        chunk, self._next = self._next, None
+        return chunk
 
     def _check_size(self, frames: Sequence[Frame]) -> None:
         """Refuse more than limits allow, all frames together.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
-from .fields import ARRAYS, END, FRAME, HEADER, METADATA, SIGNATURE, TILE, VERSION_MAJOR, Header
+from .fields import ADAPTED_MAJOR, ADAPTER, ARRAYS, END, FRAME, HEADER, METADATA, SIGNATURE, TILE, VERSION_MAJOR, Header
 from .parse import Chunk, Reader, TileChunk, parse_tile
 
-_CHUNK = re.compile(rb"[HMFTE][\x80-\xff]{0,4}[\x00-\x7f]")
+_CHUNK = re.compile(rb"[HMAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
 _CRC_BYTES = 4
 _EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(_CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
@@ -37,8 +37,8 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     """Read all that is undamaged of a container.
 
     Raises:
-        ContainerError: the signature, the header or a frame's description is lost, without which no
-            tile can be placed.
+        ContainerError: the signature, the header, a frame's description or the adapter is lost, without
+            which no tile can be placed or decoded.
         LimitExceededError: more pixels or metadata than limits allow.
     """
     chunks = list(_good_chunks(data))
@@ -56,9 +56,11 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
 def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     """Read header, metadata and frames as if the file held nothing else; failing that, without metadata."""
     claimed = data[len(SIGNATURE)] if len(data) > len(SIGNATURE) else VERSION_MAJOR
+    if claimed == ADAPTED_MAJOR and not any(chunk.type == ADAPTER for chunk in chunks):
+        raise ContainerError("the adapter is lost, without which no tile can be decoded")
     majors = sorted(range(1, VERSION_MAJOR + 1), key=lambda major: (major != claimed, -major))
     lost: ContainerError | None = None
-    for types, major in itertools.product(((HEADER, METADATA, FRAME), (HEADER, FRAME)), majors):
+    for types, major in itertools.product(((HEADER, METADATA, ADAPTER, FRAME), (HEADER, ADAPTER, FRAME)), majors):
         parts = [data[c.offset : c.offset + c.size] for kind in types for c in chunks if c.type == kind]
         start = SIGNATURE + bytes([major, 0])
         try:

@@ -26,9 +26,9 @@ def run(
     """
     import torch
 
+    from hpac_cli.floatnet.integers import to_integers
     from hpac_cli.intnet.weights import count_multiply_adds, write_weights
 
-    from .export import export
     from .train import read_config, train
 
     path = CONFIGS / f"{config}.toml" if (CONFIGS / f"{config}.toml").is_file() else Path(config)
@@ -42,7 +42,7 @@ def run(
     for quantise, what in ((False, "float"), (True, "quantised")):
         lengths = ", ".join(f"{bits:.4f}" for bits in trainer.evaluate(quantise=quantise))
         report(f"held-out tiles, {what}: {lengths} bpsp")
-    weights = export(trainer.config.name, trainer.net.shape, trainer.average)
+    weights = to_integers(trainer.config.name, trainer.net.shape, trainer.average)
     target = out / f"{trainer.config.name}.safetensors"
     write_weights(weights, target)
     report(f"{target}: {count_multiply_adds(weights.shape):,} multiply-adds a pixel, digest {weights.digest().hex()}")

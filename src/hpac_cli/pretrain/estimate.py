@@ -10,10 +10,9 @@ import numpy as np
 import torch
 
 from hpac_cli import images
+from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
-
-from .model import Hpac
 
 
 def load_average(checkpoint: Path, shape: Shape) -> Hpac:

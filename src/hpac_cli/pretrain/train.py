@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
 
 from .data import CropSampler, Histories, Source, age, read_tiles, split
-from .model import Hpac
 
 EMA_HORIZON = 1000
 LOG_EVERY = 100

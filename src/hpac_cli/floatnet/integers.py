@@ -1,4 +1,4 @@
-"""Turn a trained float network into the integers that the codec reads."""
+"""The float twin's parameters to the integers that the codec reads, and back."""
 
 import numpy as np
 import torch
@@ -11,11 +11,11 @@ from hpac_cli.intnet.weights import IntArray, Shape, Weights, check_weights, lay
 from .model import ACTIVATION_Q, STREAM_Q, weight_exponents
 
 
-def export(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
+def to_integers(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
     """Round every layer to int8 weights, int32 biases and right shifts.
 
     Args:
-        state: state_dict of pretrain.model.Hpac.
+        state: state_dict of floatnet.model.Hpac.
 
     Raises:
         ModelError: a layer could overflow; train with a smaller learning rate or more decay.
@@ -33,6 +33,24 @@ def export(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
     weights = Weights(name, shape, arrays)
     check_weights(weights)
     return weights
+
+
+def from_integers(weights: Weights) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Undo to_integers.
+
+    Returns:
+        A state_dict of floatnet.model.Hpac that rounds to the same integers, float32; and for each layer
+        the binary places of its weights, (outputs, 1).
+    """
+    state, places = {}, {}
+    for name, (outputs, _) in layer_shapes(weights.shape):
+        layer = weights.layer(name)
+        exponent = torch.from_numpy(layer.shift - ACTIVATION_Q + _output_q(name, outputs, weights.shape)).double()
+        weight, bias = (torch.from_numpy(array).double() for array in (layer.weight, layer.bias))
+        state[f"{name}.weight"] = (weight * torch.exp2(-exponent)[:, None]).float()
+        state[f"{name}.bias"] = (bias * torch.exp2(-exponent - ACTIVATION_Q)).float()
+        places[name] = exponent[:, None].float()
+    return state, places
 
 
 def _output_q(layer: str, outputs: int, shape: Shape) -> NDArray[np.int64]:

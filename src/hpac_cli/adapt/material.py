@@ -1,0 +1,90 @@
+"""What of an image does one set of weights code? Its tiles, to be measured, and crops to train on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpac_cli.codec.colours import to_triples
+from hpac_cli.codec.encode import encode_part
+from hpac_cli.codec.networks import Networks
+from hpac_cli.codec.tiles import Box, tile_boxes
+from hpac_cli.codec.values import Values, to_ordered
+from hpac_cli.container.fields import Frame
+from hpac_cli.image import Samples
+from hpac_cli.intnet.planes import to_planes
+
+
+class Place(NamedTuple):
+    """One tile of one part of one frame."""
+
+    frame: int
+    part: int
+    row: int
+    column: int
+    """Counted in tiles."""
+    box: Box
+
+
+class Material:
+    """All tiles of an image that one set of weights codes."""
+
+    def __init__(self, images: Sequence[Samples], frames: Sequence[Frame], digest: bytes) -> None:
+        """List them.
+
+        Args:
+            images: (H, W, C) samples of each frame.
+            frames: how they are to be coded.
+            digest: of the weights.
+        """
+        self.digest, self._images, self._frames = digest, images, frames
+        self.places = [
+            Place(index, part, box.y // frame.tile, box.x // frame.tile, box)
+            for index, frame in enumerate(frames)
+            for part, plan in enumerate(frame.parts)
+            if plan.weights_digest == digest
+            for box in tile_boxes(frame.height, frame.width, frame.tile)
+        ]
+        self._values = {
+            (place.frame, place.part): Values(frames[place.frame].parts[place.part]) for place in self.places
+        }
+
+    @property
+    def num_samples(self) -> int:
+        """Samples of all tiles."""
+        return sum(
+            place.box.height * place.box.width * self._frames[place.frame].parts[place.part].channels
+            for place in self.places
+        )
+
+    def crop(self, place: Place, y: float, x: float, side: int) -> tuple[Tensor, int]:
+        """Cut a square out of a tile's frame that begins at some share, 0 to 1, of the tile's height and width.
+
+        Returns:
+            (P, 1, h, w) int32 planes, smaller than `side` only where the frame is; and their bit depth.
+        """
+        frame, part = self._frames[place.frame], self._frames[place.frame].parts[place.part]
+        height, width = min(side, frame.height), min(side, frame.width)
+        top = min(max(0, place.box.y + int(y * place.box.height) - side // 2), frame.height - height)
+        left = min(max(0, place.box.x + int(x * place.box.width) - side // 2), frame.width - width)
+        coded = self._coded(place._replace(box=Box(top, left, height, width)))
+        if part.colours:
+            coded, _ = to_triples(coded, part.colours)
+        samples = torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1)))
+        return to_planes(samples)[:, None], part.bit_depth
+
+    def measure(self, place: Place, networks: Networks, digest: bytes) -> int:
+        """Count the bytes that a tile takes when it is coded with other weights, by integers as in the file."""
+        part = replace(self._frames[place.frame].parts[place.part], weights_digest=digest)
+        return len(encode_part(self._coded(place), part, networks)[1])
+
+    def _coded(self, place: Place) -> NDArray[Any]:
+        box, parts = place.box, self._frames[place.frame].parts
+        first = sum(part.channels for part in parts[: place.part])
+        channels = slice(first, first + parts[place.part].channels)
+        samples = self._images[place.frame][box.y : box.y + box.height, box.x : box.x + box.width, channels]
+        return self._values[place.frame, place.part].to_coded(to_ordered(samples)).astype(np.int32)

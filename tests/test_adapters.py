@@ -1,0 +1,133 @@
+"""Adapters: written and read back exactly, merged in integers, refused where they are damaged."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from conftest import random_weights
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from hpac_cli.adapt.trainable import TrainableAdapter
+from hpac_cli.codec.adapters import pack_adapter, unpack_adapter
+from hpac_cli.codec.networks import Networks
+from hpac_cli.container.build import Writer
+from hpac_cli.container.fields import Adapted, Frame, Header, Kind, Part
+from hpac_cli.container.parse import Reader
+from hpac_cli.entropy.numbers import LARGEST, NumberReader, NumberWriter
+from hpac_cli.errors import ContainerError, LimitExceededError, ModelError
+from hpac_cli.floatnet.integers import from_integers, to_integers
+from hpac_cli.intnet.adapters import MAX_RANK, Adapter, LayerAdapter, merge, no_change
+from hpac_cli.intnet.weights import Shape, layer_shapes, load_by_name
+from hpac_cli.limits import DEFAULT_LIMITS
+
+SMALL = Shape(planes=3, width=8, blocks=1, head=8, components=2)
+NUMBERS = st.integers(-200, 200) | st.integers(-3, 3) | st.just(0)
+
+
+@given(st.lists(arrays(np.int64, st.integers(1, 70), elements=NUMBERS), min_size=1, max_size=6))
+def test_vectors_of_numbers_come_back(vectors: list[np.ndarray]) -> None:
+    writer = NumberWriter()
+    for vector in vectors:
+        writer.put_vector(vector)
+    reader = NumberReader(writer.finish())
+    for vector in vectors:
+        np.testing.assert_array_equal(reader.get_vector(len(vector)), vector)
+    reader.end()
+
+
+@pytest.mark.parametrize("value", [LARGEST, LARGEST + 1, -LARGEST - 1, LARGEST + 65535, -LARGEST - 65535])
+def test_the_largest_numbers_come_back(value: int) -> None:
+    writer = NumberWriter()
+    writer.put_vector(np.array([value, 0, -1]))
+    assert NumberReader(writer.finish()).get_vector(3).tolist() == [value, 0, -1]
+
+
+def make_adapter(shape: Shape, seed: int, rank: int = 2, size: int = 9) -> Adapter:
+    rng = np.random.default_rng(seed)
+    return {
+        name: LayerAdapter(
+            rng.integers(-size, size + 1, outputs),
+            rng.integers(-size, size + 1, outputs),
+            rng.integers(-4, 5, (outputs, rank)),
+            rng.integers(-4, 5, (rank, inputs)),
+        )
+        for name, (outputs, inputs) in layer_shapes(shape)
+    }
+
+
+@pytest.mark.parametrize("rank", [0, 1, MAX_RANK])
+def test_an_adapter_comes_back(rank: int) -> None:
+    adapter = make_adapter(SMALL, rank, rank)
+    again = unpack_adapter(pack_adapter(adapter), SMALL)
+    for name, layer in adapter.items():
+        for ours, theirs in zip(layer, again[name], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_change_changes_nothing() -> None:
+    weights = load_by_name("rgb")
+    assert merge(weights, no_change(weights.shape)).digest() == weights.digest()
+
+
+def test_the_twin_trains_on_what_merging_gives() -> None:
+    """Of random numbers, so that rounding, clamping and every kind of step are met."""
+    weights = load_by_name("grey")
+    adapter = TrainableAdapter(weights, dict.fromkeys(("gate", "depthwise", "out"), 2), torch.device("cpu"), 1)
+    random = torch.Generator().manual_seed(3)
+    for parameter in adapter.parameters:
+        parameter.data = 6 * torch.randn(parameter.shape, generator=random)
+    merged = merge(weights, adapter.to_adapter())
+    expected, _ = from_integers(merged)
+    for name, tensor in adapter._merged().items():
+        torch.testing.assert_close(tensor.detach(), expected[name], rtol=0, atol=0)
+
+
+def test_integers_become_the_twin_and_come_back() -> None:
+    weights = load_by_name("ycc")
+    state, _ = from_integers(weights)
+    assert to_integers("ycc", weights.shape, state).digest() == weights.digest()
+
+
+@given(st.integers(0, 40), st.binary(min_size=1, max_size=3))
+def test_a_damaged_adapter_is_an_error_or_another_adapter(at: int, noise: bytes) -> None:
+    data = bytearray(pack_adapter(make_adapter(SMALL, 1)))
+    data[at : at + len(noise)] = noise
+    try:
+        unpack_adapter(bytes(data), SMALL)
+    except ContainerError:
+        pass
+
+
+def test_an_adapter_that_could_overflow_is_refused() -> None:
+    weights = random_weights(1, 1)
+    adapter = no_change(weights.shape)
+    adapter["input"].bias[:] = 1 << 16
+    with pytest.raises(ModelError, match="overflow"):
+        merge(weights, adapter)
+
+
+def test_an_adapter_of_unknown_weights_is_refused() -> None:
+    with pytest.raises(ModelError, match="lacks"):
+        Networks().adapted([Adapted(bytes(8), b"")])
+
+
+def build(adapters: tuple[Adapted, ...]) -> bytes:
+    stream = io.BytesIO()
+    frame = Frame(8, 8, "u1", 8, (Part(1, 8, bytes(8)),))
+    Writer(stream, Header(Kind.ARRAY_2D, False, (frame,), adapters), b"")
+    return stream.getvalue()
+
+
+def test_a_container_keeps_its_adapters_and_says_so_in_its_version() -> None:
+    adapters = (Adapted(b"12345678", b"one"), Adapted(b"abcdefgh", b""))
+    data = build(adapters)
+    reader = Reader(io.BytesIO(data + b"E\0" + bytes(4)), DEFAULT_LIMITS)
+    assert (reader.version, reader.header.adapters) == ((4, 0), adapters)
+
+
+def test_a_container_with_too_many_adapters_is_refused() -> None:
+    with pytest.raises(LimitExceededError):
+        Reader(io.BytesIO(build((Adapted(bytes(8), b""),) * 17)), DEFAULT_LIMITS)

@@ -1,6 +1,6 @@
 """Writes tests/golden anew. Run it by hand, only when a format version is added: old files stay.
 
-python tests/make_golden.py VERSION
+python tests/make_golden.py VERSION [adapted]
 """
 
 import hashlib
@@ -108,16 +108,31 @@ def arrays() -> dict[str, np.ndarray]:
     }
 
 
-def main(version: str) -> None:
-    """Encode every picture with the shipped weights."""
+def enlarged() -> dict[str, np.ndarray]:
+    """Arrays that adapting the weights makes smaller, by name."""
+    part = PillowImage.open(DATA / "kodim23.png").crop((300, 160, 348, 192))
+    large = np.asarray(part.resize((144, 96), PillowImage.Resampling.BICUBIC))
+    return {
+        "rgb": large,
+        "luma-chroma-alpha": np.dstack([lossy(large, "jpeg"), large[..., 1]]),
+        "grey": large[..., 1],
+        "grey-12-bits": large.astype(np.uint16).sum(2) * 5,
+    }
+
+
+def main(version: str, *, adapted: bool) -> None:
+    """Encode every picture with the shipped weights, or some with adapted ones."""
     folder = GOLDEN / version
     folder.mkdir(parents=True)
     manifest = {}
-    files = {name: (images.read(data), tile) for name, (data, tile) in pictures().items()}
-    files |= {name: (from_array(array), 32) for name, array in arrays().items()}
+    if adapted:
+        files = {name: (from_array(array), 128) for name, array in enlarged().items()}
+    else:
+        files = {name: (images.read(data), tile) for name, (data, tile) in pictures().items()}
+        files |= {name: (from_array(array), 32) for name, array in arrays().items()}
     for name, (image, tile) in files.items():
         stream = io.BytesIO()
-        session = api.Session(api.Options(tile=tile))
+        session = api.Session(api.Options(tile=tile, adapt="fast" if adapted else "off", threads=1))
         session.encode(image, stream)
         (folder / f"{name}.hpac").write_bytes(stream.getvalue())
         manifest[name] = {
@@ -133,4 +148,4 @@ def main(version: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], adapted="adapted" in sys.argv[2:])

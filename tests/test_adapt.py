@@ -33,8 +33,8 @@ QUICK = Effort(updates=10, ranks={"depthwise": 1})
 @pytest.fixture(scope="module")
 def enlarged() -> np.ndarray:
     """A photograph that was enlarged: another kind of picture than the weights were trained on."""
-    part = PillowImage.open(DATA / "kodim23.png").crop((100, 100, 170, 170))
-    return np.asarray(part.resize((160, 150), PillowImage.Resampling.BICUBIC))
+    part = PillowImage.open(DATA / "kodim23.png").crop((100, 100, 170, 142))
+    return np.asarray(part.resize((160, 96), PillowImage.Resampling.BICUBIC))
 
 
 def encode(array: np.ndarray, threads: int = 2, seconds: float = 0) -> bytes:
@@ -67,7 +67,7 @@ def test_every_backend_decodes_an_adapted_file(enlarged: np.ndarray, adapted: by
 
 
 def test_the_second_decoder_decodes_an_adapted_file(enlarged: np.ndarray) -> None:
-    small = enlarged[:48, :56]
+    small = enlarged[:40, :48]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sarp_ft, "_CHUNK_BYTES", -(10**6))  # kept although it is too small to pay
         patch.setattr(sarp_ft, "_LEAST_BYTES", 0)
@@ -82,6 +82,7 @@ def test_workers_change_no_byte(enlarged: np.ndarray, adapted: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["grey", "12 bits", "16 bits", "luma and chroma", "two parts"])
 def test_every_kind_of_picture_comes_back(enlarged: np.ndarray, kind: str) -> None:
+    enlarged = enlarged[:, :100]
     grey = enlarged.astype(np.uint16).sum(2)
     jpeg = io.BytesIO()
     PillowImage.fromarray(enlarged).save(jpeg, "jpeg", quality=95)
@@ -126,13 +127,15 @@ def test_a_region_needs_only_its_tiles_and_the_adapter(enlarged: np.ndarray, tmp
 def test_without_its_adapter_a_file_is_lost_and_says_so(adapted: bytes) -> None:
     at = adapted.index(api.Session().open(io.BytesIO(adapted)).header.adapters[0].change)
     damaged = adapted[:at] + bytes([adapted[at] ^ 1]) + adapted[at + 1 :]
-    with pytest.raises(ContainerError, match="A chunk .* is damaged"):
+    with pytest.raises(ContainerError, match="A chunk at byte"):
         hpac_cli.decode(damaged)
     with pytest.raises(ContainerError, match="the adapter is lost"):
         find_undamaged(damaged, DEFAULT_LIMITS)
 
 
-def test_one_damaged_tile_of_an_adapted_file_costs_that_tile(enlarged: np.ndarray, tmp_path: Path, adapted: bytes) -> None:
+def test_one_damaged_tile_of_an_adapted_file_costs_that_tile(
+    enlarged: np.ndarray, tmp_path: Path, adapted: bytes
+) -> None:
     damaged = bytearray(adapted)
     damaged[-300] ^= 1
     (tmp_path / "a.hpac").write_bytes(damaged)
@@ -144,7 +147,7 @@ def test_one_damaged_tile_of_an_adapted_file_costs_that_tile(enlarged: np.ndarra
 
 def test_the_command_line_adapts(enlarged: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(save_png(enlarged))
-    run = hpac("encode", "--adapt", "full", "--time-budget", "3", tmp_path / "a.png")
+    run = hpac("encode", "--adapt", "fast", tmp_path / "a.png")
     assert run.returncode == 0, run.stderr
     facts = json.loads(hpac("info", "--json", tmp_path / "a.hpac").stdout)
     assert facts["adapters"][0]["bytes"] > 0
@@ -153,7 +156,9 @@ def test_the_command_line_adapts(enlarged: np.ndarray, tmp_path: Path) -> None:
     assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
 
 
-@pytest.mark.parametrize("args", [("--adapt", "most"), ("--time-budget", "3"), ("--adapt", "fast", "--time-budget", "-1")])
+@pytest.mark.parametrize(
+    "args", [("--adapt", "most"), ("--time-budget", "3"), ("--adapt", "fast", "--time-budget", "-1")]
+)
 def test_wrong_usage_is_told(tmp_path: Path, args: tuple[str, ...]) -> None:
     assert hpac("encode", tmp_path / "a.png", *args).returncode == 2
 

@@ -1,5 +1,6 @@
 """Adapters: written and read back exactly, merged in integers, refused where they are damaged."""
 
+import contextlib
 import io
 
 import numpy as np
@@ -95,16 +96,14 @@ def test_integers_become_the_twin_and_come_back() -> None:
 def test_a_damaged_adapter_is_an_error_or_another_adapter(at: int, noise: bytes) -> None:
     data = bytearray(pack_adapter(make_adapter(SMALL, 1)))
     data[at : at + len(noise)] = noise
-    try:
+    with contextlib.suppress(ContainerError):
         unpack_adapter(bytes(data), SMALL)
-    except ContainerError:
-        pass
 
 
 def test_an_adapter_that_could_overflow_is_refused() -> None:
     weights = random_weights(1, 1)
     adapter = no_change(weights.shape)
-    adapter["input"].bias[:] = 1 << 16
+    adapter["input2"].bias[:] = 1 << 16
     with pytest.raises(ModelError, match="overflow"):
         merge(weights, adapter)
 

@@ -18,7 +18,9 @@ from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import read_weights, weights_folder
 
 GOLDEN = Path(__file__).parent / "golden"
-VERSIONS = ["1.0", "2.0", "3.0"]
+VERSIONS = ["1.0", "2.0", "3.0", "4.0"]
+NOT_ADAPTED = "3.0"
+"""The last version whose files are made without training, so that they can be made again on any machine."""
 CASES = [(v, name) for v in VERSIONS for name in json.loads((GOLDEN / v / "manifest.json").read_text())]
 
 
@@ -57,9 +59,9 @@ def is_all_ours(version: str, name: str) -> bool:
     return set(load(version, name)[0]["tiles"]) <= {"NETWORK", "LUMA_CHROMA", "STORED"}
 
 
-@pytest.mark.parametrize("name", [n for v, n in CASES if v == VERSIONS[-1] and is_all_ours(v, n)])
+@pytest.mark.parametrize("name", [n for v, n in CASES if v == NOT_ADAPTED and is_all_ours(v, n)])
 def test_the_encoder_still_writes_the_golden_file(name: str) -> None:
-    facts, data = load(VERSIONS[-1], name)
+    facts, data = load(NOT_ADAPTED, name)
     session, stream = api.Session(api.Options(tile=facts["tile"])), io.BytesIO()
     for kind, digest in facts["weights"].items():
         session.networks.use(kind, bytes.fromhex(digest))

@@ -21,6 +21,7 @@ from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.networks import Networks
 from hpac_cli.codec.workers import team
 from hpac_cli.container.fields import Adapted, Frame
+from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
 
 from .efforts import BATCH, CROP, LEARNING_RATE, PASSES, Effort
@@ -38,7 +39,6 @@ _TASTED = 12
 _CHUNK_BYTES = 15
 """What an adapter's chunk takes beside its numbers."""
 _SEED = 1
-_POWER = 0.0
 
 
 class _Gradient(NamedTuple):
@@ -78,8 +78,8 @@ def adapt(
 ) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
     """Adapt the weights that frames use to their samples.
 
-    The result depends on the machine (training is in floats), not on the number of workers; and on nothing
-    else unless the time runs out.
+    The result depends on the machine, for training is in floats, but neither on the number of workers nor,
+    unless the time runs out, on speed.
 
     Args:
         images: (H, W, C) samples of each frame.
@@ -122,13 +122,15 @@ class _Search:
 
     def run(self, workers: int) -> Adapted | None:
         """Train, and return the adapter if it pays."""
-        with team(
-            self._work, workers=workers if self.networks.device.type == "cpu" else 1, advance=lambda _: None
-        ) as do:
+        if torch.cuda.is_available():
+            workers = 1  # neither CUDA nor autograd beside it outlives a fork
+        with team(self._work, workers=workers, advance=lambda _: None) as do:
             plain = self._count(do, None, self.material.places)
             if sum(plain) < _LEAST_BYTES:
                 return None
-            best = min(self._train(do, plain), key=lambda stage: stage.cost)
+            best = min(self._train(do, plain), key=lambda stage: stage.cost, default=None)
+            if best is None:
+                return None
             adapted = self._count(do, best.adapted, self.material.places)
         gain = sum(plain) - sum(adapted) - len(best.adapted.change) - _CHUNK_BYTES
         self.report(f"adapt: {gain / sum(plain):.1%} saved", self.updates, self.updates)
@@ -146,7 +148,7 @@ class _Search:
         optimiser = torch.optim.Adam(parameters, LEARNING_RATE, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
         for stage, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
-            areas = np.array([places[i].box.height * places[i].box.width * density[i] ** _POWER for i in region], float)
+            areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
             while (done := self._done(update, began)) < end:
                 self.report(f"adapt: stage {stage} of {len(regions)}{note}", int(done * self.updates), self.updates)
                 for group in optimiser.param_groups:
@@ -162,6 +164,10 @@ class _Search:
                 optimiser.step()
                 update += 1
             adapted = Adapted(self.material.digest, pack_adapter(self.adapter.to_adapter()))
+            try:
+                self.networks.merged(adapted)
+            except ContainerError:  # a layer could overflow, which a later stage may mend
+                continue
             size = len(adapted.change) * plain_tasted / sum(plain)
             cost = sum(self._count(do, adapted, tasted)) + size
             note = f", {1 - cost / plain_tasted:.1%} saved"

@@ -27,7 +27,7 @@ from hpac_cli.images.npy import from_array
 from hpac_cli.intnet.weights import weights_folder
 from hpac_cli.limits import DEFAULT_LIMITS
 
-QUICK = Effort(updates=10, ranks={"depthwise": 1})
+QUICK = Effort(updates=10, max_rank=1)
 
 
 @pytest.fixture(scope="module")

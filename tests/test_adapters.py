@@ -76,13 +76,11 @@ def test_no_change_changes_nothing() -> None:
 def test_the_twin_trains_on_what_merging_gives() -> None:
     """Of random numbers, so that rounding, clamping and every kind of step are met."""
     weights = load_by_name("grey")
-    adapter = TrainableAdapter(weights, dict.fromkeys(("gate", "depthwise", "out"), 2), torch.device("cpu"), 1)
-    random = torch.Generator().manual_seed(3)
-    for parameter in adapter.parameters:
-        parameter.data = 6 * torch.randn(parameter.shape, generator=random)
-    merged = merge(weights, adapter.to_adapter())
+    adapter = TrainableAdapter(weights, 2, torch.device("cpu"), 1)
+    numbers = 6 * torch.randn(adapter.start.shape, generator=torch.Generator().manual_seed(3))
+    merged = merge(weights, adapter.to_adapter(numbers))
     expected, _ = from_integers(merged)
-    for name, tensor in adapter._merged().items():
+    for name, tensor in adapter.merged(numbers).items():
         torch.testing.assert_close(tensor.detach(), expected[name], rtol=0, atol=0)
 
 

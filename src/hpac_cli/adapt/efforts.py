@@ -1,7 +1,6 @@
 """How much is spent on adapting to one image? Chosen by measurement, see docs/model.md."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -10,8 +9,8 @@ class Effort:
 
     updates: int
     """Of the parameters, unless the image is so small that PASSES ends it before."""
-    ranks: Mapping[str, int] = field(default_factory=dict)
-    """Of the low-rank change by kind of layer."""
+    max_rank: int
+    """Of the low-rank change of each layer, however large the image is."""
     shares: tuple[float, ...] = (0.25, 0.5, 1.0)
     """Of the image's tiles that the stages train on."""
     ends: tuple[float, ...] = (0.05, 0.15, 1.0)
@@ -27,7 +26,12 @@ PASSES = 40
 LEARNING_RATE = 1.8
 """At the start, in units of the adapter's integers; it falls to nothing along half a cosine."""
 
-EFFORTS = {
-    "fast": Effort(updates=320),
-    "full": Effort(updates=1280),
-}
+_RANK_BYTES = (120_000, 450_000, 1_000_000, 2_000_000)
+"""What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
+
+EFFORTS = {"fast": Effort(updates=200, max_rank=1), "full": Effort(updates=960, max_rank=4)}
+
+
+def choose_rank(effort: Effort, size: int) -> int:
+    """Rank for what takes `size` bytes with the weights as shipped."""
+    return min(effort.max_rank, sum(size >= least for least in _RANK_BYTES))

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.networks import Networks
@@ -24,7 +23,7 @@ from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
 
-from .efforts import BATCH, CROP, LEARNING_RATE, PASSES, Effort
+from .efforts import BATCH, CROP, LEARNING_RATE, PASSES, Effort, choose_rank
 from .material import Material, Place
 from .regions import grow_regions
 from .trainable import TrainableAdapter
@@ -42,9 +41,9 @@ _SEED = 1
 
 
 class _Gradient(NamedTuple):
-    """A job: how do the parameters change the code length of one crop?"""
+    """A job: how do the adapter's numbers change the code length of one crop?"""
 
-    parameters: NDArray[np.float32]
+    numbers: NDArray[np.float32]
     place: Place
     y: float
     x: float
@@ -115,8 +114,6 @@ class _Search:
     def __init__(self, material: Material, networks: Networks, effort: Effort, deadline: float, report: Report) -> None:
         self.material, self.networks, self.effort = material, networks, effort
         self.deadline, self.report = deadline, report
-        weights = networks.by_digest(material.digest).weights
-        self.adapter = TrainableAdapter(weights, effort.ranks, networks.device, _SEED)
         pixels = sum(place.box.height * place.box.width for place in material.places)
         self.updates = min(effort.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
 
@@ -124,10 +121,13 @@ class _Search:
         """Train, and return the adapter if it pays."""
         if torch.cuda.is_available():
             workers = 1  # neither CUDA nor autograd beside it outlives a fork
-        with team(self._work, workers=workers, advance=lambda _: None) as do:
+        with team(self._measure, workers=workers, advance=lambda _: None) as do:
             plain = self._count(do, None, self.material.places)
-            if sum(plain) < _LEAST_BYTES:
-                return None
+        if sum(plain) < _LEAST_BYTES:
+            return None
+        weights = self.networks.by_digest(self.material.digest).weights
+        self.adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), self.networks.device, _SEED)
+        with team(self._work, workers=workers, advance=lambda _: None) as do:
             best = min(self._train(do, plain), key=lambda stage: stage.cost, default=None)
             if best is None:
                 return None
@@ -144,8 +144,8 @@ class _Search:
         density = [size / (p.box.height * p.box.width) for size, p in zip(plain, places, strict=True)]
         regions = grow_regions(places, density, effort.shares)
         rng = np.random.default_rng(_SEED)
-        parameters = self.adapter.parameters
-        optimiser = torch.optim.Adam(parameters, LEARNING_RATE, betas=(0.9, 0.99))
+        numbers = self.adapter.start.clone().requires_grad_()
+        optimiser = torch.optim.Adam([numbers], LEARNING_RATE, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
         for stage, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
             areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
@@ -153,17 +153,16 @@ class _Search:
                 self.report(f"adapt: stage {stage} of {len(regions)}{note}", int(done * self.updates), self.updates)
                 for group in optimiser.param_groups:
                     group["lr"] = LEARNING_RATE * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
-                vector = parameters_to_vector(parameters).detach().cpu().numpy().copy()
+                sent = numbers.detach().cpu().numpy().copy()
                 drawn = rng.choice(region, BATCH, p=areas / areas.sum())
-                jobs = [_Gradient(vector, places[i], *rng.random(2)) for i in drawn]
-                gradient = np.mean(list(do(jobs)), axis=0)
-                optimiser.zero_grad()
-                (self.adapter.rate() / self.material.num_samples).backward()
-                self._add(parameters, gradient)
-                torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+                jobs = [_Gradient(sent, places[i], *rng.random(2)) for i in drawn]
+                gradient = torch.from_numpy(np.mean(list(do(jobs)), axis=0)).to(numbers)
+                (of_rate,) = torch.autograd.grad(self.adapter.rate(numbers), numbers)
+                numbers.grad = gradient + of_rate / self.material.num_samples
+                torch.nn.utils.clip_grad_norm_(numbers, 1.0)
                 optimiser.step()
                 update += 1
-            adapted = Adapted(self.material.digest, pack_adapter(self.adapter.to_adapter()))
+            adapted = Adapted(self.material.digest, pack_adapter(self.adapter.to_adapter(numbers)))
             try:
                 self.networks.merged(adapted)
             except ContainerError:  # a layer could overflow, which a later stage may mend
@@ -182,26 +181,18 @@ class _Search:
     def _count(self, do: Callable[[Any], Iterator[Any]], adapted: Adapted | None, places: Sequence[Place]) -> list[int]:
         return list(do(_Measure(adapted, place) for place in places))
 
-    @staticmethod
-    def _add(parameters: list[torch.nn.Parameter], gradient: NDArray[np.float32]) -> None:
-        first = 0
-        for parameter in parameters:
-            part = torch.from_numpy(gradient[first : first + parameter.numel()]).to(parameter).view_as(parameter)
-            parameter.grad = part.clone() if parameter.grad is None else parameter.grad + part
-            first += parameter.numel()
-
-    def _work(self, job: _Gradient | _Measure, _advance: Callable[[int], None]) -> NDArray[np.float32] | int:
+    def _work(self, job: _Gradient | _Measure, advance: Callable[[int], None]) -> NDArray[np.float32] | int:
         """Done by a worker."""
         if isinstance(job, _Measure):
-            return self._measure(job)
-        parameters = self.adapter.parameters
-        vector_to_parameters(torch.from_numpy(job.parameters).to(self.networks.device), parameters)
+            return self._measure(job, advance)
+        numbers = torch.from_numpy(job.numbers).to(self.adapter.device).requires_grad_()
         planes, bit_depth = self.material.crop(job.place, job.y, job.x, CROP)
-        bits = self.adapter.code_length(planes.to(self.networks.device), bit_depth).mean()
-        gradients = torch.autograd.grad(bits, parameters)
-        return parameters_to_vector(gradients).cpu().numpy()
+        bits = self.adapter.code_length(numbers, planes.to(self.adapter.device), bit_depth)
+        (gradient,) = torch.autograd.grad(bits.mean(), numbers)
+        found: NDArray[np.float32] = gradient.cpu().numpy()
+        return found
 
-    def _measure(self, job: _Measure) -> int:
+    def _measure(self, job: _Measure, _advance: Callable[[int], None]) -> int:
         if job.adapted is None:
             return self.material.measure(job.place, self.networks, self.material.digest)
         networks = self.networks.adapted([job.adapted])

@@ -1,19 +1,20 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
-All parameters count in the integer adapter's own units, so rounding them gives the integers.
+All numbers count in the integer adapter's own units, so rounding them gives the integers.
 """
 
 import math
-from collections.abc import Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from hpac_cli.floatnet.integers import from_integers
 from hpac_cli.floatnet.model import ACTIVATION_Q, Hpac
-from hpac_cli.intnet.adapters import FACTOR_BITS, GAIN_BITS, Adapter, bias_exponent, no_change
+from hpac_cli.intnet.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, bias_exponent
 from hpac_cli.intnet.weights import Weights, layer_shapes
 
 
@@ -26,8 +27,15 @@ class _Layer(NamedTuple):
     """(outputs, 1) of the weights, as the twin has them."""
     bias_step: Tensor
     """(outputs,) by which the twin's bias changes for each step of the adapter's."""
-    numbers: dict[str, nn.Parameter]
-    """What is trained: gain, bias and, where there is a rank, up and down, as in intnet.adapters."""
+
+
+class _Change(NamedTuple):
+    """Views of the numbers of one layer, as in intnet.adapters.LayerAdapter."""
+
+    gain: Tensor
+    bias: Tensor
+    up: Tensor
+    down: Tensor
 
 
 _FACTOR_SPREAD = 3.0
@@ -35,27 +43,23 @@ _FACTOR_SPREAD = 3.0
 
 
 class TrainableAdapter:
-    """The change of one set of weights, with the float twin that it changes."""
+    """What there is to train for one set of weights: N numbers, vector after vector as in the file."""
 
-    def __init__(self, weights: Weights, ranks: Mapping[str, int], device: torch.device, seed: int) -> None:
+    def __init__(self, weights: Weights, rank: int, device: torch.device, seed: int) -> None:
         """Begin with no change.
 
         Args:
-            ranks: of the low-rank change by kind of layer (the last part of its name); others have 0.
+            rank: of the low-rank change of each layer.
             device: to compute on.
             seed: of the right factors, which begin at random.
         """
+        self.rank, self.device = rank, device
         self._twin = Hpac(weights.shape).requires_grad_(False).to(device)
-        self._nothing = no_change(weights.shape)
         self._layers: dict[str, _Layer] = {}
         state, places = from_integers(weights)
         random = torch.Generator().manual_seed(seed)
+        start, sizes = [], []
         for name, (outputs, inputs) in layer_shapes(weights.shape):
-            numbers = {"gain": torch.zeros(outputs), "bias": torch.zeros(outputs)}
-            rank = min(ranks.get(name.rpartition(".")[2], 0), outputs, inputs)
-            if rank:
-                numbers["up"] = torch.zeros(outputs, rank)
-                numbers["down"] = _FACTOR_SPREAD * torch.randn(rank, inputs, generator=random)
             unit = torch.exp2(-places[name])
             shift = torch.from_numpy(weights.layer(name).shift)
             step = torch.exp2((shift + bias_exponent(name)).clamp(min=0).float())
@@ -64,46 +68,61 @@ class TrainableAdapter:
                 state[f"{name}.bias"].to(device),
                 unit.to(device),
                 (step * unit[:, 0] / (1 << ACTIVATION_Q)).to(device),
-                {key: nn.Parameter(value.to(device)) for key, value in numbers.items()},
             )
-        self.parameters = [number for layer in self._layers.values() for number in layer.numbers.values()]
+            start += [torch.zeros(outputs), torch.zeros(outputs)]
+            for _ in range(rank):
+                start += [torch.zeros(outputs), _FACTOR_SPREAD * torch.randn(inputs, generator=random)]
+            sizes += [outputs, outputs, *[outputs, inputs] * rank]
+        self.start = torch.cat(start).to(device)
+        """(N,) float32 before training."""
+        self._sizes = torch.tensor(sizes, device=device)
+        self._vector = torch.repeat_interleave(torch.arange(len(sizes), device=device), self._sizes)
 
-    def code_length(self, planes: Tensor, bit_depth: int) -> Tensor:
-        """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded."""
-        bits: Tensor = functional_call(self._twin, self._merged(), (planes, bit_depth, False))
+    def code_length(self, numbers: Tensor, planes: Tensor, bit_depth: int) -> Tensor:
+        """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded.
+
+        Args:
+            numbers: (N,) float32.
+            planes: (P, B, H, W) int32.
+        """
+        bits: Tensor = functional_call(self._twin, self.merged(numbers), (planes, bit_depth, False))
         return bits
 
-    def _merged(self) -> dict[str, Tensor]:
-        """What intnet.adapters.merge makes of the rounded parameters; gradients pass straight through."""
+    def merged(self, numbers: Tensor) -> dict[str, Tensor]:
+        """What intnet.adapters.merge makes of the rounded numbers, for the twin; gradients pass straight through."""
         merged = {}
-        for name, layer in self._layers.items():
-            numbers = {key: _round(value) for key, value in layer.numbers.items()}
-            wide = layer.weight * (1 + numbers["gain"] / (1 << GAIN_BITS))[:, None]
-            if "up" in numbers:
-                wide = wide + numbers["up"] @ numbers["down"] / (1 << FACTOR_BITS)
+        for (name, layer), change in zip(self._layers.items(), self._changes(_round(numbers)), strict=True):
+            wide = layer.weight * (1 + change.gain / (1 << GAIN_BITS))[:, None]
+            if self.rank:
+                wide = wide + change.up @ change.down / (1 << FACTOR_BITS)
             merged[f"{name}.weight"] = _round(wide).clamp(-127, 127) * layer.unit
-            merged[f"{name}.bias"] = layer.bias + numbers["bias"] * layer.bias_step
+            merged[f"{name}.bias"] = layer.bias + change.bias * layer.bias_step
         return merged
 
-    def rate(self) -> Tensor:
-        """About the bits that the rounded parameters take to send."""
-        lengths = []
-        for layer in self._layers.values():
-            numbers = layer.numbers
-            factors = [*numbers["up"].unbind(1), *numbers["down"].unbind(0)] if "up" in numbers else []
-            for vector in (numbers["gain"], numbers["bias"], *factors):
-                lengths.append(len(vector) * torch.log2(1 + 2 * math.e * vector.abs().mean()))
-        return torch.stack(lengths).sum()
+    def rate(self, numbers: Tensor) -> Tensor:
+        """About the bits that the rounded numbers take to send."""
+        sums = torch.zeros(len(self._sizes), device=self.device).index_add(0, self._vector, numbers.abs())
+        return (self._sizes * torch.log2(1 + 2 * math.e * sums / self._sizes)).sum()
 
-    def to_adapter(self) -> Adapter:
-        """The integers."""
+    def to_adapter(self, numbers: Tensor) -> Adapter:
+        """The integers; factors that came to nothing are left out."""
         adapter = {}
-        for name, layer in self._layers.items():
-            numbers = {key: _round(value.detach()).long().cpu().numpy() for key, value in layer.numbers.items()}
-            change = self._nothing[name]._replace(**numbers)
-            used = change.up.any(0) & change.down.any(1)
-            adapter[name] = change._replace(up=change.up[:, used], down=change.down[used])
+        for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
+            layer = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
+            used = layer.up.any(0) & layer.down.any(1)
+            adapter[name] = layer._replace(up=layer.up[:, used], down=layer.down[used])
         return adapter
+
+    def _changes(self, numbers: Tensor) -> list[_Change]:
+        """Cut the numbers into layers."""
+        shapes = [layer.weight.shape for layer in self._layers.values()]
+        ends = np.cumsum([0, *(2 * o + self.rank * (o + i) for o, i in shapes)]).tolist()
+        changes = []
+        for (outputs, inputs), (begin, end) in zip(shapes, pairwise(ends), strict=True):
+            factors = numbers[begin + 2 * outputs : end].view(self.rank, outputs + inputs)
+            gain, bias = numbers[begin : begin + 2 * outputs].view(2, outputs)
+            changes.append(_Change(gain, bias, factors[:, :outputs].t(), factors[:, outputs:]))
+        return changes
 
 
 def _round(x: Tensor) -> Tensor:

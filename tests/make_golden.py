@@ -137,8 +137,8 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
 
 def enlarged() -> dict[str, np.ndarray]:
     """Arrays for adapted weights, by name."""
-    part = PillowImage.open(DATA / "kodim23.png").crop((300, 160, 348, 192))
-    large = np.asarray(part.resize((144, 96), PillowImage.Resampling.BICUBIC))
+    part = PillowImage.open(DATA / "kodim23.png").crop((300, 160, 330, 180))
+    large = np.asarray(part.resize((44, 30), PillowImage.Resampling.BICUBIC))
     return {
         "rgb": large,
         "luma-chroma-alpha": np.dstack([lossy(large, "jpeg"), large[..., 1]]),

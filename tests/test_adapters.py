@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import random_weights
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -90,6 +90,7 @@ def test_integers_become_the_twin_and_come_back() -> None:
     assert to_integers("ycc", weights.shape, state).digest() == weights.digest()
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 40), st.binary(min_size=1, max_size=3))
 def test_a_damaged_adapter_is_an_error_or_another_adapter(at: int, noise: bytes) -> None:
     data = bytearray(pack_adapter(make_adapter(SMALL, 1)))

@@ -143,3 +143,10 @@ def test_codecs_can_be_chosen(folder: Path) -> None:
 def test_an_unknown_codec_is_one_line(folder: Path) -> None:
     result = hpac("bench", folder / "a.png", "--only", "nonsense")
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+
+
+def test_adapted_weights_are_measured_beside_plain_ones(folder: Path) -> None:
+    run([folder / "a.png"], api.Options(), (), Reports(json=folder / "r.json"), only=["webp"], adapt=["fast"])
+    rows = json.loads((folder / "r.json").read_text())["rows"]
+    assert {row["codec"] for row in rows} == {"hpac", "hpac-fast", "webp"}
+    assert all(row["exact"] for row in rows)

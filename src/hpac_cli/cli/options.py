@@ -87,7 +87,7 @@ class Effort(StrEnum):
 Adapt = Annotated[
     Effort,
     typer.Option(
-        help="Adapt the weights to each image; what changes travels in the file. Smaller, slower to encode, not to decode."
+        help="Train the weights on each image; what changes travels in the file. Smaller, slow to encode, not to decode."
     ),
 ]
 TimeBudget = Annotated[

@@ -19,6 +19,7 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from pydicom.valuerep import VR
 
 from hpac_cli import images
 from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
@@ -38,10 +39,9 @@ def elements_of(data: bytes) -> dict[int, tuple[str, object]]:
 def element_of(dataset: Dataset, tag: BaseTag) -> tuple[str, object]:
     """One element's kind and value; its bytes where pydicom knows no such kind."""
     raw = dataset.get_item(tag)
-    try:
-        element = dataset[tag]
-    except NotImplementedError:
+    if raw.VR is not None and raw.VR not in set(VR):
         return "unknown", raw.value
+    element = dataset[tag]
     return str(element.VR), element.value
 
 

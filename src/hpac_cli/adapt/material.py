@@ -62,7 +62,7 @@ class Material:
         )
 
     def crop(self, place: Place, y: float, x: float, side: int) -> tuple[Tensor, int]:
-        """Cut a square out of a tile's frame that begins at some share, 0 to 1, of the tile's height and width.
+        """Cut a square out of a tile's frame, around a point at some share, 0 to 1, of the tile's height and width.
 
         Returns:
             (P, 1, h, w) int32 planes, smaller than `side` only where the frame is; and their bit depth.

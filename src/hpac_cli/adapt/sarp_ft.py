@@ -9,8 +9,8 @@ kept, and only if the image with it takes fewer bytes.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.networks import Networks
-from hpac_cli.codec.workers import team
+from hpac_cli.codec.workers import spread, team
 from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
@@ -49,20 +49,14 @@ class _Gradient(NamedTuple):
     x: float
 
 
-class _Measure(NamedTuple):
-    """A job: how many bytes does a tile take, as shipped (None) or adapted?"""
-
-    adapted: Adapted | None
-    place: Place
-
-
-@dataclass
-class _Stage:
+class _Stage(NamedTuple):
     """What training has come to."""
 
     adapted: Adapted
+    digest: bytes
+    """Of the merged weights."""
     cost: float
-    """Bytes of the tiles that were tasted, and of the adapter in proportion."""
+    """Bytes of all tiles, estimated from those that were tasted, and of the adapter."""
 
 
 def adapt(
@@ -93,11 +87,10 @@ def adapt(
     adapters = []
     for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
         material = Material(images, frames, digest)
-        search = _Search(material, networks, effort, deadline, report)
-        adapted = search.run(workers)
-        if adapted is not None:
-            adapters.append(adapted)
-            frames = _rename(frames, digest, networks.merged(adapted).digest())
+        best = _Search(material, networks, effort, deadline, workers, report).run()
+        if best is not None:
+            adapters.append(best.adapted)
+            frames = _rename(frames, digest, best.digest)
     return frames, tuple(adapters)
 
 
@@ -111,66 +104,78 @@ def _rename(frames: tuple[Frame, ...], old: bytes, new: bytes) -> tuple[Frame, .
 class _Search:
     """Looks for the adapter that makes one set of weights' share of an image smallest."""
 
-    def __init__(self, material: Material, networks: Networks, effort: Effort, deadline: float, report: Report) -> None:
+    def __init__(
+        self, material: Material, networks: Networks, effort: Effort, deadline: float, workers: int, report: Report
+    ) -> None:
         self.material, self.networks, self.effort = material, networks, effort
         self.deadline, self.report = deadline, report
+        # neither CUDA nor autograd beside it outlives a fork
+        self.workers = 1 if torch.cuda.is_available() else workers
         pixels = sum(place.box.height * place.box.width for place in material.places)
         self.updates = min(effort.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
 
-    def run(self, workers: int) -> Adapted | None:
-        """Train, and return the adapter if it pays."""
-        if torch.cuda.is_available():
-            workers = 1  # neither CUDA nor autograd beside it outlives a fork
-        with team(self._measure, workers=workers, advance=lambda _: None) as do:
-            plain = self._count(do, None, self.material.places)
+    def run(self) -> _Stage | None:
+        """Train, and return the best stage if it pays."""
+        places, digest = self.material.places, self.material.digest
+        plain = self._count(self.networks, digest, places)
         if sum(plain) < _LEAST_BYTES:
             return None
-        weights = self.networks.by_digest(self.material.digest).weights
-        self.adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), self.networks.device, _SEED)
-        with team(self._work, workers=workers, advance=lambda _: None) as do:
-            best = min(self._train(do, plain), key=lambda stage: stage.cost, default=None)
-            if best is None:
-                return None
-            adapted = self._count(do, best.adapted, self.material.places)
+        weights = self.networks.by_digest(digest).weights
+        adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), self.networks.device, _SEED)
+        best = min(self._train(adapter, plain), key=lambda stage: stage.cost, default=None)
+        if best is None:
+            return None
+        adapted = self._count(self.networks.adapted([best.adapted]), best.digest, places)
         gain = sum(plain) - sum(adapted) - len(best.adapted.change) - _CHUNK_BYTES
         self.report(f"adapt: {gain / sum(plain):.1%} saved", self.updates, self.updates)
-        return best.adapted if gain > 0 else None
+        return best if gain > 0 else None
 
-    def _train(self, do: Callable[[Any], Iterator[Any]], plain: list[int]) -> Iterator[_Stage]:
+    def _train(self, adapter: TrainableAdapter, plain: list[int]) -> Iterator[_Stage]:
         """Make all updates; yield what each stage came to."""
         places, effort = self.material.places, self.effort
-        tasted = places[:: -(-len(places) // _TASTED)]
-        plain_tasted = sum(plain[:: -(-len(places) // _TASTED)])
         density = [size / (p.box.height * p.box.width) for size, p in zip(plain, places, strict=True)]
         regions = grow_regions(places, density, effort.shares)
         rng = np.random.default_rng(_SEED)
-        numbers = self.adapter.start.clone().requires_grad_()
+        numbers = adapter.start.clone().requires_grad_()
         optimiser = torch.optim.Adam([numbers], LEARNING_RATE, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
-        for stage, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
-            areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
-            while (done := self._done(update, began)) < end:
-                self.report(f"adapt: stage {stage} of {len(regions)}{note}", int(done * self.updates), self.updates)
-                for group in optimiser.param_groups:
-                    group["lr"] = LEARNING_RATE * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
-                sent = numbers.detach().cpu().numpy().copy()
-                drawn = rng.choice(region, BATCH, p=areas / areas.sum())
-                jobs = [_Gradient(sent, places[i], *rng.random(2)) for i in drawn]
-                gradient = torch.from_numpy(np.mean(list(do(jobs)), axis=0)).to(numbers)
-                (of_rate,) = torch.autograd.grad(self.adapter.rate(numbers), numbers)
-                numbers.grad = gradient + of_rate / self.material.num_samples
-                torch.nn.utils.clip_grad_norm_(numbers, 1.0)
-                optimiser.step()
-                update += 1
-            adapted = Adapted(self.material.digest, pack_adapter(self.adapter.to_adapter(numbers)))
-            try:
-                self.networks.merged(adapted)
-            except ContainerError:  # a layer could overflow, which a later stage may mend
-                continue
-            size = len(adapted.change) * plain_tasted / sum(plain)
-            cost = sum(self._count(do, adapted, tasted)) + size
-            note = f", {1 - cost / plain_tasted:.1%} saved"
-            yield _Stage(adapted, cost)
+
+        def work(job: _Gradient, _advance: Callable[[int], None]) -> NDArray[np.float32]:
+            planes, bit_depth = self.material.crop(job.place, job.y, job.x, CROP)
+            return adapter.gradient(job.numbers, planes, bit_depth)
+
+        with team(work, workers=self.workers, advance=lambda _: None) as do:
+            for number, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
+                areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
+                while (done := self._done(update, began)) < end:
+                    self.report(
+                        f"adapt: stage {number} of {len(regions)}{note}", int(done * self.updates), self.updates
+                    )
+                    for group in optimiser.param_groups:
+                        group["lr"] = LEARNING_RATE * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
+                    sent = numbers.detach().cpu().numpy().copy()
+                    drawn = rng.choice(region, BATCH, p=areas / areas.sum())
+                    jobs = [_Gradient(sent, places[i], *rng.random(2)) for i in drawn]
+                    gradient = torch.from_numpy(np.mean(list(do(jobs)), axis=0)).to(numbers)
+                    (of_rate,) = torch.autograd.grad(adapter.rate(numbers), numbers)
+                    numbers.grad = gradient + of_rate / self.material.num_samples
+                    torch.nn.utils.clip_grad_norm_(numbers, 1.0)
+                    optimiser.step()
+                    update += 1
+                stage = self._taste(Adapted(self.material.digest, pack_adapter(adapter.to_adapter(numbers))), plain)
+                if stage is not None:
+                    note = f", {1 - stage.cost / sum(plain):.1%} saved"
+                    yield stage
+
+    def _taste(self, adapted: Adapted, plain: list[int]) -> _Stage | None:
+        """Estimate by some tiles what a stage came to; None if a layer could overflow, which a later one may mend."""
+        try:
+            digest = self.networks.merged(adapted).digest()
+        except ContainerError:
+            return None
+        step = -(-len(plain) // _TASTED)
+        sizes = self._count(self.networks.adapted([adapted]), digest, self.material.places[::step])
+        return _Stage(adapted, digest, sum(sizes) / sum(plain[::step]) * sum(plain) + len(adapted.change))
 
     def _done(self, update: int, began: float) -> float:
         """Share of the training that is done, by updates or by time."""
@@ -178,22 +183,10 @@ class _Search:
         by_time = 1.0 if now >= self.deadline else (now - began) / (self.deadline - began)
         return max(update / self.updates, by_time)
 
-    def _count(self, do: Callable[[Any], Iterator[Any]], adapted: Adapted | None, places: Sequence[Place]) -> list[int]:
-        return list(do(_Measure(adapted, place) for place in places))
+    def _count(self, networks: Networks, digest: bytes, places: Sequence[Place]) -> list[int]:
+        """Bytes that tiles take with the weights of a digest."""
 
-    def _work(self, job: _Gradient | _Measure, advance: Callable[[int], None]) -> NDArray[np.float32] | int:
-        """Done by a worker."""
-        if isinstance(job, _Measure):
-            return self._measure(job, advance)
-        numbers = torch.from_numpy(job.numbers).to(self.adapter.device).requires_grad_()
-        planes, bit_depth = self.material.crop(job.place, job.y, job.x, CROP)
-        bits = self.adapter.code_length(numbers, planes.to(self.adapter.device), bit_depth)
-        (gradient,) = torch.autograd.grad(bits.mean(), numbers)
-        found: NDArray[np.float32] = gradient.cpu().numpy()
-        return found
+        def work(place: Place, _advance: Callable[[int], None]) -> int:
+            return self.material.measure(place, networks, digest)
 
-    def _measure(self, job: _Measure, _advance: Callable[[int], None]) -> int:
-        if job.adapted is None:
-            return self.material.measure(job.place, self.networks, self.material.digest)
-        networks = self.networks.adapted([job.adapted])
-        return self.material.measure(job.place, networks, networks.merged(job.adapted).digest())
+        return list(spread(work, places, workers=self.workers, advance=lambda _: None))

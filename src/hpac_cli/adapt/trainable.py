@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
@@ -77,6 +78,14 @@ class TrainableAdapter:
         """(N,) float32 before training."""
         self._sizes = torch.tensor(sizes, device=device)
         self._vector = torch.repeat_interleave(torch.arange(len(sizes), device=device), self._sizes)
+
+    def gradient(self, numbers: NDArray[np.float32], planes: Tensor, bit_depth: int) -> NDArray[np.float32]:
+        """How the mean code length of a crop's samples changes with the numbers, (N,); arguments as below."""
+        moved = torch.from_numpy(numbers).to(self.device).requires_grad_()
+        bits = self.code_length(moved, planes.to(self.device), bit_depth).mean()
+        (gradient,) = torch.autograd.grad(bits, moved)
+        found: NDArray[np.float32] = gradient.cpu().numpy()
+        return found
 
     def code_length(self, numbers: Tensor, planes: Tensor, bit_depth: int) -> Tensor:
         """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded.

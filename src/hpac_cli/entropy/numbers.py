@@ -19,8 +19,6 @@ NUM_WIDTHS = 32
 WIDTH_BITS = 5
 LARGEST = 28
 """Numbers of larger magnitude are escapes."""
-_SYMBOLS = 2 * LARGEST + 2
-"""An escape, then -28 to 28."""
 _TOTAL = 1 << TOTAL_BITS
 _START = 1 << 40
 _MAX_ESCAPE_BITS = 16
@@ -28,12 +26,12 @@ _MAX_ESCAPE_BITS = 16
 
 @cache
 def _cumulative(width: int) -> NDArray[np.int32]:
-    """(59,) masses in units of 2**-24: each magnitude is width**2 / (width**2 + 64) times as likely as the one before."""
+    """(59,) masses in units of 2**-24 of an escape, then of -28 to 28: each magnitude is width**2 / (width**2 + 64) times as likely as the one before."""
     masses = [_START]
     for _ in range(LARGEST + 1):
         masses.append(masses[-1] * width**2 // (width**2 + 64))
     sides = masses[1 : LARGEST + 1]
-    running = np.cumsum([0, sum(masses[-1:]) * 2 + 1, *reversed(sides), masses[0], *sides], dtype=object)
+    running = np.cumsum([0, 2 * masses[-1] + 1, *reversed(sides), masses[0], *sides], dtype=object)
     return np.array([edge * _TOTAL // running[-1] for edge in running], np.int32)
 
 

@@ -32,9 +32,10 @@ def data(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Pa
     return folder
 
 
-def make_config(planes: int = 3) -> Config:
+def make_config(planes: int = 3, context: int = 4) -> Config:
     source = {"packs": ["tiles"], "weight": 1.0, "rgb": True}
-    return Config("small", planes, 8, [source], crop=32, batch=2, quantise_from=0.5, shape=SMALL, histories=ALL)
+    shape = SMALL | {"context": context}
+    return Config("small", planes, 8, [source], crop=32, batch=2, quantise_from=0.5, shape=shape, histories=ALL)
 
 
 @pytest.mark.parametrize("planes", [1, 3])
@@ -54,6 +55,20 @@ def test_a_resumed_training_takes_the_same_path(data: Path) -> None:
     second.load(first.state())
     losses += [second.step() for _ in range(3)]
     assert losses == expected
+
+
+def test_a_new_context_begins_with_no_effect(data: Path) -> None:
+    before = Trainer(make_config(context=0), data, "cpu")
+    before.step()
+    after = Trainer(make_config(), data, "cpu")
+    after.start_from(before.state())
+    assert after.evaluate(quantise=True) == before.evaluate(quantise=True)
+
+
+def test_weights_of_another_shape_are_no_start(data: Path) -> None:
+    trainer = Trainer(make_config(planes=1), data, "cpu")
+    with pytest.raises(ModelError, match="another shape"):
+        trainer.start_from(Trainer(make_config(), data, "cpu").state())
 
 
 def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def merge(base: Weights, payload: bytes) -> Weights:
         for _ in range(rank):
             wide += 4 * np.outer(vector(outputs), vector(inputs))
         last = name.split(".")[-1]
-        s = 0 if "heads" in name and last == "out" else 2 if name == "input2" or last in ("out", "down") else -2
+        s = 0 if "heads" in name and last == "out" else 2 if last in ("input2", "out", "down") else -2
         shift = np.maximum(base.arrays[f"{name}.shift"].astype(np.int64) + s, 0)
         merged.arrays[f"{name}.weight"] = np.clip((wide + 32) >> 6, -127, 127).astype(np.int8)
         merged.arrays[f"{name}.bias"] = np.clip(bias + (step << shift), -(1 << 24), 1 << 24).astype(np.int32)
@@ -115,6 +115,7 @@ def layers(shape: dict[str, int]) -> list[str]:
     return [
         "input",
         "input2",
+        *(f"context.{part}" for part in ("features", "out") if shape.get("context")),
         *blocks,
         *(f"heads.{p}.{part}" for p in range(shape["planes"]) for part in ("hidden", "out")),
     ]
@@ -153,6 +154,9 @@ class Tile:
         self.coder = RangeDecoder(data)
         self.sample: list[dict[tuple[int, int], int]] = [{} for _ in range(self.planes)]
         self.gates: list[dict[tuple[int, int], np.ndarray]] = [{} for _ in range(weights.shape["blocks"])]
+        self.context = np.zeros(weights.shape.get("context", 0), np.int64)
+        self.known = 0
+        self.first: dict[tuple[int, int], np.ndarray] = {}
 
     def decode(self) -> np.ndarray:
         for t in range(self.width + 2 * (self.height - 1)):
@@ -163,6 +167,8 @@ class Tile:
                 for (y, x), (_, focus, earlier), residual in zip(pixels, states, residuals, strict=True):
                     earlier.append(residual)
                     self.sample[p][y, x] = focus[p][0] + residual
+            if len(self.context):
+                self.learn(pixels, states)
         out = np.array([[[s[y, x] for x in range(self.width)] for y in range(self.height)] for s in self.sample])
         return out if self.planes == 1 else np.stack([out[1] + out[0], out[0], out[2] + out[0]])
 
@@ -188,6 +194,22 @@ class Tile:
         total = 2 + sum(abs(a - b) for a, b in pairs)
         return base, sum(threshold <= total * (60 // len(pairs)) for threshold in self.w.table["level_threshold"])
 
+    def learn(self, pixels: list[tuple[int, int]], states: list) -> None:
+        """Take the pixels of a wavefront into the context."""
+        for (y, x), (_, focus, residuals) in zip(pixels, states, strict=True):
+            known = [self.normalise(e, level) for e, (_, level) in zip(residuals, focus, strict=True)]
+            told = self.w.layer("context.features", np.concatenate([self.first[y, x], known]).astype(np.int64))
+            self.context += np.clip(told, 0, 127)
+            self.known += 1
+
+    def told(self, place: int, stream: np.ndarray) -> np.ndarray:
+        """The stream with the context added."""
+        if not len(self.context):
+            return stream
+        means = (2 * self.context + self.known) // (2 * self.known) if self.known else self.context
+        parts = np.clip(self.w.layer("context.out", means), -32767, 32767).reshape(-1, len(stream))
+        return np.clip(stream + parts[place], -32767, 32767)
+
     def look(self, y: int, x: int) -> tuple[np.ndarray, list[tuple[int, int]], list[int]]:
         """Run the trunk for one pixel."""
         focus = [self.focus(p, y, x) for p in range(self.planes)]
@@ -201,11 +223,11 @@ class Tile:
         inputs += [((base - m) * 64) >> self.depth for (base, _), m in zip(focus, middle, strict=True)]
         px, py = (16 if v % 2 else -16 for v in (x, y))
         inputs += [px, py, px * py // 16]
-        stream = np.clip(
-            self.w.layer("input2", np.clip(self.w.layer("input", np.array(inputs)), 0, 127)), -32767, 32767
-        )
+        self.first[y, x] = np.clip(self.w.layer("input", np.array(inputs)), 0, 127)
+        stream = np.clip(self.w.layer("input2", self.first[y, x]), -32767, 32767)
         taps = window(self.w.shape["rows"], True)
         for b, gates in enumerate(self.gates):
+            stream = self.told(b, stream)
             narrow = np.clip((stream + 8) >> 4, -127, 127)
             gates[y, x] = np.clip(self.w.layer(f"blocks.{b}.gate", narrow), -127, 127)
             value = np.clip(self.w.layer(f"blocks.{b}.value", narrow), -127, 127)
@@ -216,7 +238,7 @@ class Tile:
             stream = np.clip(stream + self.w.layer(f"blocks.{b}.out", product), -32767, 32767)
             hidden = np.clip(self.w.layer(f"blocks.{b}.up", np.clip((stream + 8) >> 4, -127, 127)), 0, 127)
             stream = np.clip(stream + self.w.layer(f"blocks.{b}.down", hidden), -32767, 32767)
-        return np.clip((stream + 8) >> 4, -127, 127), focus, []
+        return np.clip((self.told(-1, stream) + 8) >> 4, -127, 127), focus, []
 
     def mixture(self, p: int, y: int, x: int, state: tuple) -> "Mixture":
         trunk, focus, earlier = state

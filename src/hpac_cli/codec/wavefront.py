@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from hpac_cli.errors import ContainerError
+from hpac_cli.intnet.context import RunningMeans
 from hpac_cli.intnet.focus import features, find_focus
 from hpac_cli.intnet.network import Network, parity
 from hpac_cli.intnet.window import RADIUS, WINDOW
@@ -76,6 +77,7 @@ class CacheThenSelect:
             _Ring(_reach(network.taps), rows, shape, (c,), network.arithmetic.gate_dtype, device)
             for _ in range(network.shape.blocks)
         ]
+        self.context = RunningMeans(len(sizes), network.shape.context, device)
         self.offsets = torch.tensor(WINDOW, device=device)
 
     def decode(self, payloads: list[bytes], progress: Callable[[int], None]) -> Tensor:
@@ -119,14 +121,17 @@ class CacheThenSelect:
         valid = valid.reshape(len(WINDOW), 1, batch * count)
         focus = find_focus(near, valid, network.fallback(depth)[:, 0], depth, network.tables)
         phase = parity(y, x)[:, None].expand(3, batch, count).reshape(3, -1)
-        stream = network.begin(features(near, valid, focus, phase, depth, network.tables))
+        first_layer, stream = network.begin(features(near, valid, focus, phase, depth, network.tables))
+        parts = network.read_context(self.context.get()) if network.shape.context else ()
         for block, ring in enumerate(self.gates):
+            self._tell(stream, parts[block : block + 1], count)
             gate, value = network.gate_and_value(block, stream)
             gate = gate.view(batch, count, -1)
             ring.store(t, first, gate if self.uniform else gate * live[..., None])
             taps = [ring.select(t, first, count, dy, dx) for dy, dx in network.taps]
             gate = network.depthwise(block, taps).view(batch * count, -1)
             stream = network.finish_block(block, stream, gate, value)
+        self._tell(stream, parts[-1:], count)
         trunk = network.arithmetic.narrow(stream)
         inside = live.flatten()
         owner = np.repeat(np.arange(batch), live.sum(1).cpu().numpy())
@@ -142,4 +147,12 @@ class CacheThenSelect:
                 value[index] = decode_plane(mixture.select(index), readers, owner, network.tables).int()
             residuals.append(value)
             samples.append(value + focus.base[plane])
+        if parts:
+            told = network.context_features(first_layer, focus, residuals)
+            self.context.add(told.view(batch, count, -1), live)
         return torch.stack(samples).view(-1, batch, count)
+
+    def _tell(self, stream: Tensor, parts: tuple[Tensor, ...], count: int) -> None:
+        """Add a context's part, if there is one, to the stream of all `count` positions of its tile."""
+        for part in parts:
+            self.network.add_context(stream, part.repeat_interleave(count, 0))

@@ -56,9 +56,9 @@ def from_integers(weights: Weights) -> tuple[dict[str, Tensor], dict[str, Tensor
 def _output_q(layer: str, outputs: int, shape: Shape) -> NDArray[np.int64]:
     """Binary places of each output channel: what the float twin rounds to."""
     kind = layer.rpartition(".")[2]
-    if layer == "input2" or (layer.startswith("blocks") and kind in ("out", "down")):
-        return np.full(outputs, STREAM_Q)
-    if kind == "out":
+    if kind == "out" and layer.startswith("heads"):
         groups = [LOGIT_Q, MEAN_Q, SPREAD_Q] + [MEAN_Q] * (outputs // shape.components - 3)
         return np.repeat(groups, shape.components)
+    if kind in ("input2", "out", "down"):
+        return np.full(outputs, STREAM_Q)
     return np.full(outputs, ACTIVATION_Q)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hpac_cli.intnet.context import wavefronts
 from hpac_cli.intnet.focus import features, find_focus, normalise
 from hpac_cli.intnet.planes import lowest_sample
 from hpac_cli.intnet.tables import LOGIT_Q, MEAN_Q, NUM_SPREADS, SPREAD_Q, make_tables
@@ -142,6 +143,42 @@ class Head(nn.Module):
         return parameters
 
 
+class Context(nn.Module):
+    """What a tile is like so far: means of features over all earlier wavefronts, told to every block and the heads."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.features = Layer(shape.width + shape.planes, shape.context)
+        self.out = Layer(shape.context, (shape.blocks + 1) * shape.width, zero=True)
+
+    def forward(self, x: Tensor, known: Tensor, quantise: bool) -> tuple[Tensor, ...]:
+        """Compute what is added to the stream before each block and before the heads.
+
+        Args:
+            x: (B, H, W, C) activations of the first layer.
+            known: (B, H, W, P) normalised residuals.
+
+        Returns:
+            (B, H, W, C) each.
+        """
+        features = activate(self.features(torch.cat([x, known], -1), quantise), quantise, low=0)
+        means = activate(tile_means(features), quantise, low=0).to(x.dtype)
+        parts: tuple[Tensor, ...] = self.out(means, quantise).chunk(self.out.weight.shape[0] // x.shape[-1], -1)
+        return parts
+
+
+def tile_means(features: Tensor) -> Tensor:
+    """Means over all positions on earlier wavefronts: (B, H, W, E) to the same, float32."""
+    batch, height, width, channels = features.shape
+    at = wavefronts(height, width, features.device)
+    length = width + 2 * (height - 1)
+    with torch.autocast(features.device.type, enabled=False):
+        sums = torch.zeros(batch, length + 1, channels, device=features.device)
+        sums = sums.index_add(1, at + 1, features.float().flatten(1, 2)).cumsum(1)
+        counts = torch.bincount(at + 1, minlength=length + 1).cumsum(0).clamp(min=1)
+        return (sums / counts[:, None])[:, at].view(batch, height, width, channels)
+
+
 class Hpac(nn.Module):
     """The network; forward gives code lengths."""
 
@@ -149,6 +186,7 @@ class Hpac(nn.Module):
         super().__init__()
         self.shape = shape
         self.input, self.input2 = Layer(num_features(shape.planes), shape.width), Layer(shape.width, shape.width)
+        self.context = Context(shape) if shape.context else None
         self.blocks = nn.ModuleList([Block(shape) for _ in range(shape.blocks)])
         self.heads = nn.ModuleList([Head(shape, index) for index in range(shape.planes)])
         self.table_names = []
@@ -185,8 +223,13 @@ class Hpac(nn.Module):
             stream = self.input2(x, quantise)
             if quantise:  # bfloat16 is coarser than the integer stream
                 stream = stream.float()
-            for block in self.blocks:
-                stream = block(stream, quantise)
+            parts: tuple[Tensor | float, ...] = (0.0,) * (len(self.blocks) + 1)
+            if self.context is not None:
+                known = [normalise(residual[p], focus.level[p], tables) for p in range(self.shape.planes)]
+                parts = self.context(x, torch.stack(known, -1).to(x.dtype) * unit, quantise)
+            for block, part in zip(self.blocks, parts, strict=False):
+                stream = block(stream + part, quantise)
+            stream = stream + parts[-1]
             trunk = activate(stream, quantise).to(torch.bfloat16)
             outputs = []
             for index, head in enumerate(self.heads):

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .backends import Arithmetic, Matrix
+from .backends.base import STREAM_LIMIT
+from .context import tile_means, wavefronts
 from .focus import Focus, features, find_focus, normalise
 from .mixture import Mixture, make_mixture, window_limits
 from .planes import lowest_sample
@@ -27,6 +29,11 @@ class _Block(NamedTuple):
     down: Matrix
 
 
+class _Context(NamedTuple):
+    features: Matrix
+    out: Matrix
+
+
 class Network:
     """One set of integer weights, prepared for one backend."""
 
@@ -35,6 +42,11 @@ class Network:
         self.arithmetic, self.device = arithmetic, device
         prepare = arithmetic.prepare
         self._input, self._input2 = (prepare(weights.layer(name)) for name in ("input", "input2"))
+        self._context = (
+            _Context(*(prepare(weights.layer(f"context.{part}")) for part in _Context._fields))
+            if self.shape.context
+            else None
+        )
         self._blocks = []
         for block in range(self.shape.blocks):
             layers = {part: weights.layer(f"blocks.{block}.{part}") for part in _Block._fields}
@@ -48,10 +60,34 @@ class Network:
         self.tables = {name: torch.from_numpy(table).to(device) for name, table in weights.tables().items()}
         self.tables["window_limit"] = window_limits().to(device)
 
-    def begin(self, inputs: Tensor) -> Tensor:
-        """(F, N) int32 features to the residual stream (N, C)."""
+    def begin(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """(F, N) int32 features to the first layer's activations and the residual stream, both (N, C)."""
         a = self.arithmetic
-        return a.add_to_stream(self._input2, a.activations(self._input, a.lift(inputs), low=0), None)
+        first = a.activations(self._input, a.lift(inputs), low=0)
+        return first, a.add_to_stream(self._input2, first, None)
+
+    def context_features(self, first: Tensor, focus: Focus, residuals: list[Tensor]) -> Tensor:
+        """What is to be told of positions that are known now to later wavefronts: (N, E) activations, 0 to 127.
+
+        Args:
+            first: (N, C) activations of the first layer.
+            focus, residuals: (P, N) parts, and (N,) int32 sample - base of each plane.
+        """
+        assert self._context is not None
+        a = self.arithmetic
+        known = normalise(torch.stack(residuals), focus.level, self.tables)
+        return a.activations(self._context.features, torch.cat([first, a.lift(known)], 1), low=0)
+
+    def read_context(self, means: Tensor) -> tuple[Tensor, ...]:
+        """What a context, (E, M) int32, adds to the stream before each block and before the heads: (M, C) each."""
+        assert self._context is not None
+        a = self.arithmetic
+        parts = a.add_to_stream(self._context.out, a.lift(means), None)
+        return tuple(parts.tensor_split(self.shape.blocks + 1, 1))
+
+    def add_context(self, stream: Tensor, part: Tensor) -> Tensor:
+        """Add one of read_context's parts, (N, C) by now, to the stream; writes into it."""
+        return stream.add_(part).clamp_(-STREAM_LIMIT, STREAM_LIMIT)
 
     def gate_and_value(self, block: int, stream: Tensor) -> tuple[Tensor, Tensor]:
         """The two branches of a block before the convolution, (N, C) each."""
@@ -152,13 +188,17 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
     # bands of rows that fit the cache; only the gates need their neighbours in other bands
     lines = max(1, _BAND // width)
     bands = [slice(top, min(top + lines, height)) for top in range(0, height, lines)]
-    streams = [network.begin(band) for band in inputs.split(lines * width, 1)]
+    firsts, begun = zip(*(network.begin(band) for band in inputs.split(lines * width, 1)), strict=True)
+    streams = list(begun)
+    residuals = list((planes.flatten(1) - focus.base).unbind(0))
+    context = _TileContext(network, torch.cat(firsts), focus, residuals, (height, width))
     margin, channels = network.shape.rows, network.shape.width
     gates = torch.zeros(
         height + margin, width + 2 * margin, channels, dtype=network.arithmetic.gate_dtype, device=planes.device
     )
     for block in range(network.shape.blocks):
         values = []
+        context.tell(block, streams)
         for band, stream in zip(bands, streams, strict=True):
             gate, value = network.gate_and_value(block, stream)
             gates[margin + band.start : margin + band.stop, margin:-margin] = gate.view(-1, width, channels)
@@ -170,8 +210,28 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
             ]
             gate = network.depthwise(block, taps).view(-1, channels)
             streams[i] = network.finish_block(block, streams[i], gate, values[i])
-    residuals = list((planes.flatten(1) - focus.base).unbind(0))
+    context.tell(network.shape.blocks, streams)
     return TileResult(torch.cat([network.arithmetic.narrow(stream) for stream in streams]), focus, residuals)
+
+
+class _TileContext:
+    """What the context adds to the stream all over a tile; nothing for a network without."""
+
+    def __init__(
+        self, network: Network, first: Tensor, focus: Focus, residuals: list[Tensor], size: tuple[int, int]
+    ) -> None:
+        self._network = network
+        self._parts: tuple[Tensor, ...] = ()
+        if network.shape.context:
+            means = tile_means(network.context_features(first, focus, residuals), *size)
+            self._parts = network.read_context(means)
+            self._wavefronts = wavefronts(*size, first.device)
+
+    def tell(self, place: int, streams: list[Tensor]) -> None:
+        """Add it to bands of the stream, before block number `place` or, after the last, the heads."""
+        if self._parts:
+            for stream, at in zip(streams, self._wavefronts.split([len(s) for s in streams]), strict=True):
+                self._network.add_context(stream, self._parts[place][at])
 
 
 def _shifted(padded: Tensor, dy: int, dx: int, margin: int, height: int, width: int) -> Tensor:

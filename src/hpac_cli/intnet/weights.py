@@ -34,6 +34,12 @@ class Shape:
     rows: int = 2
     head: int = 64
     components: int = 5
+    context: int = 0
+    """Features whose means over the tile so far the network is told; 0 for a network without."""
+
+    def to_json(self) -> dict[str, int]:
+        """What stands in weights files and counts for digests; networks older than contexts have no such number."""
+        return {name: number for name, number in asdict(self).items() if number or name != "context"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Weights:
 
         Source: docs/format.md, "Weights".
         """
-        sha = hashlib.sha256(json.dumps(asdict(self.shape), sort_keys=True).encode())
+        sha = hashlib.sha256(json.dumps(self.shape.to_json(), sort_keys=True).encode())
         for name in sorted(self.arrays):
             array = self.arrays[name].astype("<i4")
             sha.update(name.encode() + b"\0" + struct.pack(f"<{array.ndim + 1}I", array.ndim, *array.shape))
@@ -85,6 +91,9 @@ def layer_shapes(shape: Shape) -> Iterator[tuple[str, tuple[int, int]]]:
     c, taps = shape.width, len(causal_offsets(shape.rows, shape.rows, centre=True))
     yield "input", (c, num_features(shape.planes))
     yield "input2", (c, c)
+    if shape.context:
+        yield "context.features", (shape.context, c + shape.planes)
+        yield "context.out", ((shape.blocks + 1) * c, shape.context)
     for block in range(shape.blocks):
         prefix = f"blocks.{block}"
         yield f"{prefix}.gate", (c, c)
@@ -99,8 +108,8 @@ def layer_shapes(shape: Shape) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def count_multiply_adds(shape: Shape) -> int:
-    """Multiply-adds per pixel of all layers."""
-    return sum(rows * columns for _, (rows, columns) in layer_shapes(shape))
+    """Multiply-adds per pixel of all layers but context.out, which runs once for a whole wavefront."""
+    return sum(rows * columns for name, (rows, columns) in layer_shapes(shape) if name != "context.out")
 
 
 def check_weights(weights: Weights) -> None:
@@ -163,7 +172,7 @@ def write_weights(weights: Weights, path: Path) -> None:
     """Write weights as safetensors: int8 for layer weights, int32 for the rest."""
     from safetensors.numpy import save_file
 
-    header = {"format": FORMAT, "name": weights.name, "shape": asdict(weights.shape)}
+    header = {"format": FORMAT, "name": weights.name, "shape": weights.shape.to_json()}
     save_file(dict(weights.arrays), path, metadata={"hpac": json.dumps(header)})
     path.chmod(0o644)  # weights are shared; the library makes them private
 

@@ -12,12 +12,14 @@ import torch
 from hpac_cli import images
 from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
-from hpac_cli.intnet.weights import Shape
+
+from . import CONFIGS
+from .train import read_config
 
 
-def load_average(checkpoint: Path, shape: Shape) -> Hpac:
-    """Load the moving average of a checkpoint."""
-    net = Hpac(shape)
+def load_average(checkpoint: Path) -> Hpac:
+    """Load the moving average of a checkpoint, whose name is that of its config."""
+    net = Hpac(read_config(CONFIGS / f"{checkpoint.stem}.toml").network)
     net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
     return net
 
@@ -37,7 +39,7 @@ def estimate(net: Hpac, path: Path, tile: int, *, quantise: bool) -> tuple[float
 def main() -> None:
     """Print bits per sub-pixel with and without quantisation in the loop."""
     checkpoint, folder, tile = Path(sys.argv[1]), Path(sys.argv[2]), int([*sys.argv, "128"][3])
-    net = load_average(checkpoint, Shape(planes=1 if "grey" in checkpoint.name else 3))
+    net = load_average(checkpoint)
     paths = sorted(folder.glob("*.png"))
     for quantise in (False, True):
         results = [estimate(net, path, tile, quantise=quantise) for path in paths]

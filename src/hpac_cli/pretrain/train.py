@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hpac_cli.errors import ModelError
 from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
@@ -38,6 +39,11 @@ class Config:
     seed: int = 1
     shape: dict[str, int] = field(default_factory=dict)
     histories: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def network(self) -> Shape:
+        """Of the network that it trains."""
+        return Shape(planes=self.planes, **self.shape)
 
 
 def read_config(path: Path) -> Config:
@@ -69,7 +75,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = torch.device(device)
-        self.net = Hpac(Shape(planes=config.planes, **config.shape)).to(self.device)
+        self.net = Hpac(config.network).to(self.device)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
@@ -86,8 +92,18 @@ class Trainer:
         return histories.photo_cd + histories.from_jpeg + histories.plain_ycc > 0
 
     def start_from(self, state: dict[str, Any]) -> None:
-        """Take the averaged weights of another training's state() as a start."""
-        self.net.load_state_dict(state["average"])
+        """Take the averaged weights of another training's state() as a start.
+
+        That network may lack the context, which begins with no effect.
+
+        Raises:
+            ModelError: it is of another shape.
+        """
+        begun = self.net.state_dict()
+        given = {name: value for name, value in begun.items() if name.startswith("context.")} | state["average"]
+        if {n: v.shape for n, v in given.items()} != {n: v.shape for n, v in begun.items()}:
+            raise ModelError("the checkpoint to start from is of a network of another shape")
+        self.net.load_state_dict(given)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
 
     def learning_rate(self) -> float:

@@ -1,0 +1,61 @@
+"""What is a tile like so far? Exact means of features over all of its earlier wavefronts.
+
+The network is told these means with every wavefront, so that it can see how well it predicts this
+picture and adapt while it codes. Source: docs/format.md, "Context".
+"""
+
+import torch
+from torch import Tensor
+
+
+def round_mean(sums: Tensor, counts: Tensor) -> Tensor:
+    """Divide, round half up; 0 where nothing was counted.
+
+    Args:
+        sums: int64, at least 0; counts: int64, broadcastable to it.
+
+    Returns:
+        int32 of sums' shape.
+    """
+    halves = 2 * counts.clamp(min=1)
+    return torch.div(2 * sums + halves // 2, halves, rounding_mode="floor").int()
+
+
+def tile_means(features: Tensor, height: int, width: int) -> Tensor:
+    """Context of every wavefront of a whole tile (encoding).
+
+    Args:
+        features: (H W, E) whole numbers, 0 to 127, positions in raster order.
+
+    Returns:
+        (E, T) int32, T = W + 2 (H - 1) wavefronts.
+    """
+    of_position = wavefronts(height, width, features.device)
+    length = width + 2 * (height - 1)
+    sums = torch.zeros(length + 1, features.shape[1], dtype=torch.int64, device=features.device)
+    sums.index_add_(0, of_position + 1, features.long())
+    counts = torch.bincount(of_position + 1, minlength=length + 1)
+    return round_mean(sums.cumsum(0)[:-1], counts.cumsum(0)[:-1, None]).t()
+
+
+def wavefronts(height: int, width: int, device: torch.device) -> Tensor:
+    """Wavefront of every position of a tile, (H W,) int64 in raster order."""
+    y, x = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
+    return (x + 2 * y).flatten()
+
+
+class RunningMeans:
+    """Context of a batch of B tiles, one wavefront after another (decoding)."""
+
+    def __init__(self, batch: int, features: int, device: torch.device) -> None:
+        self._sums = torch.zeros(batch, features, dtype=torch.int64, device=device)
+        self._counts = torch.zeros(batch, 1, dtype=torch.int64, device=device)
+
+    def add(self, features: Tensor, live: Tensor) -> None:
+        """Take in a wavefront: (B, n, E) whole numbers, of which count those that are live, (B, n) bool."""
+        self._sums += (features * live[..., None]).sum(1, dtype=torch.int64)
+        self._counts += live.sum(1, keepdim=True)
+
+    def get(self) -> Tensor:
+        """(E, B) int32."""
+        return round_mean(self._sums, self._counts).t()

@@ -117,6 +117,21 @@ def test_time_that_runs_out_ends_training(enlarged: np.ndarray, monkeypatch: pyt
     assert time.monotonic() - began < 60
 
 
+def test_a_time_budget_is_shared_in_proportion_to_samples(
+    enlarged: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def run(search: sarp_ft._Search) -> None:
+        found.append((search.material.num_samples, search.deadline - time.monotonic()))
+
+    monkeypatch.setattr(sarp_ft._Search, "run", run)
+    encode(np.dstack([enlarged, enlarged[::-1, ::-1, 1]]), seconds=1000)
+    samples, seconds = found[0]
+    assert len(found) == 2
+    assert seconds == pytest.approx(1000 * samples / (4 * enlarged[..., 0].size), abs=10)
+
+
 def test_a_region_needs_only_its_tiles_and_the_adapter(enlarged: np.ndarray, tmp_path: Path, adapted: bytes) -> None:
     (tmp_path / "a.hpac").write_bytes(adapted)
     out = tmp_path / "part.npy"

@@ -77,20 +77,25 @@ def adapt(
     Args:
         images: (H, W, C) samples of each frame.
         frames: how they are to be coded.
-        seconds: after which training ends; 0 for no such limit.
+        seconds: after which training ends; 0 for no such limit. Where frames use several sets of weights, each may take
+            what is left in proportion to its samples.
         workers: processes to train and measure with.
 
     Returns:
         Frames that name adapted weights where these pay, and the adapters.
     """
-    deadline = time.monotonic() + seconds if seconds else math.inf
+    end = time.monotonic() + seconds if seconds else math.inf
+    digests = sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest})
+    materials = [Material(images, frames, digest) for digest in digests]
     adapters = []
-    for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
-        material = Material(images, frames, digest)
+    for number, material in enumerate(materials):
+        left = sum(later.num_samples for later in materials[number:])
+        now = time.monotonic()
+        deadline = now + (end - now) * material.num_samples / left
         best = _Search(material, networks, effort, deadline, workers, report).run()
         if best is not None:
             adapters.append(best.adapted)
-            frames = _rename(frames, digest, best.digest)
+            frames = _rename(frames, material.digest, best.digest)
     return frames, tuple(adapters)
 
 

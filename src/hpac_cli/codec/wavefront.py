@@ -124,14 +124,14 @@ class CacheThenSelect:
         first_layer, stream = network.begin(features(near, valid, focus, phase, depth, network.tables))
         parts = network.read_context(self.context.get()) if network.shape.context else ()
         for block, ring in enumerate(self.gates):
-            self._tell(stream, parts[block : block + 1], count)
+            self._tell(stream.view(batch, count, -1), parts[block : block + 1])
             gate, value = network.gate_and_value(block, stream)
             gate = gate.view(batch, count, -1)
             ring.store(t, first, gate if self.uniform else gate * live[..., None])
             taps = [ring.select(t, first, count, dy, dx) for dy, dx in network.taps]
             gate = network.depthwise(block, taps).view(batch * count, -1)
             stream = network.finish_block(block, stream, gate, value)
-        self._tell(stream, parts[-1:], count)
+        self._tell(stream.view(batch, count, -1), parts[-1:])
         trunk = network.arithmetic.narrow(stream)
         inside = live.flatten()
         owner = np.repeat(np.arange(batch), live.sum(1).cpu().numpy())
@@ -152,7 +152,7 @@ class CacheThenSelect:
             self.context.add(told.view(batch, count, -1), live)
         return torch.stack(samples).view(-1, batch, count)
 
-    def _tell(self, stream: Tensor, parts: tuple[Tensor, ...], count: int) -> None:
-        """Add a context's part, if there is one, to the stream of all `count` positions of its tile."""
+    def _tell(self, stream: Tensor, parts: tuple[Tensor, ...]) -> None:
+        """Add a context's part, (B, C), if there is one, to the stream (B, n, C) of all positions of its tile."""
         for part in parts:
-            self.network.add_context(stream, part.repeat_interleave(count, 0))
+            self.network.add_context(stream, part[:, None])

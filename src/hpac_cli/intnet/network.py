@@ -86,7 +86,7 @@ class Network:
         return tuple(parts.tensor_split(self.shape.blocks + 1, 1))
 
     def add_context(self, stream: Tensor, part: Tensor) -> Tensor:
-        """Add one of read_context's parts, (N, C) by now, to the stream; writes into it."""
+        """Add one of read_context's parts, broadcastable to the stream by now, to it; writes into the stream."""
         return stream.add_(part).clamp_(-STREAM_LIMIT, STREAM_LIMIT)
 
     def gate_and_value(self, block: int, stream: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,41 @@
+"""Paths in, paths out, and arrays in memory: the one door to the codec.
+
+Nothing here imports numpy or torch before it is needed, so that `hpac --help` and
+`hpac info` stay quick.
+"""
+
+from .arrays import decode, encode
+from .decoding import Region, decompress, decompress_part, rebuild, verify
+from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
+from .facts import LIKENESSES, compare, inspect
+from .names import SUFFIX, default_output, name_decoded
+from .salvaging import salvage
+from .session import NETWORKS, NOTHING, Options, Progress, Result, Session
+
+__all__ = [
+    "LIKENESSES",
+    "NETWORKS",
+    "NOTHING",
+    "SUFFIX",
+    "Options",
+    "Progress",
+    "Region",
+    "Result",
+    "Session",
+    "check",
+    "check_round_trip",
+    "compare",
+    "compress",
+    "decode",
+    "decompress",
+    "decompress_part",
+    "default_output",
+    "encode",
+    "estimate",
+    "inspect",
+    "map_code_lengths",
+    "name_decoded",
+    "rebuild",
+    "salvage",
+    "verify",
+]

@@ -1,0 +1,71 @@
+"""Arrays to .hpac bytes and back, in memory."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from hpac_cli.errors import UnsupportedError
+from hpac_cli.limits import DEFAULT_LIMITS, Limits
+
+from .session import Options, Session, check_tile
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hpac_cli.image import Image
+
+
+def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: str = "") -> bytes:
+    """Encode an array to .hpac bytes in memory.
+
+    Args:
+        array: (H, W), (H, W, C) or (N, H, W, C) of unsigned, signed or float numbers of 1 to 8 bytes;
+            up to 16 bits are coded by the network, more as compressed bytes.
+        tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
+        adapt: "fast" or "full" adapts the weights to the array, which makes it smaller and takes longer.
+        backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
+
+    Raises:
+        UnsupportedError: another shape or type.
+        UsageError: an impossible tile size, effort or backend.
+    """
+    import numpy as np
+
+    from hpac_cli.container.fields import SAMPLE_TYPES
+    from hpac_cli.images.npy import from_array
+
+    array = np.asarray(array)
+    sample_type = f"{array.dtype.kind}{array.dtype.itemsize}"
+    if sample_type not in SAMPLE_TYPES or array.ndim not in (2, 3, 4) or 0 in array.shape:
+        raise UnsupportedError(
+            f"array of type {array.dtype} and shape {array.shape}; hpac takes integers and floats of up to 64 bits, "
+            "(H, W), (H, W, C) or (N, H, W, C)"
+        )
+    check_tile(tile)
+    stream = io.BytesIO()
+    image = from_array(array.astype(sample_type, copy=False))
+    Session(Options(tile=tile, adapt=adapt, backend=backend)).encode(image, stream)
+    return stream.getvalue()
+
+
+def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[Any]:
+    """Decode .hpac bytes to an array of the type and shape that was encoded.
+
+    Files become (H, W, C), or (N, H, W, C) if they hold several frames of one shape and type.
+
+    Raises:
+        UnsupportedError: a file without samples, or with frames that differ in shape or type.
+        HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
+    """
+    from hpac_cli.images.npy import to_array
+
+    image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
+    try:
+        return to_array(image)
+    except ValueError as error:
+        raise UnsupportedError(f"this file is not one array: {error}") from error
+
+
+def _decode_bytes(data: bytes, session: Session) -> Image:
+    return session.decode(session.open(io.BytesIO(data)))

@@ -1,0 +1,126 @@
+"""An .hpac file to the file that it came from, to another kind, or to a part of it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from hpac_cli import files
+from hpac_cli.errors import UnsupportedError
+
+from .names import converted_name, decoded_name
+from .session import Result, Session
+from .streams import Counting, model_of, write_bytes
+
+if TYPE_CHECKING:
+    from hpac_cli.image import Image
+
+Region = tuple[int, int, int, int]
+"""x, y, width, height in pixels."""
+
+
+def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
+    """Decode one .hpac file to the kind of file that it came from, or convert its samples.
+
+    Args:
+        output: a path, "-" for standard output, or None for the default name.
+        folder: where the default name goes; None beside the source.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    with files.open_input(source) as stream:
+        return decompress_stream(stream, source, output, session, folder)
+
+
+def decompress_stream(
+    stream: BinaryIO, source: str, output: str | None, session: Session, folder: str | None = None
+) -> Result:
+    """Decode an opened .hpac file, as decompress does; `source` names it."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+
+    start, options = time.monotonic(), session.options
+    counted = Counting(stream)
+    reader = session.open(counted)  # type: ignore[arg-type]
+    target, wanted = decoded_name(source, output, KIND_NAMES[reader.header.kind])
+    if folder is not None and output is None and target is not None:
+        target = Path(folder) / target.name
+    files.check_output(target, source=source, force=options.force)
+    image = session.decode(reader)
+    data, fidelity = to_file(image, wanted)
+    write_bytes(target, data, force=options.force, like=model_of(source, options))
+    seconds = time.monotonic() - start
+    return Result(str(target or files.STANDARD), counted.count, len(data), image.num_samples, seconds, fidelity)
+
+
+def decompress_part(source: str, output: str, session: Session, *, frame: int, region: Region | None) -> Result:
+    """Decode one frame, or a region of it, reading only the tiles that it needs.
+
+    Args:
+        output: a .png, .tif or .npy file.
+        frame: counted from 0.
+        region: x, y, width, height in pixels; None for the whole frame.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    from hpac_cli.codec.partial import decode_region
+    from hpac_cli.codec.tiles import Box
+    from hpac_cli.image import Image
+
+    start, options = time.monotonic(), session.options
+    target, wanted = converted_name(output)
+    files.check_output(target, source=source, force=options.force)
+    box = Box(region[1], region[0], region[3], region[2]) if region else None
+    with files.open_input(source) as stream:
+        counted = Counting(stream)
+        reader = session.open(counted)  # type: ignore[arg-type]
+        with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
+            workers = max(1, options.threads)
+            samples = decode_region(reader, frame, box, networks=session.networks, workers=workers, progress=advance)
+    data, _ = to_file(Image((samples,), "array"), wanted)
+    write_bytes(target, data, force=options.force)
+    return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
+
+
+def verify(source: str, session: Session) -> Result:
+    """Decode one .hpac file and check its hash, writing nothing.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    start = time.monotonic()
+    with files.open_input(source) as stream:
+        counted = Counting(stream)
+        image = session.decode(session.open(counted), "verify")  # type: ignore[arg-type]
+        rebuild(image)
+    return Result("", counted.count, 0, image.num_samples, time.monotonic() - start, image.fidelity)
+
+
+def rebuild(image: Image) -> bytes:
+    """Write a decoded image as the file that it came from, and check its hash.
+
+    Raises:
+        UnsupportedError: this machine's zlib makes other bytes than the one that the file was encoded with.
+        InputError: the envelope does not fit the samples.
+    """
+    from hpac_cli import images
+
+    data = images.write(image)
+    if image.identical and not hashlib.sha256(data).digest().startswith(image.file_hash):
+        raise UnsupportedError(
+            "this machine's zlib compresses differently from the one that the file was encoded with, so the "
+            "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"
+        )
+    return data
+
+
+def to_file(image: Image, wanted: str) -> tuple[bytes, str]:
+    """The bytes of the source's file, or of another kind, and how true they are to the source."""
+    from hpac_cli import images
+
+    if images.SUFFIXES[image.kind] == images.SUFFIXES[wanted]:
+        return rebuild(image), image.fidelity
+    return images.convert(image, wanted), "samples"

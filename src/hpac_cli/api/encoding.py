@@ -1,0 +1,131 @@
+"""An image file to an .hpac file, and to what is known of it before."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from hpac_cli import files
+from hpac_cli.errors import HpacError, RoundTripError, UnsupportedError
+
+from .decoding import rebuild
+from .names import default_output
+from .session import Options, Result, Session, check_tile
+from .streams import Counting, model_of, read_whole, write_output
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hpac_cli.image import Image
+
+
+def compress(source: str, output: str | None, session: Session) -> Result:
+    """Encode one image file.
+
+    Args:
+        source: a path, or "-" for standard input.
+        output: a path, "-" for standard output, or None for the default name.
+
+    Raises:
+        HpacError: any of errors.py; nothing is written under the final name then.
+    """
+    from hpac_cli import images
+
+    start, options = time.monotonic(), session.options
+    check_tile(options.tile)
+    target = None if output == files.STANDARD else Path(output) if output else default_output(source)
+    files.check_output(target, source=source, force=options.force)
+    data = read_whole(source)
+    image = images.read(data, options.limits)
+    size_before = len(data)
+    del data  # large files would lie in memory twice
+    _check_identical(image, options)
+
+    def write(stream: BinaryIO) -> int:
+        counted = Counting(stream)
+        session.encode(image, counted)  # type: ignore[arg-type]
+        if options.verify:
+            stream.seek(0)
+            check_round_trip(image, stream, session)
+        return counted.count
+
+    size = write_output(target, write, seekable=options.verify, force=options.force, like=model_of(source, options))
+    seconds = time.monotonic() - start
+    return Result(str(target or files.STANDARD), size_before, size, image.num_samples, seconds, image.fidelity)
+
+
+def _check_identical(image: Image, options: Options) -> None:
+    if options.require_identical and not image.identical:
+        raise UnsupportedError(
+            "the same bytes cannot be made again from the samples, only equal samples and metadata; "
+            "leave out --require-identical to accept that"
+        )
+
+
+def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
+    """Decode a container and rebuild its file; compare samples and everything around them.
+
+    Raises:
+        RoundTripError: they differ.
+    """
+    try:
+        decoded = session.decode(session.open(stream), "verify")
+        rebuild(decoded)
+    except HpacError as error:
+        raise RoundTripError(
+            f"the encoded file does not decode ({error}); nothing was written; please report this picture"
+        ) from error
+    if not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
+        raise RoundTripError(
+            "the encoded file decodes to something else; nothing was written; please report this picture"
+        )
+
+
+def check(source: str, session: Session) -> Result:
+    """Encode one image file in memory, decode that, and compare; nothing is written.
+
+    Raises:
+        RoundTripError: something else came back.
+        HpacError: any other of errors.py.
+    """
+    from hpac_cli import images
+
+    start = time.monotonic()
+    data = read_whole(source)
+    image = images.read(data, session.options.limits)
+    _check_identical(image, session.options)
+    stream = io.BytesIO()
+    session.encode(image, stream)
+    size = stream.tell()
+    stream.seek(0)
+    check_round_trip(image, stream, session)
+    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+
+
+def estimate(source: str, session: Session) -> Result:
+    """Estimate from a sample of one image file how large it will be; nothing is written.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from hpac_cli import images
+    from hpac_cli.codec.estimate import estimate_bytes
+
+    start = time.monotonic()
+    data = read_whole(source)
+    image = images.read(data, session.options.limits)
+    size = estimate_bytes(image, networks=session.networks, tile=session.options.tile)
+    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+
+
+def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:
+    """Say how many bits each pixel of a frame takes, (H, W) float32, all channels together.
+
+    Args:
+        samples: (H, W, C).
+    """
+    from hpac_cli.codec.heatmap import map_code_lengths as measure
+
+    return measure(samples, networks=session.networks, tile=session.options.tile)

@@ -1,0 +1,111 @@
+"""What is in an .hpac file, and how alike are two pictures?"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from hpac_cli import files
+from hpac_cli.limits import DEFAULT_LIMITS, Limits
+
+from .decoding import rebuild
+from .session import Session
+from .streams import read_whole
+
+if TYPE_CHECKING:
+    from hpac_cli.container.fields import Frame
+    from hpac_cli.image import Image
+
+
+def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Describe one .hpac file without decoding samples; every checksum is checked.
+
+    Returns:
+        Plain values for JSON: geometry, mode, weights, sizes per part in bytes, bpsp.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.container.fields import TileMode
+    from hpac_cli.container.parse import Reader
+
+    with files.open_input(source) as stream:
+        reader = Reader(stream, limits)
+        header = reader.header
+        modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
+        for tile in reader.tiles():
+            modes[tile.mode.name.lower()] += 1
+    size = sum(reader.sizes.values())
+    adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
+    return {
+        "file": source,
+        "format_version": ".".join(map(str, reader.version)),
+        "kind": KIND_NAMES[header.kind],
+        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "frames": [_describe_frame(frame) for frame in header.frames],
+        "tiles": modes,
+        "adapters": adapters,
+        "metadata_bytes": len(reader.metadata),
+        "bytes": {**reader.sizes, "total": size},
+        "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
+        "samples_sha256": reader.samples_hash.hex(),
+        "file_sha256": reader.file_hash.hex(),
+    }
+
+
+def _describe_frame(frame: Frame) -> dict[str, Any]:
+    return {
+        "width": frame.width,
+        "height": frame.height,
+        "channels": frame.channels,
+        "sample_type": frame.sample_type,
+        "tile": frame.tile,
+        "parts": [
+            {
+                "channels": part.channels,
+                "coding": part.coding.name.lower(),
+                "bit_depth": part.bit_depth,
+                "weights": part.weights_digest.hex(),
+                "colours": part.colours.name.lower(),
+                "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
+            }
+            for part in frame.parts
+        ],
+    }
+
+
+LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
+"""How alike two pictures can be, from least to most."""
+
+
+def compare(one: str, other: str, session: Session) -> str:
+    """Say how alike two files are, each a picture or the .hpac file of one.
+
+    Returns:
+        One of LIKENESSES; of .hpac files, the files that decoding gives are compared.
+
+    Raises:
+        HpacError: any of errors.py, of either file.
+    """
+    from hpac_cli import images
+    from hpac_cli.image import same_frames
+
+    (data, image), (other_data, other_image) = (_open_picture(source, session) for source in (one, other))
+    if data == other_data:
+        return "bytes"
+    if not same_frames(image.frames, other_image.frames) or not image.frames:
+        return "different"
+    around, other_around = (images.surroundings(i) for i in (image, other_image))
+    return "samples+metadata" if (image.kind, around) == (other_image.kind, other_around) else "samples"
+
+
+def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
+    from hpac_cli import images
+    from hpac_cli.container.fields import SIGNATURE
+
+    data = read_whole(source)
+    if not data.startswith(SIGNATURE):
+        return data, images.read(data, session.options.limits)
+    image = session.decode(session.open(io.BytesIO(data)))
+    return rebuild(image), image

@@ -1,0 +1,169 @@
+"""What is a call of hpac given, and what does it keep from file to file?"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+from hpac_cli.errors import UsageError
+from hpac_cli.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from hpac_cli.codec.encode import Adapt
+    from hpac_cli.codec.networks import Networks
+    from hpac_cli.container.parse import Reader
+    from hpac_cli.image import Image
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done ("encode", "adapt: stage 1 of 3"), samples or updates done, and those in all."""
+
+
+NETWORKS = ("rgb", "ycc", "grey")
+"""Names of the networks that encoding may use."""
+
+
+def _no_progress(_step: str, _done: int, _total: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to encode and decode; the same for every file of a call."""
+
+    tile: int = 0
+    """Tile side in pixels: even, 8 to 1024; 0 for 128, or 256 from 2 megapixels on. Larger ones make files
+    smaller by little, and parts of them decode slower."""
+    verify: bool = True
+    """Decode what was encoded and compare before the output gets its name."""
+    force: bool = False
+    """Overwrite outputs that exist."""
+    require_identical: bool = False
+    """Refuse to encode a file that would not come back byte for byte."""
+    preserve: bool = True
+    """Give outputs the permissions and the time of last change of their sources."""
+    threads: int = 0
+    """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
+    Changes no byte of any output."""
+    adapt: str = "off"
+    """Adapt the weights to each image (SARP-FT): "off", "fast" or "full"."""
+    time_budget: float = 0.0
+    """Seconds after which adapting an image ends; 0 for as long as it takes."""
+    backend: str = ""
+    """Arithmetic: int8, float32, reference, or "" for the fastest that is exact here."""
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was done to one file."""
+
+    output: str
+    input_bytes: int
+    output_bytes: int
+    samples: int
+    seconds: float
+    fidelity: str
+    """What decoding gives or gave: "bytes", "samples+metadata", or "samples" after conversion."""
+
+
+NOTHING = Result("", 0, 0, 0, 0.0, "")
+"""Of work that is not about one file."""
+
+
+@dataclass
+class Session:
+    """Options and the networks they load, kept over many files."""
+
+    options: Options = field(default_factory=Options)
+    progress: Progress = _no_progress
+    _networks: Networks | None = None
+
+    @property
+    def networks(self) -> Networks:
+        """The prepared networks; torch is imported when they are first needed."""
+        if self._networks is None:
+            from hpac_cli.codec.networks import Networks
+
+            self._networks = Networks(backend=self.options.backend, threads=self.options.threads)
+        return self._networks
+
+    def load(self) -> None:
+        """Load and prepare the newest networks now, so that processes forked later share them.
+
+        Raises:
+            ModelError: there are none.
+            UsageError: there is no such backend.
+        """
+        for name in NETWORKS:
+            self.networks.digest(name)
+
+    def encode(self, image: Image, stream: BinaryIO) -> None:
+        """Write an image to a stream as .hpac."""
+        from hpac_cli.codec.encode import encode_image
+
+        with self.count("encode", image.num_samples) as advance:
+            encode_image(
+                image,
+                stream,
+                networks=self.networks,
+                tile=self.options.tile,
+                workers=max(1, self.options.threads),
+                progress=advance,
+                adapt=self._adapt(image) if self.options.adapt != "off" else None,
+            )
+
+    def _adapt(self, image: Image) -> Adapt:
+        from hpac_cli.adapt.efforts import EFFORTS
+        from hpac_cli.adapt.sarp_ft import adapt
+
+        options = self.options
+        if options.adapt not in EFFORTS:
+            raise UsageError(f"no effort {options.adapt!r}; there are off, {', '.join(EFFORTS)}")
+        return functools.partial(
+            adapt,
+            image.frames,
+            networks=self.networks,
+            effort=EFFORTS[options.adapt],
+            seconds=options.time_budget,
+            workers=max(1, options.threads),
+            report=self.progress,
+        )
+
+    def open(self, stream: BinaryIO) -> Reader:
+        """Read an .hpac stream's header and metadata."""
+        from hpac_cli.container.parse import Reader
+
+        return Reader(stream, self.options.limits)
+
+    def decode(self, reader: Reader, step: str = "decode") -> Image:
+        """Decode the image of an opened .hpac stream."""
+        from hpac_cli.codec.decode import decode_image
+
+        with self.count(step, reader.header.num_samples) as advance:
+            return decode_image(reader, networks=self.networks, workers=max(1, self.options.threads), progress=advance)
+
+    @contextmanager
+    def count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Report progress of a step to whoever shows it."""
+        done = 0
+
+        def advance(samples: int) -> None:
+            nonlocal done
+            done += samples
+            self.progress(step, done, total)
+
+        self.progress(step, 0, total)
+        yield advance
+
+
+def check_tile(tile: int) -> None:
+    """Make sure that tiles can have this side.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    if tile and (not 8 <= tile <= 1024 or tile % 2):
+        raise UsageError(f"tile size {tile} is not an even number from 8 to 1024")

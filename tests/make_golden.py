@@ -1,6 +1,6 @@
-"""Writes tests/golden anew. Run it by hand, only when a format version is added: old files stay.
+"""Writes a set of golden files. Run it by hand, only when the format or the kind of networks changes: old files stay.
 
-python tests/make_golden.py VERSION [adapted]
+python tests/make_golden.py NAME [adapted | networks]
 """
 
 import functools
@@ -147,13 +147,31 @@ def enlarged() -> dict[str, np.ndarray]:
     }
 
 
-def main(version: str, *, adapted: bool) -> None:
-    """Encode every picture with the shipped weights, or some with changed ones."""
-    folder = GOLDEN / version
+def small() -> dict[str, np.ndarray]:
+    """Arrays for a new kind of networks, by name."""
+    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))
+    part = photograph[170:202, 310:350]
+    return {
+        "rgb": make_other_photograph(part),
+        "rgb-one-row": make_other_photograph(photograph[70:71, :60]),
+        "rgb-one-column": make_other_photograph(photograph[70:130, 90:91]),
+        "luma-chroma": lossy(part, "jpeg"),
+        "grey": part[..., 1],
+        "grey-12-bits": part.astype(np.uint16).sum(2) * 5,
+        "noise": np.random.default_rng(5).integers(0, 200, (9, 30, 3)).astype(np.uint8),
+    }
+
+
+def main(name: str, what: str) -> None:
+    """Encode every picture with the shipped weights, some with changed ones, or a few with new ones."""
+    folder = GOLDEN / name
     folder.mkdir(parents=True)
     manifest = {}
+    adapted = what == "adapted"
     if adapted:
         files = {name: (from_array(array), 128) for name, array in enlarged().items()}
+    elif what == "networks":
+        files = {name: (from_array(array), 24) for name, array in small().items()}
     else:
         files = {name: (images.read(data), tile) for name, (data, tile) in pictures().items()}
         files |= {name: (from_array(array), 32) for name, array in arrays().items()}
@@ -176,4 +194,4 @@ def main(version: str, *, adapted: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], adapted="adapted" in sys.argv[2:])
+    main(sys.argv[1], [*sys.argv, "all"][2])

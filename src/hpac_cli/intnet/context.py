@@ -30,11 +30,11 @@ def tile_means(features: Tensor, height: int, width: int) -> Tensor:
     Returns:
         (E, T) int32, T = W + 2 (H - 1) wavefronts.
     """
-    of_position = wavefronts(height, width, features.device)
     length = width + 2 * (height - 1)
-    sums = torch.zeros(length + 1, features.shape[1], dtype=torch.int64, device=features.device)
-    sums.index_add_(0, of_position + 1, features.long())
-    counts = torch.bincount(of_position + 1, minlength=length + 1)
+    sums = torch.zeros(length + 1, features.shape[1], dtype=torch.int32, device=features.device)
+    for y, row in enumerate(features.int().view(height, width, -1)):
+        sums[1 + 2 * y : 1 + 2 * y + width] += row  # a row's positions lie on consecutive wavefronts
+    counts = torch.bincount(wavefronts(height, width, features.device) + 1, minlength=length + 1)
     return round_mean(sums.cumsum(0)[:-1], counts.cumsum(0)[:-1, None]).t()
 
 

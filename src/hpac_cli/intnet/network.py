@@ -231,7 +231,7 @@ class _TileContext:
         """Add it to bands of the stream, before block number `place` or, after the last, the heads."""
         if self._parts:
             for stream, at in zip(streams, self._wavefronts.split([len(s) for s in streams]), strict=True):
-                self._network.add_context(stream, self._parts[place][at])
+                self._network.add_context(stream, self._parts[place].index_select(0, at))
 
 
 def _shifted(padded: Tensor, dy: int, dx: int, margin: int, height: int, width: int) -> Tensor:

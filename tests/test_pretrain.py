@@ -1,5 +1,6 @@
 """Training is resumable, and what it exports is what it trained."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +66,11 @@ def test_a_new_context_begins_with_no_effect(data: Path) -> None:
     assert after.evaluate(quantise=True) == before.evaluate(quantise=True)
 
 
-def test_weights_of_another_shape_are_no_start(data: Path) -> None:
+@pytest.mark.parametrize("take", [Trainer.start_from, Trainer.load])
+def test_checkpoints_of_another_shape_are_refused(data: Path, take: Callable[[Trainer, dict], None]) -> None:
     trainer = Trainer(make_config(planes=1), data, "cpu")
     with pytest.raises(ModelError, match="another shape"):
-        trainer.start_from(Trainer(make_config(), data, "cpu").state())
+        take(trainer, Trainer(make_config(), data, "cpu").state())
 
 
 def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:

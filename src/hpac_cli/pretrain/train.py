@@ -99,12 +99,14 @@ class Trainer:
         Raises:
             ModelError: it is of another shape.
         """
-        begun = self.net.state_dict()
-        given = {name: value for name, value in begun.items() if name.startswith("context.")} | state["average"]
-        if {n: v.shape for n, v in given.items()} != {n: v.shape for n, v in begun.items()}:
-            raise ModelError("the checkpoint to start from is of a network of another shape")
-        self.net.load_state_dict(given)
+        begun = {name: value for name, value in self.net.state_dict().items() if name.startswith("context.")}
+        self._load_network(begun | state["average"])
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+
+    def _load_network(self, values: dict[str, Tensor]) -> None:
+        if {n: v.shape for n, v in values.items()} != {n: v.shape for n, v in self.net.state_dict().items()}:
+            raise ModelError("the checkpoint is of a network of another shape than the config's")
+        self.net.load_state_dict(values)
 
     def learning_rate(self) -> float:
         """Short warm-up, then cosine decay to 2 %."""
@@ -142,8 +144,12 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from state()."""
-        self.net.load_state_dict(state["net"])
+        """Continue from state().
+
+        Raises:
+            ModelError: it is of another shape.
+        """
+        self._load_network(state["net"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
         self.sampler.rng.bit_generator.state = state["sampler"]

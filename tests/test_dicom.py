@@ -37,9 +37,12 @@ def elements_of(data: bytes) -> dict[int, tuple[str, object]]:
 
 
 def element_of(dataset: Dataset, tag: BaseTag) -> tuple[str, object]:
-    """One element's kind and value; its bytes where pydicom knows no such kind."""
+    """One element's kind and value; its bytes where pydicom knows no such kind.
+
+    Items (group FFFE) outside a sequence, which damaged files have, are of no kind.
+    """
     raw = dataset.get_item(tag)
-    if raw.VR is not None and raw.VR not in set(VR):
+    if tag.group == 0xFFFE or (raw.VR is not None and raw.VR not in set(VR)):
         return "unknown", raw.value
     element = dataset[tag]
     return str(element.VR), element.value

@@ -223,13 +223,13 @@ class Hpac(nn.Module):
             stream = self.input2(x, quantise)
             if quantise:  # bfloat16 is coarser than the integer stream
                 stream = stream.float()
-            parts: tuple[Tensor | float, ...] = (0.0,) * (len(self.blocks) + 1)
+            parts: tuple[Tensor, ...] = ()
             if self.context is not None:
                 known = [normalise(residual[p], focus.level[p], tables) for p in range(self.shape.planes)]
                 parts = self.context(x, torch.stack(known, -1).to(x.dtype) * unit, quantise)
-            for block, part in zip(self.blocks, parts, strict=False):
-                stream = block(stream + part, quantise)
-            stream = stream + parts[-1]
+            for index, block in enumerate(self.blocks):
+                stream = block(stream + parts[index] if parts else stream, quantise)
+            stream = stream + parts[-1] if parts else stream
             trunk = activate(stream, quantise).to(torch.bfloat16)
             outputs = []
             for index, head in enumerate(self.heads):

@@ -17,8 +17,8 @@ def round_mean(sums: Tensor, counts: Tensor) -> Tensor:
     Returns:
         int32 of sums' shape.
     """
-    halves = 2 * counts.clamp(min=1)
-    return torch.div(2 * sums + halves // 2, halves, rounding_mode="floor").int()
+    known = counts.clamp(min=1)
+    return torch.div(2 * sums + known, 2 * known, rounding_mode="floor").int()
 
 
 def tile_means(features: Tensor, height: int, width: int) -> Tensor:

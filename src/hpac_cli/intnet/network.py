@@ -191,7 +191,7 @@ def run_tile(network: Network, planes: Tensor, bit_depth: int) -> TileResult:
     firsts, begun = zip(*(network.begin(band) for band in inputs.split(lines * width, 1)), strict=True)
     streams = list(begun)
     residuals = list((planes.flatten(1) - focus.base).unbind(0))
-    context = _TileContext(network, torch.cat(firsts), focus, residuals, (height, width))
+    context = _TileContext(network, firsts, focus, residuals, (height, width))
     margin, channels = network.shape.rows, network.shape.width
     gates = torch.zeros(
         height + margin, width + 2 * margin, channels, dtype=network.arithmetic.gate_dtype, device=planes.device
@@ -218,14 +218,14 @@ class _TileContext:
     """What the context adds to the stream all over a tile; nothing for a network without."""
 
     def __init__(
-        self, network: Network, first: Tensor, focus: Focus, residuals: list[Tensor], size: tuple[int, int]
+        self, network: Network, firsts: tuple[Tensor, ...], focus: Focus, residuals: list[Tensor], size: tuple[int, int]
     ) -> None:
         self._network = network
         self._parts: tuple[Tensor, ...] = ()
         if network.shape.context:
-            means = tile_means(network.context_features(first, focus, residuals), *size)
+            means = tile_means(network.context_features(torch.cat(firsts), focus, residuals), *size)
             self._parts = network.read_context(means)
-            self._wavefronts = wavefronts(*size, first.device)
+            self._wavefronts = wavefronts(*size, means.device)
 
     def tell(self, place: int, streams: list[Tensor]) -> None:
         """Add it to bands of the stream, before block number `place` or, after the last, the heads."""

@@ -63,7 +63,15 @@ def real_network(request: pytest.FixtureRequest) -> Network:
 def random_weights(planes: int, seed: int, *, scale: int = 127) -> Weights:
     """Integers that no training made: large weights, wild biases, every activation in use."""
     rng = np.random.default_rng(seed)
-    shape = Shape(planes=planes, width=8, blocks=2, head=8, components=3, context=[0, 5][seed % 2])
+    shape = Shape(
+        planes=planes,
+        width=8,
+        blocks=2,
+        head=8,
+        components=3,
+        context=[0, 5, 5][seed % 3],
+        context_places=[0, 0, 2][seed % 3],
+    )
     arrays = {f"table.{name}": table for name, table in make_tables().items()}
     for name, (outputs, inputs) in layer_shapes(shape):
         arrays[f"{name}.weight"] = rng.integers(-scale, scale + 1, (outputs, inputs)).astype(np.int8)

@@ -16,6 +16,7 @@ from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import load_by_name, read_weights, write_weights
 from hpac_cli.pretrain import run
+from hpac_cli.pretrain.soap import Soap
 from hpac_cli.pretrain.train import Config, Trainer, train
 
 SMALL = {"width": 8, "blocks": 1, "head": 8, "components": 2}
@@ -35,7 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Pa
 
 def make_config(planes: int = 3, context: int = 4) -> Config:
     source = {"packs": ["tiles"], "weight": 1.0, "rgb": True}
-    shape = SMALL | {"context": context}
+    shape = SMALL | {"context": context, "context_places": 2 if context else 0}
     return Config("small", planes, 8, [source], crop=32, batch=2, quantise_from=0.5, shape=shape, histories=ALL)
 
 
@@ -49,12 +50,12 @@ def test_training_lowers_the_loss(data: Path, planes: int) -> None:
 
 def test_a_resumed_training_takes_the_same_path(data: Path) -> None:
     straight = Trainer(make_config(), data, "cpu")
-    expected = [straight.step() for _ in range(6)]
+    expected = [straight.step() for _ in range(24)]  # SOAP turns its bases after every 10
     first = Trainer(make_config(), data, "cpu")
-    losses = [first.step() for _ in range(3)]
+    losses = [first.step() for _ in range(12)]
     second = Trainer(make_config(), data, "cpu")
     second.load(first.state())
-    losses += [second.step() for _ in range(3)]
+    losses += [second.step() for _ in range(12)]
     assert losses == expected
 
 
@@ -71,6 +72,34 @@ def test_checkpoints_of_another_shape_are_refused(data: Path, take: Callable[[Tr
     trainer = Trainer(make_config(planes=1), data, "cpu")
     with pytest.raises(ModelError, match="another shape"):
         take(trainer, Trainer(make_config(), data, "cpu").state())
+
+
+def test_checkpoints_of_another_optimiser_are_refused(data: Path) -> None:
+    trainer = Trainer(make_config(), data, "cpu")
+    state = trainer.state()
+    state["optimiser"] = state.pop("soap")
+    with pytest.raises(ModelError, match="--start"):
+        trainer.load(state)
+
+
+def test_soap_finds_its_way_where_scales_differ_in_directions_of_their_own() -> None:
+    """A least-squares problem whose curvature has no preferred axes: Adam at the same rate is left behind."""
+
+    def train_with(optimiser: type[torch.optim.Optimizer]) -> float:
+        random = torch.Generator().manual_seed(1)
+        left, right = (torch.linalg.qr(torch.randn(12, 12, generator=random))[0] for _ in range(2))
+        scale = torch.logspace(0, -2, 12)
+        target = torch.randn(12, 12, generator=random)
+        weight = torch.zeros(12, 12, requires_grad=True)
+        chosen = optimiser([weight], 0.02)  # type: ignore[arg-type]
+        for _ in range(300):
+            chosen.zero_grad()
+            loss = ((left * scale @ left.t()) @ (weight - target) @ (right * scale @ right.t())).square().sum()
+            loss.backward()  # type: ignore[no-untyped-call]
+            chosen.step()
+        return loss.item()
+
+    assert train_with(Soap) < 0.5 * train_with(torch.optim.Adam)
 
 
 def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:

@@ -206,7 +206,9 @@ class Tile:
         """The stream with the context added."""
         if not len(self.context):
             return stream
-        means = (2 * self.context + self.known) // (2 * self.known) if self.known else self.context
+        finer = 2 << self.w.shape.get("context_places", 0)
+        means = (finer * self.context + self.known) // (2 * self.known) if self.known else self.context
+        means = np.minimum(means, 127)
         parts = np.clip(self.w.layer("context.out", means), -32767, 32767).reshape(-1, len(stream))
         return np.clip(stream + parts[place], -32767, 32767)
 

@@ -1,5 +1,6 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
+The layers of the context stay as they are: what they tell is what adapting would teach (docs/model.md).
 All numbers count in the integer adapter's own units, so rounding them gives the integers.
 """
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
-from hpac_cli.floatnet.integers import from_integers
-from hpac_cli.floatnet.model import ACTIVATION_Q, Hpac
-from hpac_cli.intnet.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, bias_exponent
+from hpac_cli.floatnet.integers import from_integers, input_places
+from hpac_cli.floatnet.model import Hpac
+from hpac_cli.intnet.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, bias_exponent, no_change
 from hpac_cli.intnet.weights import Weights, layer_shapes
 
 
@@ -55,12 +56,15 @@ class TrainableAdapter:
             seed: of the right factors, which begin at random.
         """
         self.rank, self.device = rank, device
-        self._twin = Hpac(weights.shape).requires_grad_(False).to(device)
-        self._layers: dict[str, _Layer] = {}
         state, places = from_integers(weights)
+        self._twin = Hpac(weights.shape).requires_grad_(False).to(device)
+        self._twin.load_state_dict(state)
+        self._layers: dict[str, _Layer] = {}
         random = torch.Generator().manual_seed(seed)
         start, sizes = [], []
         for name, (outputs, inputs) in layer_shapes(weights.shape):
+            if name.startswith("context"):
+                continue
             unit = torch.exp2(-places[name])
             shift = torch.from_numpy(weights.layer(name).shift)
             step = torch.exp2((shift + bias_exponent(name)).clamp(min=0).float())
@@ -68,7 +72,7 @@ class TrainableAdapter:
                 (state[f"{name}.weight"] / unit).to(device),
                 state[f"{name}.bias"].to(device),
                 unit.to(device),
-                (step * unit[:, 0] / (1 << ACTIVATION_Q)).to(device),
+                (step * unit[:, 0] / (1 << input_places(name, weights.shape))).to(device),
             )
             start += [torch.zeros(outputs), torch.zeros(outputs)]
             for _ in range(rank):
@@ -115,7 +119,7 @@ class TrainableAdapter:
 
     def to_adapter(self, numbers: Tensor) -> Adapter:
         """The integers; factors that came to nothing are left out."""
-        adapter = {}
+        adapter = no_change(self._twin.shape)
         for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
             layer = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
             used = layer.up.any(0) & layer.down.any(1)

@@ -77,7 +77,7 @@ class CacheThenSelect:
             _Ring(_reach(network.taps), rows, shape, (c,), network.arithmetic.gate_dtype, device)
             for _ in range(network.shape.blocks)
         ]
-        self.context = RunningMeans(len(sizes), network.shape.context, device)
+        self.context = RunningMeans(len(sizes), network.shape.context, network.shape.context_places, device)
         self.offsets = torch.tensor(WINDOW, device=device)
 
     def decode(self, payloads: list[bytes], progress: Callable[[int], None]) -> Tensor:

@@ -11,6 +11,11 @@ from hpac_cli.intnet.weights import IntArray, Shape, Weights, check_weights, lay
 from .model import ACTIVATION_Q, STREAM_Q, weight_exponents
 
 
+def input_places(layer: str, shape: Shape) -> int:
+    """Binary places of a layer's inputs."""
+    return ACTIVATION_Q + (shape.context_places if layer == "context.out" else 0)
+
+
 def to_integers(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
     """Round every layer to int8 weights, int32 biases and right shifts.
 
@@ -23,13 +28,11 @@ def to_integers(name: str, shape: Shape, state: dict[str, Tensor]) -> Weights:
     arrays: dict[str, IntArray] = {f"table.{n}": t for n, t in make_tables().items()}
     for layer, _ in layer_shapes(shape):
         weight, bias = state[f"{layer}.weight"].cpu().double(), state[f"{layer}.bias"].cpu().double()
-        exponent = weight_exponents(weight)
+        exponent, inputs = weight_exponents(weight), input_places(layer, shape)
         scaled = torch.floor(weight * torch.exp2(exponent)[:, None] + 0.5).clamp(-127, 127)
         arrays[f"{layer}.weight"] = scaled.numpy().astype(np.int8)
-        arrays[f"{layer}.bias"] = torch.floor(bias * torch.exp2(exponent + ACTIVATION_Q) + 0.5).numpy().astype(np.int32)
-        arrays[f"{layer}.shift"] = (exponent.numpy() + ACTIVATION_Q - _output_q(layer, len(bias), shape)).astype(
-            np.int32
-        )
+        arrays[f"{layer}.bias"] = torch.floor(bias * torch.exp2(exponent + inputs) + 0.5).numpy().astype(np.int32)
+        arrays[f"{layer}.shift"] = (exponent.numpy() + inputs - _output_q(layer, len(bias), shape)).astype(np.int32)
     weights = Weights(name, shape, arrays)
     check_weights(weights)
     return weights
@@ -44,11 +47,11 @@ def from_integers(weights: Weights) -> tuple[dict[str, Tensor], dict[str, Tensor
     """
     state, places = {}, {}
     for name, (outputs, _) in layer_shapes(weights.shape):
-        layer = weights.layer(name)
-        exponent = torch.from_numpy(layer.shift - ACTIVATION_Q + _output_q(name, outputs, weights.shape)).double()
+        layer, inputs = weights.layer(name), input_places(name, weights.shape)
+        exponent = torch.from_numpy(layer.shift - inputs + _output_q(name, outputs, weights.shape)).double()
         weight, bias = (torch.from_numpy(array).double() for array in (layer.weight, layer.bias))
         state[f"{name}.weight"] = (weight * torch.exp2(-exponent)[:, None]).float()
-        state[f"{name}.bias"] = (bias * torch.exp2(-exponent - ACTIVATION_Q)).float()
+        state[f"{name}.bias"] = (bias * torch.exp2(-exponent - inputs)).float()
         places[name] = exponent[:, None].float()
     return state, places
 

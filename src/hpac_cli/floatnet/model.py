@@ -120,11 +120,11 @@ class Block(nn.Module):
         return after
 
 
-def activate(x: Tensor, quantise: bool, low: int = -127) -> Tensor:
+def activate(x: Tensor, quantise: bool, low: int = -127, places: int = ACTIVATION_Q) -> Tensor:
     """Bring activations to int8's range (low = 0: ReLU), rounding only under quantisation."""
     if quantise:
-        return round_to(x, ACTIVATION_Q, low, 127)
-    return F.hardtanh(x, low / (1 << ACTIVATION_Q), 127 / (1 << ACTIVATION_Q))
+        return round_to(x, places, low, 127)
+    return F.hardtanh(x, low / (1 << places), 127 / (1 << places))
 
 
 class Head(nn.Module):
@@ -148,6 +148,7 @@ class Context(nn.Module):
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        self.places = ACTIVATION_Q + shape.context_places
         self.features = Layer(shape.width + shape.planes, shape.context)
         self.out = Layer(shape.context, (shape.blocks + 1) * shape.width, zero=True)
 
@@ -162,7 +163,7 @@ class Context(nn.Module):
             (B, H, W, C) each.
         """
         features = activate(self.features(torch.cat([x, known], -1), quantise), quantise, low=0)
-        means = activate(tile_means(features), quantise, low=0).to(x.dtype)
+        means = activate(tile_means(features), quantise, low=0, places=self.places).to(x.dtype)
         parts: tuple[Tensor, ...] = self.out(means, quantise).chunk(self.out.weight.shape[0] // x.shape[-1], -1)
         return parts
 

@@ -7,25 +7,30 @@ picture and adapt while it codes. Source: docs/format.md, "Context".
 import torch
 from torch import Tensor
 
+MEAN_MAX = 127
 
-def round_mean(sums: Tensor, counts: Tensor) -> Tensor:
+
+def round_mean(sums: Tensor, counts: Tensor, places: int) -> Tensor:
     """Divide, round half up; 0 where nothing was counted.
 
     Args:
         sums: int64, at least 0; counts: int64, broadcastable to it.
+        places: binary places by which means are finer than what was summed.
 
     Returns:
-        int32 of sums' shape.
+        int32 of sums' shape, at most MEAN_MAX.
     """
     known = counts.clamp(min=1)
-    return torch.div(2 * sums + known, 2 * known, rounding_mode="floor").int()
+    means = torch.div((2 * sums << places) + known, 2 * known, rounding_mode="floor")
+    return means.clamp(max=MEAN_MAX).int()
 
 
-def tile_means(features: Tensor, height: int, width: int) -> Tensor:
+def tile_means(features: Tensor, height: int, width: int, places: int) -> Tensor:
     """Context of every wavefront of a whole tile (encoding).
 
     Args:
         features: (H W, E) whole numbers, 0 to 127, positions in raster order.
+        places: as in round_mean.
 
     Returns:
         (E, T) int32, T = W + 2 (H - 1) wavefronts.
@@ -35,7 +40,7 @@ def tile_means(features: Tensor, height: int, width: int) -> Tensor:
     for y, row in enumerate(features.int().view(height, width, -1)):
         sums[1 + 2 * y : 1 + 2 * y + width] += row  # a row's positions lie on consecutive wavefronts
     counts = torch.bincount(wavefronts(height, width, features.device) + 1, minlength=length + 1)
-    return round_mean(sums.cumsum(0)[:-1], counts.cumsum(0)[:-1, None]).t()
+    return round_mean(sums.cumsum(0)[:-1], counts.cumsum(0)[:-1, None], places).t()
 
 
 def wavefronts(height: int, width: int, device: torch.device) -> Tensor:
@@ -45,9 +50,10 @@ def wavefronts(height: int, width: int, device: torch.device) -> Tensor:
 
 
 class RunningMeans:
-    """Context of a batch of B tiles, one wavefront after another (decoding)."""
+    """Context of a batch of B tiles, one wavefront after another (decoding); places as in round_mean."""
 
-    def __init__(self, batch: int, features: int, device: torch.device) -> None:
+    def __init__(self, batch: int, features: int, places: int, device: torch.device) -> None:
+        self._places = places
         self._sums = torch.zeros(batch, features, dtype=torch.int64, device=device)
         self._counts = torch.zeros(batch, 1, dtype=torch.int64, device=device)
 
@@ -58,4 +64,4 @@ class RunningMeans:
 
     def get(self) -> Tensor:
         """(E, B) int32."""
-        return round_mean(self._sums, self._counts).t()
+        return round_mean(self._sums, self._counts, self._places).t()

@@ -223,7 +223,8 @@ class _TileContext:
         self._network = network
         self._parts: tuple[Tensor, ...] = ()
         if network.shape.context:
-            means = tile_means(network.context_features(torch.cat(firsts), focus, residuals), *size)
+            told = network.context_features(torch.cat(firsts), focus, residuals)
+            means = tile_means(told, *size, network.shape.context_places)
             self._parts = network.read_context(means)
             self._wavefronts = wavefronts(*size, means.device)
 

@@ -36,10 +36,12 @@ class Shape:
     components: int = 5
     context: int = 0
     """Features whose means over the tile so far the network is told; 0 for a network without."""
+    context_places: int = 0
+    """Binary places by which these means are finer than other activations."""
 
     def to_json(self) -> dict[str, int]:
-        """What stands in weights files and counts for digests; networks older than contexts have no such number."""
-        return {name: number for name, number in asdict(self).items() if number or name != "context"}
+        """What stands in weights files and counts for digests; numbers younger than the first networks only if not 0."""
+        return {name: number for name, number in asdict(self).items() if number or not name.startswith("context")}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
 
 from .data import CropSampler, Histories, Source, age, read_tiles, split
+from .soap import Soap
 
 EMA_HORIZON = 1000
 LOG_EVERY = 100
@@ -77,9 +78,7 @@ class Trainer:
         self.device = torch.device(device)
         self.net = Hpac(config.network).to(self.device)
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=1e-4
-        )
+        self.optimiser = Soap(self.net.parameters(), config.learning_rate)
         sources, self.held_out = read_sources(config, data)
         self.sampler = CropSampler(sources, config.planes, config.crop, Histories(**config.histories), config.seed)
         self.update = 0
@@ -137,7 +136,7 @@ class Trainer:
         return {
             "net": self.net.state_dict(),
             "average": self.average,
-            "optimiser": self.optimiser.state_dict(),
+            "soap": self.optimiser.state_dict(),
             "sampler": self.sampler.rng.bit_generator.state,
             "update": self.update,
             "seconds": self.seconds,
@@ -147,11 +146,15 @@ class Trainer:
         """Continue from state().
 
         Raises:
-            ModelError: it is of another shape.
+            ModelError: it is of another shape, or its optimiser is another.
         """
+        if "soap" not in state:
+            raise ModelError(
+                "the checkpoint is of an older kind of training: it can be a --start, but not be continued"
+            )
         self._load_network(state["net"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.optimiser.load_state_dict(state["soap"])
         self.sampler.rng.bit_generator.state = state["sampler"]
         self.update, self.seconds = state["update"], state["seconds"]
 

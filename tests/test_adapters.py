@@ -59,9 +59,13 @@ def make_adapter(shape: Shape, seed: int, rank: int = 2, size: int = 9) -> Adapt
     }
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("rank", [0, 1, MAX_RANK])
-def test_an_adapter_comes_back(rank: int) -> None:
-    adapter = make_adapter(SMALL, rank, rank)
+def test_an_adapter_comes_back(rank: int, step: int) -> None:
+    adapter = {
+        name: layer._replace(gain=step * layer.gain, bias=step * layer.bias)
+        for name, layer in make_adapter(SMALL, rank, rank).items()
+    }
     again = unpack_adapter(pack_adapter(adapter), SMALL)
     for name, layer in adapter.items():
         for ours, theirs in zip(layer, again[name], strict=True):

@@ -94,8 +94,8 @@ def merge(base: Weights, payload: bytes) -> Weights:
     for name in layers(base.shape):
         weight, bias = (base.arrays[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias"))
         outputs, inputs = weight.shape
-        rank = coder.decode(uniform)
-        gain, step = np.array(vector(outputs)), np.array(vector(outputs))
+        coarser, rank = divmod(coder.decode(uniform), 8)
+        gain, change = ((coarser + 1) * np.array(vector(outputs)) for _ in range(2))
         wide = 64 * weight + weight * gain[:, None]
         for _ in range(rank):
             wide += 4 * np.outer(vector(outputs), vector(inputs))
@@ -103,7 +103,7 @@ def merge(base: Weights, payload: bytes) -> Weights:
         s = 0 if "heads" in name and last == "out" else 2 if last in ("input2", "out", "down") else -2
         shift = np.maximum(base.arrays[f"{name}.shift"].astype(np.int64) + s, 0)
         merged.arrays[f"{name}.weight"] = np.clip((wide + 32) >> 6, -127, 127).astype(np.int8)
-        merged.arrays[f"{name}.bias"] = np.clip(bias + (step << shift), -(1 << 24), 1 << 24).astype(np.int32)
+        merged.arrays[f"{name}.bias"] = np.clip(bias + (change << shift), -(1 << 24), 1 << 24).astype(np.int32)
     merged.wide = {n: a.astype(np.int64) for n, a in merged.arrays.items()}
     return merged
 

@@ -23,8 +23,8 @@ BATCH = 2
 """Crops of an update: many small updates beat few large ones."""
 PASSES = 40
 """An image is looked at about so often at most."""
-LEARNING_RATE = 1.8
-"""At the start, in units of the adapter's integers; it falls to nothing along half a cosine."""
+LEARNING_RATE = 0.6
+"""At the start, in units of what is trained; it falls to nothing along half a cosine."""
 
 _RANK_BYTES = (120_000, 450_000, 1_000_000, 2_000_000)
 """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""

@@ -1,7 +1,7 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
 The layers of the context stay as they are: what they tell is what adapting would teach (docs/model.md).
-All numbers count in the integer adapter's own units, so rounding them gives the integers.
+Gains and biases count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers.
 """
 
 import math
@@ -40,6 +40,8 @@ class _Change(NamedTuple):
     down: Tensor
 
 
+STEP = 3
+"""Gains and biases are trained and sent as multiples of this: finer ones cost more than they save."""
 _FACTOR_SPREAD = 3.0
 """Standard deviation of the right factors at the start, where the left ones are 0."""
 
@@ -67,7 +69,7 @@ class TrainableAdapter:
                 continue
             unit = torch.exp2(-places[name])
             shift = torch.from_numpy(weights.layer(name).shift)
-            step = torch.exp2((shift + bias_exponent(name)).clamp(min=0).float())
+            step = STEP * torch.exp2((shift + bias_exponent(name)).clamp(min=0).float())
             self._layers[name] = _Layer(
                 (state[f"{name}.weight"] / unit).to(device),
                 state[f"{name}.bias"].to(device),
@@ -105,7 +107,7 @@ class TrainableAdapter:
         """What intnet.adapters.merge makes of the rounded numbers, for the twin; gradients pass straight through."""
         merged = {}
         for (name, layer), change in zip(self._layers.items(), self._changes(_round(numbers)), strict=True):
-            wide = layer.weight * (1 + change.gain / (1 << GAIN_BITS))[:, None]
+            wide = layer.weight * (1 + STEP * change.gain / (1 << GAIN_BITS))[:, None]
             if self.rank:
                 wide = wide + change.up @ change.down / (1 << FACTOR_BITS)
             merged[f"{name}.weight"] = _round(wide).clamp(-127, 127) * layer.unit
@@ -123,7 +125,7 @@ class TrainableAdapter:
         for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
             layer = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
             used = layer.up.any(0) & layer.down.any(1)
-            adapter[name] = layer._replace(up=layer.up[:, used], down=layer.down[used])
+            adapter[name] = LayerAdapter(STEP * layer.gain, STEP * layer.bias, layer.up[:, used], layer.down[used])
         return adapter
 
     def _changes(self, numbers: Tensor) -> list[_Change]:

@@ -1,21 +1,33 @@
-"""Adapters to bytes and back: numbers of one layer after another, entropy-coded."""
+"""Adapters to bytes and back: numbers of one layer after another, entropy-coded.
+
+Where all gains and biases of a layer are multiples of a small step, what is coded is divided by it.
+Source: docs/format.md, "Adapters".
+"""
 
 import numpy as np
 
 from hpac_cli.entropy.numbers import NumberReader, NumberWriter
-from hpac_cli.errors import ContainerError
 from hpac_cli.intnet.adapters import MAX_RANK, Adapter, LayerAdapter, vectors
 from hpac_cli.intnet.weights import Shape, layer_shapes
 
+_MAX_STEP = 4
+_RANKS = MAX_RANK + 1
+
 
 def pack_adapter(adapter: Adapter) -> bytes:
-    """Write an adapter: for each layer its rank, then its vectors."""
+    """Write an adapter: for each layer its rank and step, then its vectors."""
     writer = NumberWriter()
     for layer in adapter.values():
-        writer.put(layer.up.shape[1])
-        for vector in vectors(layer):
+        step = _common_step(layer)
+        writer.put(layer.up.shape[1] + _RANKS * (step - 1))
+        for vector in vectors(layer._replace(gain=layer.gain // step, bias=layer.bias // step)):
             writer.put_vector(vector)
     return writer.finish()
+
+
+def _common_step(layer: LayerAdapter) -> int:
+    divisor = int(np.gcd.reduce(np.concatenate([layer.gain, layer.bias])))
+    return max(step for step in range(1, _MAX_STEP + 1) if step == 1 or (divisor and divisor % step == 0))
 
 
 def unpack_adapter(data: bytes, shape: Shape) -> Adapter:
@@ -26,13 +38,12 @@ def unpack_adapter(data: bytes, shape: Shape) -> Adapter:
     """
     reader, adapter = NumberReader(data), {}
     for name, (outputs, inputs) in layer_shapes(shape):
-        rank = reader.get()
-        if rank > MAX_RANK:
-            raise ContainerError(f"an adapter of rank {rank} does not exist")
+        coarseness, rank = divmod(reader.get(), _RANKS)
         sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
         layer = LayerAdapter(*(np.zeros(size, np.int64) for size in sizes))
         for vector in vectors(layer):
             vector[:] = reader.get_vector(len(vector))
-        adapter[name] = layer
+        step = coarseness + 1
+        adapter[name] = layer._replace(gain=layer.gain * step, bias=layer.bias * step)
     reader.end()
     return adapter

@@ -117,15 +117,16 @@ def arrays() -> dict[str, np.ndarray]:
 
 
 def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
-    """Adapt weights at random, which needs no training, with ranks from 0 to 2 and an escape."""
+    """Adapt weights at random, which needs no training, with ranks from 0 to 2, steps from 1 to 4 and an escape."""
     adapters, names = [], {}
     for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
         rng, change = np.random.default_rng(4), {}
         for number, (name, (outputs, inputs)) in enumerate(layer_shapes(networks.by_digest(digest).shape)):
-            rank = number % 3
+            rank, step = number % 3, number % 4 + 1
             sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
             change[name] = LayerAdapter(*(rng.integers(-2, 3, size) for size in sizes))
             change[name].bias[1] = 40 * (-1) ** number
+            change[name] = change[name]._replace(gain=step * change[name].gain, bias=step * change[name].bias)
         adapters.append(Adapted(digest, pack_adapter(change)))
         names[digest] = networks.merged(adapters[-1]).digest()
     renamed = tuple(

@@ -26,10 +26,10 @@ PASSES = 40
 LEARNING_RATE = 0.6
 """At the start, in units of what is trained; it falls to nothing along half a cosine."""
 
-_RANK_BYTES = (120_000, 450_000, 1_000_000, 2_000_000)
+_RANK_BYTES = (100_000, 200_000, 300_000, 1_000_000)
 """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
 
-EFFORTS = {"fast": Effort(updates=200, max_rank=1), "full": Effort(updates=960, max_rank=4)}
+EFFORTS = {"fast": Effort(updates=200, max_rank=2), "full": Effort(updates=960, max_rank=4)}
 
 
 def choose_rank(effort: Effort, size: int) -> int:

@@ -42,7 +42,7 @@ class _Change(NamedTuple):
 
 STEP = 3
 """Gains and biases are trained and sent as multiples of this: finer ones cost more than they save."""
-_FACTOR_SPREAD = 3.0
+_FACTOR_SPREAD = 1.0
 """Standard deviation of the right factors at the start, where the left ones are 0."""
 
 

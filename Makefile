@@ -23,8 +23,9 @@ demo: $(VENV)/ready
 	$(BIN)/python -c "import sys, numpy as n; from PIL import Image as I; a, b = (n.asarray(I.open(f)) for f in sys.argv[1:]); n.testing.assert_array_equal(a, b); print('exact: every sample is equal')" $(DEMO) build/demo/kodim23.png
 	$(BIN)/hpac bench $(DEMO)
 
+# One process a processor, each with one thread: more would get in each other's way.
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

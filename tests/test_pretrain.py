@@ -1,7 +1,9 @@
 """Training is resumable, and what it exports is what it trained."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,11 +18,12 @@ from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import load_by_name, read_weights, write_weights
 from hpac_cli.pretrain import run
+from hpac_cli.pretrain.data import CropSampler, Histories, Source, read_tiles
 from hpac_cli.pretrain.soap import Soap
 from hpac_cli.pretrain.train import Config, Trainer, train
 
 SMALL = {"width": 8, "blocks": 1, "head": 8, "components": 2}
-ALL = {"chroma": 0.4, "jpeg": 0.3, "stretch": 0.3}
+ALL = {"chroma": 0.3, "jpeg": 0.2, "stretch": 0.2, "noise": 0.3, "resized": 0.5}
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +49,20 @@ def test_training_lowers_the_loss(data: Path, planes: int) -> None:
     losses = [trainer.step() for _ in range(8)]
     assert np.isfinite(losses).all()
     assert np.mean(losses[-3:]) < losses[0]
+
+
+@pytest.mark.parametrize("history", [field.name for field in fields(Histories)])
+def test_every_history_changes_crops_and_keeps_their_size(history: str, data: Path) -> None:
+    tiles = read_tiles(data / "tiles", rgb=True)
+
+    def draw(share: float) -> torch.Tensor:
+        histories = Histories(**{field.name: 0.0 for field in fields(Histories)} | {history: share})
+        return CropSampler([Source(tiles, 1.0)], 3, 32, histories, seed=2).draw(4)[0]
+
+    assert draw(1.0).shape == draw(0.0).shape == (3, 4, 32, 32)
+    assert draw(1.0).min() >= 0
+    assert draw(1.0).max() <= 255
+    assert not torch.equal(draw(1.0), draw(0.0))
 
 
 def test_a_resumed_training_takes_the_same_path(data: Path) -> None:
@@ -107,6 +124,14 @@ def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:
     trainer = train(make_config(), data=data, out=tmp_path, seconds=60, device="cpu", report=lambda _line: None)
     assert trainer.update == 8
     assert (tmp_path / "small.checkpoint").exists()
+
+
+def test_the_log_is_drawn(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpac_cli.pretrain.train.LOG_EVERY", 2)
+    train(make_config(), data=data, out=tmp_path, seconds=60, device="cpu", report=lambda _line: None)
+    lines = ElementTree.parse(tmp_path / "small.svg").findall("{*}polyline")
+    rows = len((tmp_path / "small.csv").read_text().splitlines())
+    assert [len(line.get("points", "").split()) for line in lines] == [rows, 1]
 
 
 def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: np.ndarray) -> None:

@@ -38,12 +38,11 @@ def unpack_adapter(data: bytes, shape: Shape) -> Adapter:
     """
     reader, adapter = NumberReader(data), {}
     for name, (outputs, inputs) in layer_shapes(shape):
-        coarseness, rank = divmod(reader.get(), _RANKS)
+        step, rank = divmod(reader.get() + _RANKS, _RANKS)
         sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
         layer = LayerAdapter(*(np.zeros(size, np.int64) for size in sizes))
         for vector in vectors(layer):
             vector[:] = reader.get_vector(len(vector))
-        step = coarseness + 1
         adapter[name] = layer._replace(gain=layer.gain * step, bias=layer.bias * step)
     reader.end()
     return adapter

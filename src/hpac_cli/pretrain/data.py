@@ -1,6 +1,7 @@
 """Where do training crops come from? Tiles in zip packs, cut, turned, and given a history."""
 
 import io
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from hpac_cli.errors import InputError
 
-from .histories import LUMA, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, stretch
+from .histories import LUMA, add_noise, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, resize, stretch
 
 Samples = NDArray[Any]
 """(H, W) or (H, W, 3), uint8 or uint16."""
@@ -33,6 +34,9 @@ class Histories:
     chroma: float = 0.35
     jpeg: float = 0.05
     stretch: float = 0.05
+    noise: float = 0.0
+    resized: float = 0.0
+    """Before any of the others."""
     photo_cd: float = 0.0
     from_jpeg: float = 0.0
     plain_ycc: float = 0.0
@@ -77,6 +81,7 @@ def age(tile: NDArray[np.uint8], histories: Histories, rng: np.random.Generator)
         "chroma": halve_chroma,
         "jpeg": recompress,
         "stretch": stretch,
+        "noise": add_noise,
         "photo_cd": photo_cd,
         "from_jpeg": from_jpeg,
         "plain_ycc": plain_ycc,
@@ -120,8 +125,10 @@ class CropSampler:
         height, width = tile.shape[:2]
         if tile.ndim == 3:
             even = size + 2
-            y, x = (2 * int(rng.integers(0, (n - even) // 2 + 1)) for n in (height, width))
-            tile = age(tile[y : y + even, x : x + even], self.histories, self.rng)
+            side = self._side(even, min(height, width))
+            y, x = (2 * int(rng.integers(0, (n - side) // 2 + 1)) for n in (height, width))
+            tile = tile[y : y + side, x : x + side]
+            tile = age(tile if side == even else resize(tile, even, rng), self.histories, rng)
             y, x = rng.integers(0, 3, 2)
         else:
             y, x = (int(rng.integers(0, n - size + 1)) for n in (height, width))
@@ -135,6 +142,12 @@ class CropSampler:
         if self.planes == 1:
             crop = self._to_grey(crop)
         return crop
+
+    def _side(self, even: int, most: int) -> int:
+        """Side of the square that is to become one of side `even`: another where it will be resized."""
+        if self.rng.random() >= self.histories.resized:
+            return even
+        return round(even * math.exp(self.rng.uniform(math.log(0.6), math.log(most / even))))
 
     def _to_grey(self, crop: Samples) -> Samples:
         if crop.ndim == 2:

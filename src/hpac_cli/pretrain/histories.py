@@ -79,6 +79,23 @@ def stretch(tile: Tile, rng: np.random.Generator) -> Tile:
     return stretched
 
 
+def add_noise(tile: Tile, rng: np.random.Generator) -> Tile:
+    """Add what a sensor adds: noise whose variance grows with the light, of each colour or of all alike."""
+    dark, bright = np.exp(rng.uniform(np.log(0.3), np.log(5), 2))
+    planes = 1 if rng.random() < 0.25 else 3
+    deviation = np.sqrt(dark**2 + (bright**2) * tile.astype(np.float32) / 255)
+    noisy = tile + deviation * rng.standard_normal((*tile.shape[:2], planes), np.float32)
+    whole: Tile = np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+    return whole
+
+
+def resize(tile: Tile, side: int, rng: np.random.Generator) -> Tile:
+    """Make a square tile larger or smaller, by one of the filters that programs use."""
+    filters = Image.Resampling
+    choice = rng.choice([filters.BOX, filters.BILINEAR, filters.HAMMING, filters.BICUBIC, filters.LANCZOS])
+    return np.asarray(Image.fromarray(tile).resize((side, side), Image.Resampling(choice)))
+
+
 def photo_cd(tile: Tile, rng: np.random.Generator) -> Tile:
     """Store the tile as PhotoCD does, chroma at half resolution, and interpolate in integers.
 

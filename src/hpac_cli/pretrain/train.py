@@ -18,6 +18,7 @@ from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
 
 from .data import CropSampler, Histories, Source, age, read_tiles, split
+from .plot import plot_log
 from .soap import Soap
 
 EMA_HORIZON = 1000
@@ -199,8 +200,8 @@ def train(
     """Train until the config's updates are done or `seconds` have passed.
 
     Continues from `out`/NAME.checkpoint where it exists, else begins with the weights of the checkpoint
-    `start` where one is given, and leaves there the checkpoint
-    and NAME.csv (updates, pixels seen, seconds, training bits per sub-pixel).
+    `start` where one is given, and leaves there the checkpoint, NAME.csv (updates, pixels seen, seconds, training
+    bits per sub-pixel; a row every LOG_EVERY updates) and NAME.svg, which shows it.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / f"{config.name}.checkpoint", out / f"{config.name}.csv"
@@ -229,4 +230,6 @@ def train(
         if trainer.update % 1000 == 0:
             save_checkpoint(trainer, checkpoint)
     save_checkpoint(trainer, checkpoint)
+    if log.exists():
+        plot_log(log, out / f"{config.name}.svg")
     return trainer

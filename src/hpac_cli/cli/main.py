@@ -418,6 +418,7 @@ def train(
             minutes=minutes,
             device=device,
             threads=threads,
+            workers=0 if device == "cpu" else count_processors(0) - 1,  # one alone cannot keep a GPU fed
             report=lambda line: typer.echo(line, err=True),
         )
         return api.NOTHING

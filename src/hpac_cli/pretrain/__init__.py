@@ -16,6 +16,7 @@ def run(
     minutes: float,
     device: str,
     threads: int,
+    workers: int,
     report: Callable[[str], None],
     start: Path | None = None,
 ) -> None:
@@ -37,7 +38,14 @@ def run(
     if threads:
         torch.set_num_threads(threads)
     trainer = train(
-        read_config(path), data=data, out=out, seconds=60 * minutes, device=device, start=start, report=report
+        read_config(path),
+        data=data,
+        out=out,
+        seconds=60 * minutes,
+        device=device,
+        workers=workers,
+        start=start,
+        report=report,
     )
     for quantise, what in ((False, "float"), (True, "quantised")):
         lengths = ", ".join(f"{bits:.4f}" for bits in trainer.evaluate(quantise=quantise))

@@ -1,9 +1,10 @@
 """Where do training crops come from? Tiles in zip packs, cut, turned, and given a history."""
 
 import io
+import itertools
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hpac_cli.errors import InputError
 
@@ -94,38 +96,45 @@ def age(tile: NDArray[np.uint8], histories: Histories, rng: np.random.Generator)
     return tile
 
 
-class CropSampler:
-    """Draws batches of random crops; its whole state is one random generator."""
+class CropSampler(Dataset[tuple[Tensor, int]]):
+    """Batches of random crops, numbered: each is the same whenever and wherever it is drawn."""
 
-    def __init__(self, sources: Sequence[Source], planes: int, size: int, histories: Histories, seed: int) -> None:
+    def __init__(
+        self, sources: Sequence[Source], planes: int, size: int, batch: int, histories: Histories, seed: int
+    ) -> None:
         self.sources = sources
-        self.planes, self.size, self.histories = planes, size, histories
-        self.rng = np.random.default_rng(seed)
+        self.planes, self.size, self.batch, self.histories, self.seed = planes, size, batch, histories, seed
         weights = np.array([s.weight for s in sources])
         self.share = weights / weights.sum()
 
-    def draw(self, batch: int) -> tuple[Tensor, int]:
-        """Draw a batch of one source.
+    def __getitem__(self, number: int) -> tuple[Tensor, int]:
+        """Draw batch `number`, all of one source.
 
         Returns:
             (C, batch, size, size) int32 samples in RGB order or grey, and their bit depth.
         """
-        source = self.sources[self.rng.choice(len(self.sources), p=self.share)]
-        crops = [self._crop(source.tiles) for _ in range(batch)]
-        depth = 8 if crops[0].dtype == np.uint8 else self._depth(crops)
+        rng = np.random.default_rng((self.seed, number))
+        source = self.sources[rng.choice(len(self.sources), p=self.share)]
+        crops = [self._crop(source.tiles, rng) for _ in range(self.batch)]
         stacked = np.stack([np.atleast_3d(c).astype(np.int32) for c in crops])
-        return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth
+        return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth_of(*crops)
 
-    def _depth(self, crops: list[Samples]) -> int:
-        return max(9, int(max(c.max() for c in crops)).bit_length())
+    def from_number(self, number: int, workers: int) -> Iterator[tuple[Tensor, int]]:
+        """Yield the batches from this number on, without end.
 
-    def _crop(self, tiles: list[Samples]) -> Samples:
-        rng, size = self.rng, self.size
+        Args:
+            workers: processes that draw ahead; 0 to draw each here when its turn comes.
+        """
+        pinned = torch.cuda.is_available()
+        return iter(DataLoader(self, None, sampler=_CountFrom(number), num_workers=workers, pin_memory=pinned))
+
+    def _crop(self, tiles: list[Samples], rng: np.random.Generator) -> Samples:
+        size = self.size
         tile = tiles[rng.integers(len(tiles))]
         height, width = tile.shape[:2]
         if tile.ndim == 3:
             even = size + 2
-            side = self._side(even, min(height, width))
+            side = self._side(even, min(height, width), rng)
             y, x = (2 * int(rng.integers(0, (n - side) // 2 + 1)) for n in (height, width))
             tile = tile[y : y + side, x : x + side]
             tile = age(tile if side == even else resize(tile, even, rng), self.histories, rng)
@@ -139,31 +148,46 @@ class CropSampler:
             crop = crop[::-1]
         if rng.random() < 0.5:
             crop = crop.swapaxes(0, 1)
-        if self.planes == 1:
-            crop = self._to_grey(crop)
-        return crop
+        return _to_grey(crop, rng) if self.planes == 1 else crop
 
-    def _side(self, even: int, most: int) -> int:
+    def _side(self, even: int, most: int, rng: np.random.Generator) -> int:
         """Side of the square that is to become one of side `even`: another where it will be resized."""
-        if self.rng.random() >= self.histories.resized:
+        if rng.random() >= self.histories.resized:
             return even
-        return round(even * math.exp(self.rng.uniform(math.log(0.6), math.log(most / even))))
+        return round(even * math.exp(rng.uniform(math.log(0.6), math.log(most / even))))
 
-    def _to_grey(self, crop: Samples) -> Samples:
-        if crop.ndim == 2:
-            return self._rescale(crop) if crop.dtype == np.uint16 else crop
-        choice = int(self.rng.integers(5))
-        grey: Samples = crop[..., choice] if choice < 3 else np.round(crop @ LUMA).astype(np.uint8)
-        return grey
 
-    def _rescale(self, crop: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        """Give a deep crop another depth, gain or background, as other devices would."""
-        draw, rng = self.rng.random(), self.rng
-        if draw < 0.2:
-            return np.right_shift(crop, int(rng.integers(1, 4)))
-        if draw < 0.35:
-            return (crop * rng.uniform(0.2, 1.0)).astype(np.uint16)
-        if draw < 0.5:  # what lies below a threshold becomes plain background
-            floor = np.quantile(crop, rng.uniform(0, 0.8)).astype(np.uint16)
-            return np.maximum(crop, floor) - floor
-        return crop
+class _CountFrom(Sampler[int]):
+    """The whole numbers from one on."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.count(self._first)
+
+
+def depth_of(*tiles: Samples) -> int:
+    """Bit depth that tiles of one type are coded with: 8, or what the largest sample of deep ones needs."""
+    return 8 if tiles[0].dtype == np.uint8 else max(9, int(max(tile.max() for tile in tiles)).bit_length())
+
+
+def _to_grey(crop: Samples, rng: np.random.Generator) -> Samples:
+    if crop.ndim == 2:
+        return _rescale(crop, rng) if crop.dtype == np.uint16 else crop
+    choice = int(rng.integers(5))
+    grey: Samples = crop[..., choice] if choice < 3 else np.round(crop @ LUMA).astype(np.uint8)
+    return grey
+
+
+def _rescale(crop: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Give a deep crop another depth, gain or background, as other devices would."""
+    draw = rng.random()
+    if draw < 0.2:
+        return np.right_shift(crop, int(rng.integers(1, 4)))
+    if draw < 0.35:
+        return (crop * rng.uniform(0.2, 1.0)).astype(np.uint16)
+    if draw < 0.5:  # what lies below a threshold becomes plain background
+        floor = np.quantile(crop, rng.uniform(0, 0.8)).astype(np.uint16)
+        return np.maximum(crop, floor) - floor
+    return crop

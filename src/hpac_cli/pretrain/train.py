@@ -4,6 +4,7 @@ import csv
 import math
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hpac_cli.floatnet.model import Hpac
 from hpac_cli.intnet.planes import to_planes
 from hpac_cli.intnet.weights import Shape
 
-from .data import CropSampler, Histories, Source, age, read_tiles, split
+from .data import CropSampler, Histories, Source, age, depth_of, read_tiles, split
 from .plot import plot_log
 from .soap import Soap
 
@@ -73,15 +74,26 @@ def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[An
 class Trainer:
     """Network, moving average, optimiser and data, which a checkpoint holds in full."""
 
-    def __init__(self, config: Config, data: Path, device: str) -> None:
+    def __init__(self, config: Config, data: Path, device: str, workers: int = 0) -> None:
+        """Begin with random weights.
+
+        Args:
+            data: folder of the packs that the config names.
+            device: cpu or cuda; for cuda the network is compiled.
+            workers: processes that draw crops ahead; 0 for none. They change nothing but the speed.
+        """
         torch.manual_seed(config.seed)
         self.config = config
         self.device = torch.device(device)
         self.net = Hpac(config.network).to(self.device)
+        self._forward = torch.compile(self.net) if self.device.type == "cuda" else self.net
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.optimiser = Soap(self.net.parameters(), config.learning_rate)
         sources, self.held_out = read_sources(config, data)
-        self.sampler = CropSampler(sources, config.planes, config.crop, Histories(**config.histories), config.seed)
+        histories = Histories(**config.histories)
+        self.sampler = CropSampler(sources, config.planes, config.crop, config.batch, histories, config.seed)
+        self._workers = workers
+        self._batches: Iterator[tuple[Tensor, int]] | None = None
         self.update = 0
         self.seconds = 0.0
 
@@ -114,14 +126,16 @@ class Trainer:
         warm = min(1.0, (self.update + 1) / self.config.warmup)
         return self.config.learning_rate * warm * (0.49 * (1 + math.cos(math.pi * done)) + 0.02)
 
-    def step(self) -> float:
-        """Make one update; return the batch's bits per sub-pixel."""
+    def step(self) -> Tensor:
+        """Make one update; return the batch's bits per sub-pixel, which may not be computed yet."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate()
-        samples, depth = self.sampler.draw(self.config.batch)
-        planes = to_planes(samples.to(self.device))
+        if self._batches is None:
+            self._batches = self.sampler.from_number(self.update, self._workers)
+        samples, depth = next(self._batches)
+        planes = to_planes(samples.to(self.device, non_blocking=True))
         quantise = self.update >= self.config.quantise_from * self.config.updates
-        loss: Tensor = self.net(planes, depth, quantise).mean()
+        loss: Tensor = self._forward(planes, depth, quantise).mean()
         self.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
@@ -130,7 +144,7 @@ class Trainer:
         keep = min(1 - 1 / EMA_HORIZON, self.update / (self.update + 100))
         for name, value in self.net.state_dict().items():
             self.average[name].lerp_(value, 1 - keep)
-        return loss.item()
+        return loss.detach()
 
     def state(self) -> dict[str, Any]:
         """Everything that the next update depends on."""
@@ -138,7 +152,6 @@ class Trainer:
             "net": self.net.state_dict(),
             "average": self.average,
             "soap": self.optimiser.state_dict(),
-            "sampler": self.sampler.rng.bit_generator.state,
             "update": self.update,
             "seconds": self.seconds,
         }
@@ -156,8 +169,8 @@ class Trainer:
         self._load_network(state["net"])
         self.average = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimiser.load_state_dict(state["soap"])
-        self.sampler.rng.bit_generator.state = state["sampler"]
         self.update, self.seconds = state["update"], state["seconds"]
+        self._batches = None
 
     @torch.no_grad()
     def evaluate(self, *, quantise: bool, limit: int = 40) -> list[float]:
@@ -173,8 +186,7 @@ class Trainer:
                     tile = age(tile[: len(tile) // 2 * 2, : tile.shape[1] // 2 * 2], self.sampler.histories, rng)
                 grey = tile if tile.ndim == 2 or self.config.planes == 3 else tile[..., 1]
                 x = torch.from_numpy(grey.astype("int32")).reshape(1, *grey.shape[:2], -1).permute(3, 0, 1, 2)
-                depth = 8 if grey.dtype.name == "uint8" else max(9, int(grey.max()).bit_length())
-                length = net(to_planes(x.to(self.device)), depth, quantise)
+                length = net(to_planes(x.to(self.device)), depth_of(grey), quantise)
                 bits, samples = bits + length.double().sum().item(), samples + length.numel()
             results.append(bits / samples)
         return results
@@ -194,6 +206,7 @@ def train(
     out: Path,
     seconds: float,
     device: str,
+    workers: int = 0,
     start: Path | None = None,
     report: Any = print,
 ) -> Trainer:
@@ -205,13 +218,13 @@ def train(
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / f"{config.name}.checkpoint", out / f"{config.name}.csv"
-    trainer = Trainer(config, data, device)
+    trainer = Trainer(config, data, device, workers)
     if checkpoint.exists():
         trainer.load(torch.load(checkpoint, map_location=device, weights_only=True))
     elif start is not None:
         trainer.start_from(torch.load(start, map_location=device, weights_only=True))
     began, before = time.monotonic(), trainer.seconds
-    shown = 0.0
+    shown: Tensor | float = 0.0
     while trainer.update < config.updates and time.monotonic() - began < seconds:
         loss = trainer.step()
         trainer.seconds = before + time.monotonic() - began
@@ -221,7 +234,7 @@ def train(
                 trainer.update,
                 trainer.update * config.batch * config.crop**2,
                 round(trainer.seconds, 1),
-                round(shown, 4),
+                round(float(shown), 4),
             ]
             with log.open("a", newline="") as file:
                 csv.writer(file).writerow(row)

@@ -186,4 +186,13 @@ def test_missing_arrays_are_named(tmp_path: Path) -> None:
 
 def test_unknown_configs_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="shipped are grey, rgb"):
-        run("cmyk", data=tmp_path, out=tmp_path, minutes=1, device="cpu", threads=0, workers=0, report=lambda _line: None)
+        run(
+            "cmyk",
+            data=tmp_path,
+            out=tmp_path,
+            minutes=1,
+            device="cpu",
+            threads=0,
+            workers=0,
+            report=lambda _line: None,
+        )

@@ -126,7 +126,8 @@ class CropSampler(Dataset[tuple[Tensor, int]]):
             workers: processes that draw ahead; 0 to draw each here when its turn comes.
         """
         pinned = torch.cuda.is_available()
-        return iter(DataLoader(self, None, sampler=_CountFrom(number), num_workers=workers, pin_memory=pinned))
+        batches = DataLoader(self, batch_size=None, sampler=_CountFrom(number), num_workers=workers, pin_memory=pinned)
+        return iter(batches)
 
     def _crop(self, tiles: list[Samples], rng: np.random.Generator) -> Samples:
         size = self.size

@@ -38,7 +38,7 @@ def unpack_adapter(data: bytes, shape: Shape) -> Adapter:
     """
     reader, adapter = NumberReader(data), {}
     for name, (outputs, inputs) in layer_shapes(shape):
-        step, rank = divmod(reader.get() + _RANKS, _RANKS)
+        step, rank = divmod(reader.get() + _RANKS, _RANKS)  # steps are coded from 0, but begin with 1
         sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
         layer = LayerAdapter(*(np.zeros(size, np.int64) for size in sizes))
         for vector in vectors(layer):

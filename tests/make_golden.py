@@ -1,6 +1,6 @@
 """Writes a set of golden files. Run it by hand, only when the format or the kind of networks changes: old files stay.
 
-python tests/make_golden.py NAME [adapted | networks]
+python tests/make_golden.py NAME [adapted | networks | turned]
 """
 
 import functools
@@ -116,6 +116,15 @@ def arrays() -> dict[str, np.ndarray]:
     }
 
 
+def turn_parts(frames: tuple[Frame, ...], orientation: int) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
+    """Turn all tiles, those of later parts another way."""
+    turned = (
+        replace(f, parts=tuple(replace(p, orientation=(orientation + i) % 8) for i, p in enumerate(f.parts)))
+        for f in frames
+    )
+    return tuple(turned), ()
+
+
 def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
     """Adapt weights at random, which needs no training, with ranks from 0 to 2, steps from 1 to 4 and an escape."""
     adapters, names = [], {}
@@ -163,14 +172,28 @@ def small() -> dict[str, np.ndarray]:
     }
 
 
+def turned() -> dict[str, np.ndarray]:
+    """Arrays for turned tiles, by name, which ends with the orientation."""
+    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))
+    part = photograph[170:192, 310:341]
+    found = {f"rgb-{o}": make_other_photograph(part) for o in range(1, 8)}
+    alpha = np.arange(part[..., 0].size).reshape(part.shape[:2]).astype(np.uint8)
+    return found | {
+        "luma-chroma-alpha-4": np.dstack([lossy(part, "jpeg"), alpha]),
+        "grey-12-bits-5": part.astype(np.uint16).sum(2) * 5,
+    }
+
+
 def main(name: str, what: str) -> None:
-    """Encode every picture with the shipped weights, some with changed ones, or a few with new ones."""
+    """Encode every picture with the shipped weights, some with changed ones, or a few with new ones or turned."""
     folder = GOLDEN / name
     folder.mkdir(parents=True)
     manifest = {}
     adapted = what == "adapted"
     if adapted:
         files = {name: (from_array(array), 128) for name, array in enlarged().items()}
+    elif what == "turned":
+        files = {name: (from_array(array), 24) for name, array in turned().items()}
     elif what == "networks":
         files = {name: (from_array(array), 24) for name, array in small().items()}
     else:
@@ -180,6 +203,8 @@ def main(name: str, what: str) -> None:
         stream = io.BytesIO()
         session = api.Session(api.Options(tile=tile))
         adapt = functools.partial(change_weights, networks=session.networks) if adapted else None
+        if what == "turned":
+            adapt = functools.partial(turn_parts, orientation=int(name[-1]))
         encode_image(image, stream, networks=session.networks, tile=tile, adapt=adapt)
         (folder / f"{name}.hpac").write_bytes(stream.getvalue())
         manifest[name] = {

@@ -13,7 +13,7 @@ import hpac_cli
 from hpac_cli.codec.encode import hash_samples
 from hpac_cli.codec.tiles import choose_tile
 from hpac_cli.container.build import Writer
-from hpac_cli.container.fields import SIGNATURE, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.fields import SIGNATURE, CodedTile, Frame, Header, Kind, Part, TileMode
 from hpac_cli.errors import ContainerError, ModelError, UnsupportedError, UsageError
 from hpac_cli.images.npy import from_array
 
@@ -120,7 +120,7 @@ def test_missing_weights_are_named() -> None:
     stream = io.BytesIO()
     header = Header(Kind.ARRAY_2D, False, (Frame(16, 16, "u1", 128, (Part(1, 8, b"\xaa" * 8),)),))
     writer = Writer(stream, header, b"")
-    writer.tile(TileMode.NETWORK, b"")
+    writer.tile(CodedTile(TileMode.NETWORK, b""))
     writer.end(hash_samples(image.frames), b"")
     with pytest.raises(ModelError, match="aaaaaaaaaaaaaaaa"):
         hpac_cli.decode(stream.getvalue())

@@ -4,6 +4,7 @@ import io
 import random
 import resource
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,18 @@ from hypothesis import strategies as st
 
 from hpac_cli.binary import put_varint
 from hpac_cli.container.build import Writer, pack_metadata
-from hpac_cli.container.fields import ARRAYS, SIGNATURE, TINY_BYTES, VERSION_MAJOR, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.fields import (
+    ARRAYS,
+    SIGNATURE,
+    TINY_BYTES,
+    VERSION_MAJOR,
+    CodedTile,
+    Frame,
+    Header,
+    Kind,
+    Part,
+    TileMode,
+)
 from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
@@ -30,11 +42,14 @@ FRAMES = (
 HEADER = Header(Kind.TIFF, True, FRAMES)
 
 
-def build(header: Header = HEADER, metadata: bytes = b"around", tiles: int = 9) -> bytes:
+TILES = [CodedTile(TileMode(i % 2), bytes(range(i, i + 5))) for i in range(9)]
+
+
+def build(header: Header = HEADER, metadata: bytes = b"around", tiles: Sequence[CodedTile] = TILES) -> bytes:
     stream = io.BytesIO()
     writer = Writer(stream, header, metadata)
-    for i in range(tiles):
-        writer.tile(TileMode(i % 2), bytes(range(i, i + 5)))
+    for tile in tiles:
+        writer.tile(tile)
     writer.end(b"h" * 32, b"" if header.kind in ARRAYS else b"f" * 32)
     return stream.getvalue()
 
@@ -55,7 +70,7 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 def test_a_small_file_is_these_bytes() -> None:
     frame = Frame(1, 1, "u1", 128, (Part(1, 8, b"weights1"),))
-    data = build(Header(Kind.ARRAY_2D, False, (frame,)), b"", 0)
+    data = build(Header(Kind.ARRAY_2D, False, (frame,)), b"", [])
     assert (
         data.hex()
         == (
@@ -126,7 +141,7 @@ def test_trailing_bytes_are_refused() -> None:
 
 
 def test_tiles_out_of_order_are_refused() -> None:
-    data = build(tiles=0)
+    data = build(tiles=[])
     end = chunk(b"E", b"h" * 8 + b"f" * 8)
     with pytest.raises(ContainerError, match="out of order"):
         parse(data[: -len(end)] + chunk(b"T", b"\1\0abc") + end)

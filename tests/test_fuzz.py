@@ -56,7 +56,7 @@ def test_ten_thousand_damages_of_a_larger_container(photograph: np.ndarray) -> N
 def _read(data: bytes) -> tuple[object, ...]:
     """Everything that decoding depends on."""
     reader = Reader(io.BytesIO(data), DEFAULT_LIMITS)
-    tiles = [(tile.mode, tile.payload) for tile in reader.tiles()]
+    tiles = [(tile.mode, tile.payload, tile.orientation) for tile in reader.tiles()]
     return reader.header, reader.metadata, tiles, reader.samples_hash
 
 

@@ -475,7 +475,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
     major = file.take(2)[0]
-    assert major in (1, 2, 3, 4)
+    assert major in (1, 2, 3, 4, 5)
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind = b"", 0
@@ -513,19 +513,27 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
         for x in range(0, frame.width, side):
             h, w, first = min(side, frame.height - y), min(side, frame.width - x), 0
             for part in frame.parts:
+                orientation = 0
                 if part.coding == 0:
                     values = np.zeros((h, w, part.channels), int)
                 else:
                     tile = Fields(next(stream))
-                    _, mode = tile.varint(), tile.varint()
+                    _, (orientation, mode) = tile.varint(), divmod(tile.varint(), 16)
                     rest = tile.data[tile.at :]
+                    size = (w, h) if orientation & 4 else (h, w)
                     if mode == 0:
-                        values = Tile(known[part.digest], h, w, part.depth, rest).decode().transpose(1, 2, 0)
+                        values = Tile(known[part.digest], *size, part.depth, rest).decode().transpose(1, 2, 0)
                     elif mode == 8:
-                        values = from_luma_chroma(known[part.digest], (h, w), part, rest)
+                        values = from_luma_chroma(known[part.digest], size, part, rest)
                     elif mode == 5:
                         values = from_vp8l(rest, (h, w, part.channels))
                     else:
                         values = from_planes(unpack(mode, rest), (h, w, part.channels), mode)
+                if orientation & 1:
+                    values = values[::-1]
+                if orientation & 2:
+                    values = values[:, ::-1]
+                if orientation & 4:
+                    values = values.swapaxes(0, 1)
                 frame.place(part, first, y, x, values)
                 first += part.channels

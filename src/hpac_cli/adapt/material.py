@@ -13,6 +13,7 @@ from hpac_cli.codec.colours import to_triples
 from hpac_cli.codec.encode import encode_part
 from hpac_cli.codec.networks import Networks
 from hpac_cli.codec.tiles import Box, tile_boxes
+from hpac_cli.codec.turning import turn
 from hpac_cli.codec.values import Values, to_ordered
 from hpac_cli.container.fields import Frame
 from hpac_cli.image import Samples
@@ -65,7 +66,7 @@ class Material:
         """Cut a square out of a tile's frame, around a point at some share, 0 to 1, of the tile's height and width.
 
         Returns:
-            (P, 1, h, w) int32 planes, smaller than `side` only where the frame is; and their bit depth.
+            (P, 1, h, w) int32 planes, turned as the tile will be, smaller than `side` only where the frame is; and their bit depth.
         """
         frame, part = self._frames[place.frame], self._frames[place.frame].parts[place.part]
         height, width = min(side, frame.height), min(side, frame.width)
@@ -74,13 +75,13 @@ class Material:
         coded = self._coded(place._replace(box=Box(top, left, height, width)))
         if part.colours:
             coded, _ = to_triples(coded, part.colours)
-        samples = torch.from_numpy(np.ascontiguousarray(coded.transpose(2, 0, 1)))
+        samples = torch.from_numpy(np.ascontiguousarray(turn(coded, part.orientation).transpose(2, 0, 1)))
         return to_planes(samples)[:, None], part.bit_depth
 
     def measure(self, place: Place, networks: Networks, digest: bytes) -> int:
         """Count the bytes that a tile takes when it is coded with other weights, by integers as in the file."""
         part = replace(self._frames[place.frame].parts[place.part], weights_digest=digest)
-        return len(encode_part(self._coded(place), part, networks)[1])
+        return len(encode_part(self._coded(place), part, networks).payload)
 
     def _coded(self, place: Place) -> NDArray[Any]:
         box, parts = place.box, self._frames[place.frame].parts

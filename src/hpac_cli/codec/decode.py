@@ -4,13 +4,12 @@ import itertools
 import math
 import mmap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import Coding, Frame, Part, TileMode
+from hpac_cli.container.fields import NETWORK_MODES, Coding, Frame, Part
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
@@ -28,8 +27,7 @@ BATCH_PIXELS = 1 << 20
 """Tiles decoded side by side hold at most so many pixels: bounds memory."""
 
 
-@dataclass(frozen=True)
-class TileJob:
+class TileJob(NamedTuple):
     """One part of one tile, and where it goes."""
 
     frame: int
@@ -182,7 +180,7 @@ def _decode_batch(
     by_network: dict[tuple[bytes, int], list[TileJob]] = {}
     for job in batch:
         part = targets[job.frame].frame.parts[job.part]
-        if job.tile.mode in (TileMode.NETWORK, TileMode.LUMA_CHROMA):
+        if job.tile.mode in NETWORK_MODES:
             by_network.setdefault((part.weights_digest, part.bit_depth), []).append(job)
         else:
             shape = (job.box.height, job.box.width, part.channels)
@@ -220,8 +218,10 @@ def _decode_by_network(
     if any(_part_of(job, targets).channels != channels for job in jobs):
         raise ContainerError(f"weights {network.weights.name} do not code so many channels")
     tiles = [
-        NetworkTile(job.tile.mode, job.tile.payload, (job.box.height, job.box.width), _part_of(job, targets).colours)
-        for job in jobs
+        NetworkTile(
+            tile.mode, tile.payload, (box.height, box.width), targets[frame].frame.parts[part].colours, tile.orientation
+        )
+        for frame, part, box, tile in jobs
     ]
     values = decode_values(network, tiles, bit_depth, lambda pixels: progress(pixels * channels))
     for job, coded in zip(jobs, values, strict=True):

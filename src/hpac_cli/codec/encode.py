@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
-from hpac_cli.container.fields import Adapted, Frame, Header, Part, TileMode
+from hpac_cli.container.fields import Adapted, CodedTile, Frame, Header, Part
 from hpac_cli.image import Image, Samples
 
 from .kinds import KINDS
@@ -52,24 +52,26 @@ def encode_image(
         adapt: changes weights to suit the frames as they were planned.
     """
     tile = tile or choose_tile(image.frames)
-    frames = tuple(plan_frame(f, networks=networks, tile=tile, order=image.order) for f in image.frames)
+    frames = tuple(
+        plan_frame(f, networks=networks, tile=tile, order=image.order, workers=workers) for f in image.frames
+    )
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
 
-    def work(job: _Job, advance: Callable[[int], None]) -> list[tuple[TileMode, bytes]]:
+    def work(job: _Job, advance: Callable[[int], None]) -> list[CodedTile]:
         box, frame = job.box, frames[job.frame]
         samples = image.frames[job.frame][box.y : box.y + box.height, box.x : box.x + box.width]
         ordered = to_ordered(samples)
-        payloads, first = [], 0
+        tiles, first = [], 0
         for part, mapping in zip(frame.parts, values[job.frame], strict=True):
             if part.bit_depth:
                 coded = mapping.to_coded(ordered[..., first : first + part.channels])
-                payloads.append(encode_part(coded, part, networks))
+                tiles.append(encode_part(coded, part, networks))
             first += part.channels
         advance(samples.size)
-        return payloads
+        return tiles
 
     def jobs() -> Iterator[_Job]:
         for index, frame in enumerate(frames):
@@ -77,21 +79,21 @@ def encode_image(
                 yield from (_Job(index, box) for box in tile_boxes(frame.height, frame.width, frame.tile))
 
     num_jobs = sum(frame.num_tiles for frame in frames)
-    for payloads in spread(work, jobs(), workers=min(workers, num_jobs), advance=progress):
-        for mode, payload in payloads:
-            writer.tile(mode, payload)
+    for tiles in spread(work, jobs(), workers=min(workers, num_jobs), advance=progress):
+        for coded_tile in tiles:
+            writer.tile(coded_tile)
     writer.end(hash_samples(image.frames), image.file_hash)
 
 
-def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> tuple[TileMode, bytes]:
+def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> CodedTile:
     """Code one part of one tile in whichever way is smallest."""
     if not part.weights_digest:
-        return pack_smallest(coded, part.bit_depth)
-    quick = pack_quickly(coded, part.bit_depth)
-    if len(quick[1]) * _WORTH_A_NETWORK <= coded.size:
+        return CodedTile(*pack_smallest(coded, part.bit_depth))
+    quick = CodedTile(*pack_quickly(coded, part.bit_depth))
+    if len(quick.payload) * _WORTH_A_NETWORK <= coded.size:
         return quick
     by_network = encode_values(networks.by_digest(part.weights_digest), coded, part)
-    return quick if len(quick[1]) < len(by_network[1]) else by_network
+    return quick if len(quick.payload) < len(by_network.payload) else by_network
 
 
 def hash_samples(frames: tuple[Samples, ...]) -> bytes:

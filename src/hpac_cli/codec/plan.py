@@ -7,6 +7,7 @@ and compared.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from hpac_cli.image import Samples, kind_of_sample
 from .colours import NEARLY_ALL, find_colours
 from .networks import Networks
 from .trial import FEW, MANY, Trials
+from .turning import TRANSPOSED, UPSIDE_DOWN
 from .values import MAX_TABLE, Ordered, pack_table, to_ordered
 
 _FULL = 0.95
@@ -38,15 +40,26 @@ _TILE_BYTES = 10
 """What a tile costs beside its payload."""
 
 
-def plan_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> Frame:
+_LEAST_TURNED = 1 << 16
+"""Pixels of the smallest frames whose tiles are turned; in smaller ones trials take longer than the coding."""
+_TURNS = (0, UPSIDE_DOWN, TRANSPOSED, UPSIDE_DOWN | TRANSPOSED)
+"""Orientations that are tried. Turning by half a circle changes next to nothing, so the other four are like these."""
+_CROPS_TURNED = 4
+"""Crops by which each is tried in frames of 2^18 to 2^20 pixels; half as many in smaller ones."""
+
+
+def plan_frame(
+    samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = (), workers: int = 1
+) -> Frame:
     """Decide how a frame is coded.
 
     Args:
         samples: (H, W, C).
         tile: side of tiles that a network codes.
         order: of values that are names, for frames of one channel.
+        workers: processes to spread trials over.
     """
-    return _plan(samples, Trials(to_ordered(samples), networks), tile, order)
+    return _plan(samples, Trials(to_ordered(samples), networks, workers), tile, order)
 
 
 def estimate_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> float:
@@ -67,7 +80,30 @@ def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> 
         graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(trials.ordered),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
-    return frame
+    return _turn(frame, trials)
+
+
+def _turn(frame: Frame, trials: Trials) -> Frame:
+    """Decide how each part's tiles are turned."""
+    pixels = frame.width * frame.height
+    if pixels < _LEAST_TURNED:
+        return frame
+    crops = max(_CROPS_TURNED if pixels >= 1 << 18 else _CROPS_TURNED // 2, math.isqrt(pixels) // 256)
+    first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
+    parts = (
+        _turn_part(part, at, trials, crops) if part.weights_digest else part
+        for part, at in zip(frame.parts, first, strict=False)
+    )
+    return replace(frame, parts=tuple(parts))
+
+
+def _turn_part(part: Part, first: int, trials: Trials, crops: int) -> Part:
+    """Try all orientations by some crops, then the better half by as many more."""
+    bits = trials.turned_bits(part, _TURNS, first, 2 * crops, slice(0, None, 2))
+    better = bits.argsort(kind="stable")[: len(_TURNS) // 2]
+    orientations = [_TURNS[i] for i in better]
+    bits = bits[better] + trials.turned_bits(part, orientations, first, 2 * crops, slice(1, None, 2))
+    return replace(part, orientation=orientations[int(bits.argmin())])
 
 
 def _plan_parts(trials: Trials, order: Sequence[int]) -> tuple[Part, ...]:

@@ -1,19 +1,22 @@
 """About how many bytes will a way of coding take? Told by coding a few crops of the frame."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
 
-from .network_tiles import encode_values
+from .network_tiles import encode_values, measure_values
 from .networks import Networks
 from .payloads import estimate_quickly, pack_smallest
 from .tiles import tile_boxes
+from .turning import turn
 from .values import Ordered, Values
+from .workers import spread
 
 FEW, MANY = 16, 64
 """Crops that a trial cuts, and those of a trial that is to tell near sizes apart."""
@@ -21,6 +24,15 @@ FEW, MANY = 16, 64
 _CROP = 64
 _FLOOR = 0.02
 """Bits that even a sample equal to its neighbour may take."""
+
+
+class _Block(NamedTuple):
+    """A block of _CROP by _CROP pixels, or less at the right and bottom edge."""
+
+    y: int
+    x: int
+    share: float
+    """Of the frame that it stands for."""
 
 
 class Trials:
@@ -31,8 +43,8 @@ class Trials:
     part and mapping.
     """
 
-    def __init__(self, ordered: Ordered, networks: Networks) -> None:
-        self.ordered, self.networks = ordered, networks
+    def __init__(self, ordered: Ordered, networks: Networks, workers: int = 1) -> None:
+        self.ordered, self.networks, self.workers = ordered, networks, workers
 
     def network_bytes(self, part: Part, first: int, crops: int = FEW) -> float:
         """Estimate bytes of a part whose first channel is `first`, its table included."""
@@ -45,8 +57,36 @@ class Trials:
         estimate = 0.0
         for crop, share in self._crops(crops):
             coded = values.to_coded(crop[..., first : first + part.channels])
-            estimate += len(encode_values(network, coded, part)[1]) / share
+            estimate += len(encode_values(network, coded, part).payload) / share
         return estimate + len(part.table)
+
+    def turned_bits(
+        self, part: Part, orientations: Sequence[int], first: int, crops: int, which: slice
+    ) -> NDArray[np.float64]:
+        """Estimate the bits of a part, whose first channel is `first`, by how its tiles are turned.
+
+        Args:
+            crops: how many are cut; those turned the same way are coded below each other, as one tile.
+            which: of the crops are coded.
+
+        Returns:
+            (orientations,) bits; sums over several choices of the same crops tell more than one.
+        """
+        (height, width), blocks = self.ordered.shape[:2], self._blocks(crops)[which]
+        network, values = self.networks.by_digest(part.weights_digest), Values(part)
+        side = min(_CROP, height, width)
+        places = [(min(block.y, height - side), min(block.x, width - side)) for block in blocks]
+        squares = [self.ordered[y : y + side, x : x + side, first : first + part.channels] for y, x in places]
+        coded = [values.to_coded(square) for square in squares]
+        weights = 1 / np.array([block.share for block in blocks])
+
+        def work(orientation: int, _advance: Callable[[int], None]) -> float:
+            column = np.concatenate([turn(square, orientation) for square in coded])
+            bits = measure_values(network, column, replace(part, orientation=0))
+            return float(bits.reshape(len(coded), -1).sum(axis=1) @ weights)
+
+        workers = min(self.workers, len(orientations))
+        return np.array(list(spread(work, orientations, workers=workers, advance=lambda _: None)))
 
     def packed_bytes(self, part: Part, tile: int, *, thoroughly: bool = False) -> float:
         """Count bytes of all channels packed as one part without a network, quickly or as they will be."""
@@ -66,11 +106,19 @@ class Trials:
         if height * width <= count * _CROP * _CROP:
             yield self.ordered, 1.0
             return
-        running = np.cumsum(self._rough_lengths)
-        for block in np.searchsorted(running, (np.arange(count) + 0.5) / count * running[-1]):
-            y, x = np.array(np.unravel_index(block, self._rough_lengths.shape)) * _CROP
-            share = float(count * self._rough_lengths.flat[block] / running[-1])
+        for y, x, share in self._blocks(count):
             yield self.ordered[y : y + _CROP, x : x + _CROP], share
+
+    def _blocks(self, count: int) -> list[_Block]:
+        """Draw blocks that stand for the whole frame."""
+        running = np.cumsum(self._rough_lengths)
+        drawn = np.searchsorted(running, (np.arange(count) + 0.5) / count * running[-1])
+        rows, columns = np.unravel_index(drawn, self._rough_lengths.shape)
+        shares = count * self._rough_lengths.flat[drawn] / running[-1]
+        return [
+            _Block(*block)
+            for block in zip((rows * _CROP).tolist(), (columns * _CROP).tolist(), shares.tolist(), strict=True)
+        ]
 
     @cached_property
     def _rough_lengths(self) -> NDArray[np.float64]:

@@ -14,13 +14,14 @@ from .fields import (
     HEADER,
     LZMA_FILTERS,
     METADATA,
+    MODES,
     SIGNATURE,
     TILE,
     TINY_BYTES,
     TINY_HASH_BYTES,
+    CodedTile,
     Header,
     Packing,
-    TileMode,
     build_adapter,
     build_chunk_head,
     build_frame,
@@ -49,9 +50,9 @@ class Writer:
         for frame in header.frames:
             self._chunk(FRAME, build_frame(frame))
 
-    def tile(self, mode: TileMode, payload: bytes) -> None:
+    def tile(self, tile: CodedTile) -> None:
         """Write the next tile: frame after frame, in raster order, parts of a tile one after another."""
-        self._chunk(TILE, put_varint(self._tiles) + put_varint(mode) + payload)
+        self._chunk(TILE, put_varint(self._tiles) + put_varint(tile.mode + MODES * tile.orientation) + tile.payload)
         self._tiles += 1
 
     def end(self, samples_hash: bytes, file_hash: bytes) -> None:

@@ -4,6 +4,7 @@ import lzma
 import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import NamedTuple
 
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import ContainerError
@@ -11,9 +12,10 @@ from hpac_cli.limits import Limits
 
 SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
-VERSION_MAJOR, VERSION_MINOR = 4, 0
-ADAPTED_MAJOR, COLOURS_MAJOR, BASE_MAJOR = 4, 3, 2
-"""Major version of files with adapters, of others in which luma and chroma are coded, and of all others."""
+VERSION_MAJOR, VERSION_MINOR = 5, 0
+TURNED_MAJOR, ADAPTED_MAJOR, COLOURS_MAJOR, BASE_MAJOR = 5, 4, 3, 2
+"""Major version of files with turned tiles, of others with adapters, of others in which luma and chroma are coded,
+and of all others."""
 
 HEADER, METADATA, ADAPTER, FRAME, TILE, END = b"H", b"M", b"A", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
@@ -32,6 +34,8 @@ MAX_TILE, MAX_BYTES_TILE = 1024, 2048
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
 MAX_ADAPTERS = 16
+ORIENTATIONS = 8
+"""Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
 
 class Kind(IntEnum):
@@ -92,6 +96,21 @@ class TileMode(IntEnum):
     LUMA_CHROMA = 8
 
 
+MODES = 16
+"""Room for modes in the number that a tile begins with; its orientation lies above."""
+NETWORK_MODES = (TileMode.NETWORK, TileMode.LUMA_CHROMA)
+"""Those in which a network codes the tile, which may be turned."""
+
+
+class CodedTile(NamedTuple):
+    """One part of one tile as it is coded."""
+
+    mode: TileMode
+    payload: bytes
+    orientation: int = 0
+    """How the tile was turned before a network coded it (ORIENTATIONS)."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Channels that are coded together."""
@@ -106,6 +125,8 @@ class Part:
     table: bytes = b""
     """Ordered samples by coded value (codec.values), where they are not simply counted."""
     colours: Colours = Colours.NONE
+    orientation: int = 0
+    """How the encoder turns its tiles; in a file every tile says that for itself."""
 
     @property
     def coding(self) -> Coding:
@@ -177,10 +198,12 @@ class Header:
     @property
     def major(self) -> int:
         """Lowest major version that has all that this header says."""
+        parts = [part for frame in self.frames for part in frame.parts]
+        if any(part.orientation for part in parts):
+            return TURNED_MAJOR
         if self.adapters:
             return ADAPTED_MAJOR
-        has_colours = any(part.colours for frame in self.frames for part in frame.parts)
-        return COLOURS_MAJOR if has_colours else BASE_MAJOR
+        return COLOURS_MAJOR if any(part.colours for part in parts) else BASE_MAJOR
 
 
 def chunk_fields(payload: bytes) -> Fields:

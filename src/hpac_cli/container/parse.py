@@ -22,10 +22,14 @@ from .fields import (
     MAX_ADAPTERS,
     MAX_CHUNK_BYTES,
     METADATA,
+    MODES,
+    NETWORK_MODES,
+    ORIENTATIONS,
     SHA_BYTES,
     SIGNATURE,
     TILE,
     TINY_HASH_BYTES,
+    TURNED_MAJOR,
     VERSION_MAJOR,
     Adapted,
     Frame,
@@ -63,6 +67,8 @@ class TileChunk:
     mode: TileMode
     payload: bytes
     size: int
+    orientation: int = 0
+    """How the tile was turned before a network coded it (ORIENTATIONS)."""
 
 
 class Reader:
@@ -89,7 +95,7 @@ class Reader:
         self.sizes["header"] = first.size
         self._next: Chunk | None = None
         self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
-        if self.version[0] > 1 and self.version[0] != self.header.major:
+        if self.version[0] not in (1, TURNED_MAJOR, self.header.major):
             raise ContainerError(f"what the header says is of format version {self.header.major}")
 
     def _read_header_1(self, first: Chunk) -> Header:
@@ -164,9 +170,7 @@ class Reader:
                 return
             if chunk.type != TILE:
                 raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
-            tile = parse_tile(chunk)
-            if tile.index != index:
-                raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
+            tile = self._parse_tile(chunk, index)
             self.sizes["tiles"] += chunk.size
             yield tile
             index += 1
@@ -184,11 +188,16 @@ class Reader:
             if chunk.type != TILE:
                 raise ContainerError("tiles are missing before the end")
             if index in wanted:
-                tile = parse_tile(chunk)
-                if tile.index != index:
-                    raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
-                yield tile
+                yield self._parse_tile(chunk, index)
             index += 1
+
+    def _parse_tile(self, chunk: Chunk, index: int) -> TileChunk:
+        tile = parse_tile(chunk)
+        if tile.index != index:
+            raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
+        if tile.orientation and self.version[0] < TURNED_MAJOR:
+            raise ContainerError(f"tile {index} at byte {chunk.offset} is turned, which none is in this format version")
+        return tile
 
     def _finish(self, chunk: Chunk) -> None:
         size = len(chunk.payload)
@@ -286,13 +295,14 @@ def parse_tile(chunk: Chunk) -> TileChunk:
     """Read a tile chunk.
 
     Raises:
-        ContainerError: its mode is unknown.
+        ContainerError: its mode or orientation is unknown.
     """
     fields = chunk_fields(chunk.payload)
-    number, mode = fields.varint(), fields.varint()
-    if mode not in list(TileMode):
+    number = fields.varint()
+    orientation, mode = divmod(fields.varint(), MODES)
+    if mode not in list(TileMode) or orientation >= (ORIENTATIONS if mode in NETWORK_MODES else 1):
         raise ContainerError(f"tile {number} at byte {chunk.offset} is of an unknown mode")
-    return TileChunk(number, TileMode(mode), fields.rest(), chunk.size)
+    return TileChunk(number, TileMode(mode), fields.rest(), chunk.size, orientation)
 
 
 def unpack_metadata(payload: bytes, limit: int) -> bytes:

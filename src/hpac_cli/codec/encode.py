@@ -58,7 +58,8 @@ def encode_image(
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
+    turned = any(part.orientation for frame in frames for part in frame.parts)
+    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters, turned), image.envelope)
 
     def work(job: _Job, advance: Callable[[int], None]) -> list[CodedTile]:
         box, frame = job.box, frames[job.frame]

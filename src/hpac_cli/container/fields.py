@@ -189,6 +189,8 @@ class Header:
     """Whether decoding gives the source file byte for byte."""
     frames: tuple[Frame, ...]
     adapters: tuple[Adapted, ...] = ()
+    turned: bool = False
+    """Whether tiles may be turned."""
 
     @property
     def num_samples(self) -> int:
@@ -198,12 +200,12 @@ class Header:
     @property
     def major(self) -> int:
         """Lowest major version that has all that this header says."""
-        parts = [part for frame in self.frames for part in frame.parts]
-        if any(part.orientation for part in parts):
+        if self.turned:
             return TURNED_MAJOR
         if self.adapters:
             return ADAPTED_MAJOR
-        return COLOURS_MAJOR if any(part.colours for part in parts) else BASE_MAJOR
+        has_colours = any(part.colours for frame in self.frames for part in frame.parts)
+        return COLOURS_MAJOR if has_colours else BASE_MAJOR
 
 
 def chunk_fields(payload: bytes) -> Fields:

@@ -95,7 +95,7 @@ class Reader:
         self.sizes["header"] = first.size
         self._next: Chunk | None = None
         self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
-        if self.version[0] not in (1, TURNED_MAJOR, self.header.major):
+        if self.version[0] > 1 and self.version[0] != self.header.major:
             raise ContainerError(f"what the header says is of format version {self.header.major}")
 
     def _read_header_1(self, first: Chunk) -> Header:
@@ -129,7 +129,7 @@ class Reader:
             frames.append(parse_frame(chunk.payload, self._limits))
             self.sizes["frames"] += chunk.size
             self._check_size(frames)
-        return Header(kind, identical, tuple(frames), tuple(adapters))
+        return Header(kind, identical, tuple(frames), tuple(adapters), self.version[0] == TURNED_MAJOR)
 
     def _take(self, kind: bytes) -> Chunk | None:
         """The next chunk that must be understood, if it is of this type; else it waits."""
@@ -195,7 +195,7 @@ class Reader:
         tile = parse_tile(chunk)
         if tile.index != index:
             raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
-        if tile.orientation and self.version[0] < TURNED_MAJOR:
+        if tile.orientation and not self.header.turned:
             raise ContainerError(f"tile {index} at byte {chunk.offset} is turned, which none is in this format version")
         return tile
 

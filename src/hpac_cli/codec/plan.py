@@ -59,11 +59,12 @@ def plan_frame(
         order: of values that are names, for frames of one channel.
         workers: processes to spread trials over.
     """
-    return _plan(samples, Trials(to_ordered(samples), networks, workers), tile, order)
+    trials = Trials(to_ordered(samples), networks, workers)
+    return _turn(_plan(samples, trials, tile, order), trials)
 
 
 def estimate_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> float:
-    """Estimate the bytes that a frame takes when it is coded as plan_frame decides; arguments as there."""
+    """Estimate the bytes that a frame takes when it is coded as plan_frame decides, but not turned; arguments as there."""
     trials = Trials(to_ordered(samples), networks)
     frame = _plan(samples, trials, tile, order)
     if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
@@ -80,7 +81,7 @@ def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> 
         graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(trials.ordered),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
-    return _turn(frame, trials)
+    return frame
 
 
 def _turn(frame: Frame, trials: Trials) -> Frame:

@@ -99,12 +99,19 @@ def _turn(frame: Frame, trials: Trials) -> Frame:
 
 
 def _turn_part(part: Part, first: int, trials: Trials, crops: int) -> Part:
-    """Try all orientations by some crops, then the better half by as many more."""
+    """Try all orientations by some crops, then the better half by as many more.
+
+    Tiles stay upright unless the crops gain more by turning than the standard error of that gain.
+    """
     bits = trials.turned_bits(part, _TURNS, first, 2 * crops, slice(0, None, 2))
-    better = bits.argsort(kind="stable")[: len(_TURNS) // 2]
-    orientations = [_TURNS[i] for i in better]
-    bits = bits[better] + trials.turned_bits(part, orientations, first, 2 * crops, slice(1, None, 2))
-    return replace(part, orientation=orientations[int(bits.argmin())])
+    better = bits.sum(axis=1).argsort(kind="stable")[: len(_TURNS) // 2]
+    rivals = [0, *(int(i) for i in better if i)]
+    more = trials.turned_bits(part, [_TURNS[i] for i in rivals], first, 2 * crops, slice(1, None, 2))
+    bits = np.hstack([bits[rivals], more])
+    gains = bits[0] - bits
+    best = int(gains.sum(axis=1).argmax())
+    error = math.sqrt(2 * crops) * gains[best].std(ddof=1)
+    return replace(part, orientation=_TURNS[rivals[best]]) if gains[best].sum() > error else part
 
 
 def _plan_parts(trials: Trials, order: Sequence[int]) -> tuple[Part, ...]:

@@ -70,7 +70,7 @@ class Trials:
             which: of the crops are coded.
 
         Returns:
-            (orientations,) bits; sums over several choices of the same crops tell more than one.
+            (orientations, crops) of what each crop stands for.
         """
         (height, width), blocks = self.ordered.shape[:2], self._blocks(crops)[which]
         network, values = self.networks.by_digest(part.weights_digest), Values(part)
@@ -80,10 +80,11 @@ class Trials:
         coded = [values.to_coded(square) for square in squares]
         weights = 1 / np.array([block.share for block in blocks])
 
-        def work(orientation: int, _advance: Callable[[int], None]) -> float:
+        def work(orientation: int, _advance: Callable[[int], None]) -> NDArray[np.float64]:
             column = np.concatenate([turn(square, orientation) for square in coded])
             bits = measure_values(network, column, replace(part, orientation=0))
-            return float(bits.reshape(len(coded), -1).sum(axis=1) @ weights)
+            each: NDArray[np.float64] = bits.reshape(len(coded), -1).sum(axis=1) * weights
+            return each
 
         workers = min(self.workers, len(orientations))
         return np.array(list(spread(work, orientations, workers=workers, advance=lambda _: None)))

@@ -55,15 +55,21 @@ def test_training_lowers_the_code_length_of_held_out_tiles(data: Path, planes: i
 @pytest.mark.parametrize("history", [field.name for field in fields(Histories)])
 def test_every_history_changes_crops_and_keeps_their_size(history: str, data: Path) -> None:
     tiles = read_tiles(data / "tiles", rgb=True)
+    planes = 1 if history == "scanned" else 3
 
-    def draw(share: float) -> torch.Tensor:
+    def draw(share: float) -> tuple[torch.Tensor, int]:
         histories = Histories(**{field.name: 0.0 for field in fields(Histories)} | {history: share})
-        return CropSampler([Source(tiles, 1.0)], 3, 32, 4, histories, seed=2)[0][0]
+        return CropSampler([Source(tiles, 1.0)], planes, 32, 4, histories, seed=2)[0]
 
-    assert draw(1.0).shape == draw(0.0).shape == (3, 4, 32, 32)
-    assert draw(1.0).min() >= 0
-    assert draw(1.0).max() <= 255
-    assert not torch.equal(draw(1.0), draw(0.0))
+    (aged, depth), (plain, _) = draw(1.0), draw(0.0)
+    assert aged.shape == plain.shape == (planes, 4, 32, 32)
+    assert 0 <= aged.min() <= aged.max() < 1 << depth
+    assert not torch.equal(aged, plain)
+
+
+def test_what_is_scanned_is_deep(data: Path) -> None:
+    sampler = CropSampler([Source(read_tiles(data / "tiles", rgb=True), 1.0)], 1, 32, 2, Histories(scanned=1.0), seed=3)
+    assert all(8 < sampler[number][1] <= 14 for number in range(20))
 
 
 def test_a_resumed_training_takes_the_same_path(data: Path) -> None:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hpac_cli.errors import InputError
 
-from .histories import LUMA, add_noise, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, resize, stretch
+from .histories import LUMA, add_noise, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, resize, scan, stretch
 
 Samples = NDArray[Any]
 """(H, W) or (H, W, 3), uint8 or uint16."""
@@ -42,6 +42,8 @@ class Histories:
     photo_cd: float = 0.0
     from_jpeg: float = 0.0
     plain_ycc: float = 0.0
+    scanned: float = 0.0
+    """Of batches of one plane and 8 bits, after any of the others."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class CropSampler(Dataset[tuple[Tensor, int]]):
         rng = np.random.default_rng((self.seed, number))
         source = self.sources[rng.choice(len(self.sources), p=self.share)]
         crops = [self._crop(source.tiles, rng) for _ in range(self.batch)]
+        if crops[0].dtype == np.uint8 and self.planes == 1 and rng.random() < self.histories.scanned:
+            crops = [scan(crop, rng) for crop in crops]
         stacked = np.stack([np.atleast_3d(c).astype(np.int32) for c in crops])
         return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth_of(*crops)
 

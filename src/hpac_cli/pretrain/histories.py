@@ -89,6 +89,36 @@ def add_noise(tile: Tile, rng: np.random.Generator) -> Tile:
     return whole
 
 
+def scan(tile: Tile, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Take the tile (H, W) for what a detector of 9 to 14 bits sees: blurred, and with noise that neighbours share.
+
+    Noise is as blurred as the optics, the scintillator or the reconstruction of X-ray and CT pictures make
+    it, in either direction, sharpened now and then, and grows with the signal.
+    """
+    largest = (1 << int(rng.integers(9, 15))) - 1
+    seen = _filter(tile.astype(np.float32), *np.exp(rng.uniform(np.log(0.3), np.log(6), 2)))
+    signal = (seen / 255 * rng.uniform(0.2, 0.8) + rng.uniform(0, 0.15)) * largest
+    across, down = rng.uniform(0, 1.2, 2)
+    noise = _filter(rng.standard_normal(tile.shape, np.float32), across, down, sharpened=rng.random() < 0.3)
+    steps = np.exp(rng.uniform(np.log(1), np.log(0.04 * largest)))
+    noise *= steps / noise.std()
+    if rng.random() < 0.7:
+        noise = noise * np.sqrt(np.maximum(signal, 0) / max(float(signal.mean()), 1))
+    return np.clip(np.round(signal + noise), 0, largest).astype(np.uint16)
+
+
+def _filter(
+    samples: NDArray[np.float32], across: float, down: float, *, sharpened: bool = False
+) -> NDArray[np.float32]:
+    """Blur by a Gaussian of these deviations in pixels; sharpened, frequencies also count in proportion to themselves."""
+    y, x = (np.fft.fftfreq(n) for n in samples.shape)
+    response = np.exp(-2 * np.pi**2 * ((down * y[:, None]) ** 2 + (across * x) ** 2))
+    if sharpened:
+        response *= np.hypot(y[:, None], x)
+    filtered: NDArray[np.float32] = np.fft.ifft2(np.fft.fft2(samples) * response).real.astype(np.float32)
+    return filtered
+
+
 def resize(tile: Tile, side: int, rng: np.random.Generator) -> Tile:
     """Make a square tile larger or smaller, by one of the filters that programs use."""
     filters = Image.Resampling

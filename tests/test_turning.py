@@ -2,6 +2,7 @@
 
 import functools
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,6 +91,12 @@ def test_a_picture_takes_about_as_much_whichever_way_up_it_is(
 def test_turning_makes_a_directed_picture_smaller(directed: np.ndarray, networks: Networks) -> None:
     across = np.ascontiguousarray(turn(directed, 4))
     assert len(encode(across, networks)) < 0.995 * len(encode(across, networks, 0))
+
+
+def test_info_counts_turned_tiles(photograph: np.ndarray, networks: Networks, tmp_path: Path) -> None:
+    file = tmp_path / "turned.hpac"
+    file.write_bytes(encode(photograph[:40, :40], networks, 3, tile=32))
+    assert api.inspect(str(file), DEFAULT_LIMITS)["turned_tiles"] == 4
 
 
 def test_the_same_file_from_one_worker_and_from_two(directed: np.ndarray, networks: Networks) -> None:

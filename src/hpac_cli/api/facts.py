@@ -34,8 +34,10 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         reader = Reader(stream, limits)
         header = reader.header
         modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
+        turned = 0
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
+            turned += tile.orientation > 0
     size = sum(reader.sizes.values())
     adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
     return {
@@ -45,6 +47,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "fidelity": "bytes" if header.identical else "samples+metadata",
         "frames": [_describe_frame(frame) for frame in header.frames],
         "tiles": modes,
+        "turned_tiles": turned,
         "adapters": adapters,
         "metadata_bytes": len(reader.metadata),
         "bytes": {**reader.sizes, "total": size},

@@ -15,7 +15,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
-        "tiles": f"{modes} (side {frames[0]['tile']})" if modes else "none",
+        "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
         "adapted": ", ".join(f"from weights {a['weights']} by {a['bytes']:,} bytes" for a in facts["adapters"]),
         "bytes": parts,
         "bpsp": f"{facts['bpsp']:.4f}" if frames else "none: nothing of this file was coded as samples",
@@ -32,6 +32,10 @@ _COLOURS = {
     "webp": ", luma and chroma as WebP has them",
 }
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
+
+
+def _turned(tiles: int) -> str:
+    return f", {tiles} turned" if tiles else ""
 
 
 def _describe_frames(frames: list[dict[str, Any]]) -> str:

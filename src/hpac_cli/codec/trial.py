@@ -74,14 +74,13 @@ class Trials:
         """
         (height, width), blocks = self.ordered.shape[:2], self._blocks(crops)[which]
         network, values = self.networks.by_digest(part.weights_digest), Values(part)
-        side = min(_CROP, height, width)
-        places = [(min(block.y, height - side), min(block.x, width - side)) for block in blocks]
-        squares = [self.ordered[y : y + side, x : x + side, first : first + part.channels] for y, x in places]
-        coded = [values.to_coded(square) for square in squares]
+        down, right, channels = min(_CROP, height), min(_CROP, width), slice(first, first + part.channels)
+        places = [(min(block.y, height - down), min(block.x, width - right)) for block in blocks]
+        coded = [values.to_coded(self.ordered[y : y + down, x : x + right, channels]) for y, x in places]
         weights = 1 / np.array([block.share for block in blocks])
 
         def work(orientation: int, _advance: Callable[[int], None]) -> NDArray[np.float64]:
-            column = np.concatenate([turn(square, orientation) for square in coded])
+            column = np.concatenate([turn(crop, orientation) for crop in coded])
             bits = measure_values(network, column, replace(part, orientation=0))
             each: NDArray[np.float64] = bits.reshape(len(coded), -1).sum(axis=1) * weights
             return each

@@ -42,6 +42,8 @@ _TILE_BYTES = 10
 
 _LEAST_TURNED = 1 << 16
 """Pixels of the smallest frames whose tiles are turned; in smaller ones trials take longer than the coding."""
+_LEAST_TURNED_COLOURS = 1 << 20
+"""The same where luma and chroma are coded."""
 _TURNS = (0, UPSIDE_DOWN, TRANSPOSED, UPSIDE_DOWN | TRANSPOSED)
 """Orientations that are tried. Turning by half a circle changes next to nothing, so the other four are like these."""
 _CROPS_TURNED = 4
@@ -92,10 +94,15 @@ def _turn(frame: Frame, trials: Trials) -> Frame:
     crops = max(_CROPS_TURNED if pixels >= 1 << 18 else _CROPS_TURNED // 2, math.isqrt(pixels) // 256)
     first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
     parts = (
-        _turn_part(part, at, trials, crops) if part.weights_digest else part
+        _turn_part(part, at, trials, crops) if _may_turn(part, pixels) else part
         for part, at in zip(frame.parts, first, strict=False)
     )
     return replace(frame, parts=tuple(parts))
+
+
+def _may_turn(part: Part, pixels: int) -> bool:
+    """Luma and chroma gain little by turning, which in small frames does not pay for the trial."""
+    return bool(part.weights_digest) and (not part.colours or pixels >= _LEAST_TURNED_COLOURS)
 
 
 def _turn_part(part: Part, first: int, trials: Trials, crops: int) -> Part:

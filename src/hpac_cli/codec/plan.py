@@ -62,7 +62,7 @@ def plan_frame(
         workers: processes to spread trials over.
     """
     trials = Trials(to_ordered(samples), networks, workers)
-    return _turn(_plan(samples, trials, tile, order), trials)
+    return _choose_orientations(_plan(samples, trials, tile, order), trials)
 
 
 def estimate_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> float:
@@ -86,7 +86,7 @@ def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> 
     return frame
 
 
-def _turn(frame: Frame, trials: Trials) -> Frame:
+def _choose_orientations(frame: Frame, trials: Trials) -> Frame:
     """Decide how each part's tiles are turned."""
     pixels = frame.width * frame.height
     if pixels < _LEAST_TURNED:
@@ -94,18 +94,18 @@ def _turn(frame: Frame, trials: Trials) -> Frame:
     crops = max(_CROPS_TURNED if pixels >= 1 << 18 else _CROPS_TURNED // 2, math.isqrt(pixels) // 256)
     first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
     parts = (
-        _turn_part(part, at, trials, crops) if _may_turn(part, pixels) else part
+        _choose_orientation(part, at, trials, crops) if _pays_to_try(part, pixels) else part
         for part, at in zip(frame.parts, first, strict=False)
     )
     return replace(frame, parts=tuple(parts))
 
 
-def _may_turn(part: Part, pixels: int) -> bool:
+def _pays_to_try(part: Part, pixels: int) -> bool:
     """Luma and chroma gain little by turning, which in small frames does not pay for the trial."""
     return bool(part.weights_digest) and (not part.colours or pixels >= _LEAST_TURNED_COLOURS)
 
 
-def _turn_part(part: Part, first: int, trials: Trials, crops: int) -> Part:
+def _choose_orientation(part: Part, first: int, trials: Trials, crops: int) -> Part:
     """Try all orientations by some crops, then the better half by as many more.
 
     Tiles stay upright unless the crops gain more by turning than the standard error of that gain.

@@ -1,4 +1,4 @@
-"""Which neighbours are causal, and may be seen? A window of slope 2, the same in every layer."""
+"""The causal window: the neighbours that may be seen, in a cone of slope 2, the same in every layer."""
 
 RADIUS = 3
 """Rows up and columns left that the input window reaches."""

@@ -23,8 +23,7 @@ from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.adapters import LayerAdapter
-from hpac_cli.intnet.weights import layer_shapes
+from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -130,9 +129,9 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     adapters, names = [], {}
     for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
         rng, change = np.random.default_rng(4), {}
-        for number, (name, (outputs, inputs)) in enumerate(layer_shapes(networks.by_digest(digest).shape)):
-            rank, step = number % 3, number % 4 + 1
-            sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
+        for number, layer in enumerate(adaptable_layers(networks.by_digest(digest).shape)):
+            rank, step, name = number % 3, number % 4 + 1, layer.name
+            sizes = (layer.outputs, layer.outputs, (layer.outputs, rank), (rank, layer.inputs))
             change[name] = LayerAdapter(*(rng.integers(-2, 3, size) for size in sizes))
             change[name].bias[1] = 40 * (-1) ** number
             change[name] = change[name]._replace(gain=step * change[name].gain, bias=step * change[name].bias)

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,10 @@ from hpac_cli.adapt.material import Place
 from hpac_cli.adapt.regions import grow_regions
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
-from hpac_cli.errors import ContainerError
+from hpac_cli.errors import ContainerError, MissingPackageError
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.weights import weights_folder
 from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.model.files import weights_folder
 
 QUICK = Effort(updates=10, max_rank=1)
 
@@ -199,3 +200,11 @@ def test_regions_grow_from_the_densest_tile_and_stay_connected() -> None:
         before = {places[n][2:4] for n in half[:i]}
         row, column = places[number][2:4]
         assert before & {(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)}
+
+
+def test_adapting_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch, enlarged: np.ndarray) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        MissingPackageError, match=r"^adapting weights to an image needs torch: pip install 'hpac-cli\[adapt\]'$"
+    ):
+        encode(enlarged)

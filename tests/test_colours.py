@@ -17,7 +17,7 @@ from hpac_cli import api
 from hpac_cli.codec.colours import find_colours, pack_exceptions, put_exceptions, to_rgb, to_triples
 from hpac_cli.container.fields import Colours, TileMode
 from hpac_cli.errors import ContainerError
-from hpac_cli.intnet.weights import weights_folder
+from hpac_cli.model.files import weights_folder
 
 MADE = [Colours.JPEG, Colours.PHOTO_CD, Colours.WEBP]
 

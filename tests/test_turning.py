@@ -24,8 +24,8 @@ from hpac_cli.container.fields import ORIENTATIONS, SIGNATURE, CodedTile, Frame,
 from hpac_cli.container.parse import Reader
 from hpac_cli.errors import ContainerError
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.planes import to_planes
 from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.training.planes import to_planes
 
 EACH = pytest.mark.parametrize("orientation", range(ORIENTATIONS))
 

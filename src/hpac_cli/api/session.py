@@ -116,7 +116,10 @@ class Session:
             )
 
     def _adapt(self, image: Image) -> Adapt:
+        from hpac_cli.adapt import require_torch
         from hpac_cli.adapt.efforts import EFFORTS
+
+        require_torch("adapting weights to an image")
         from hpac_cli.adapt.sarp_ft import adapt
 
         options = self.options

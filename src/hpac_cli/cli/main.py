@@ -407,7 +407,7 @@ def train(
     threads: Threads = 0,
 ) -> None:
     """Train a network and export its integers."""
-    from hpac_cli.pretrain import run as train_network
+    from hpac_cli.training.run import run as train_network
 
     def work(_task: Task, _session: api.Session) -> api.Result:
         train_network(

@@ -1,7 +1,6 @@
 """The integers of one network: checked, identified, read and written."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,7 +105,5 @@ def read_weights(path: Path) -> Weights:
 
 def write_weights(weights: Weights, path: Path) -> None:
     """Write weights as safetensors: int8 for layer weights, int32 for biases and shifts."""
-    arrays = {
-        f"{name}.{part}": getattr(layer, part) for name, layer in weights.layers.items() for part in _DTYPES
-    }
+    arrays = {f"{name}.{part}": getattr(layer, part) for name, layer in weights.layers.items() for part in _DTYPES}
     write_arrays(path, {"format": FORMAT, "name": weights.name, "shape": asdict(weights.shape)}, arrays)

@@ -133,7 +133,7 @@ def photo_cd(tile: Tile, rng: np.random.Generator) -> Tile:
         tile: (H, W, 3), H and W even.
 
     Returns:
-        Luma and chroma as intnet.colours has them: red - green is C2, green luma, blue - green C1.
+        Luma and chroma as codec.colours has them: red - green is C2, green luma, blue - green C1.
 
     Source: Kodak, "PhotoYCC color encoding and compression schemes".
     """

@@ -1,4 +1,4 @@
-"""Which planes does the network code? Grey as it is; RGB as green, red - green, blue - green."""
+"""The planes that the network codes: grey as it is; RGB as green, red - green, blue - green."""
 
 import torch
 from torch import Tensor

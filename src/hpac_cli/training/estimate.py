@@ -1,6 +1,6 @@
 """What code length does the float network estimate for whole images? To hold integers against it.
 
-python -m hpac_cli.pretrain.estimate rgb.checkpoint FOLDER [TILE]
+python -m hpac_cli.training.estimate rgb.checkpoint FOLDER [TILE]
 """
 
 import sys
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from hpac_cli import images
-from hpac_cli.floatnet.model import Hpac
-from hpac_cli.intnet.planes import to_planes
 
 from . import CONFIGS
+from .planes import to_planes
 from .train import read_config
+from .twin import Hpac
 
 
 def load_average(checkpoint: Path) -> Hpac:

@@ -8,21 +8,21 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import torch
-from conftest import make_network
+from conftest import hpac, make_network
 from PIL import Image as PillowImage
 
 from hpac_cli.codec.tiles import encode_tile
 from hpac_cli.errors import InputError, ModelError
-from hpac_cli.floatnet.integers import to_integers
-from hpac_cli.floatnet.model import Hpac
-from hpac_cli.intnet.planes import to_planes
-from hpac_cli.intnet.weights import load_by_name, read_weights, write_weights
-from hpac_cli.pretrain import run
-from hpac_cli.pretrain.data import CropSampler, Histories, Source, read_tiles
-from hpac_cli.pretrain.soap import Soap
-from hpac_cli.pretrain.train import Config, Trainer, train
+from hpac_cli.model.weights import read_weights, write_weights
+from hpac_cli.training.data import CropSampler, Histories, Source, read_tiles
+from hpac_cli.training.integers import to_integers
+from hpac_cli.training.planes import to_planes
+from hpac_cli.training.run import run
+from hpac_cli.training.soap import Soap
+from hpac_cli.training.train import Config, Trainer, train
+from hpac_cli.training.twin import Hpac
 
-SMALL = {"width": 8, "blocks": 1, "head": 8, "components": 2}
+SMALL = {"width": 16, "blocks": 1, "head": 16, "components": 2}
 ALL = {"chroma": 0.3, "jpeg": 0.2, "stretch": 0.2, "noise": 0.3, "resized": 0.5}
 
 
@@ -37,7 +37,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Pa
     return folder
 
 
-def make_config(planes: int = 3, context: int = 4) -> Config:
+def make_config(planes: int = 3, context: int = 16) -> Config:
     source = {"packs": ["tiles"], "weight": 1.0, "rgb": True}
     shape = SMALL | {"context": context, "context_places": 2 if context else 0}
     return Config("small", planes, 8, [source], crop=32, batch=2, quantise_from=0.5, shape=shape, histories=ALL)
@@ -142,7 +142,7 @@ def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_is_drawn(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpac_cli.pretrain.train.LOG_EVERY", 2)
+    monkeypatch.setattr("hpac_cli.training.train.LOG_EVERY", 2)
     train(make_config(), data=data, out=tmp_path, seconds=60, device="cpu", report=lambda _line: None)
     lines = ElementTree.parse(tmp_path / "small.svg").findall("{*}polyline")
     rows = len((tmp_path / "small.csv").read_text().splitlines())
@@ -166,30 +166,6 @@ def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: 
     assert 8 * len(encode_tile(make_network(again), planes, 8)) == pytest.approx(estimate, rel=0.01)
 
 
-@pytest.mark.parametrize("text", [b"", b"not weights", b"\x80" + bytes(100)])
-def test_files_that_are_no_weights_are_refused(tmp_path: Path, text: bytes) -> None:
-    path = tmp_path / "bad.safetensors"
-    path.write_bytes(text)
-    with pytest.raises(ModelError, match=r"bad\.safetensors"):
-        read_weights(path)
-
-
-def test_weights_that_could_overflow_are_refused(tmp_path: Path) -> None:
-    weights = load_by_name("grey")
-    weights.arrays["input.bias"][0] = 1 << 24
-    write_weights(weights, tmp_path / "wild.safetensors")
-    with pytest.raises(ModelError, match=r"input could overflow"):
-        read_weights(tmp_path / "wild.safetensors")
-
-
-def test_missing_arrays_are_named(tmp_path: Path) -> None:
-    weights = load_by_name("grey")
-    del weights.arrays["blocks.1.gate.shift"]
-    write_weights(weights, tmp_path / "part.safetensors")
-    with pytest.raises(ModelError, match=r"blocks\.1\.gate\.shift"):
-        read_weights(tmp_path / "part.safetensors")
-
-
 def test_unknown_configs_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="shipped are grey, rgb"):
         run(
@@ -202,3 +178,9 @@ def test_unknown_configs_are_named(tmp_path: Path) -> None:
             workers=0,
             report=lambda _line: None,
         )
+
+
+def test_training_without_torch_says_what_to_install(tmp_path: Path, without_torch: dict[str, str]) -> None:
+    found = hpac("train", "rgb", "--data", tmp_path, "--out", tmp_path, **without_torch)
+    assert (found.returncode, found.stdout) == (2, b"")
+    assert found.stderr.decode().strip() == "hpac: train: training needs torch: pip install 'hpac-cli[adapt]'"

@@ -1,11 +1,11 @@
-"""Trains networks and exports their integers; the codec never imports this."""
+"""Training from a config to exported integers: what `hpac train` does."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from hpac_cli.errors import InputError
 
-CONFIGS = Path(__file__).parent / "configs"
+from . import CONFIGS, require_torch
 
 
 def run(
@@ -24,12 +24,15 @@ def run(
 
     Raises:
         InputError: there is no such config, or no such data.
+        MissingPackageError: there is no torch.
     """
+    require_torch("training")
     import torch
 
-    from hpac_cli.floatnet.integers import to_integers
-    from hpac_cli.intnet.weights import count_multiply_adds, write_weights
+    from hpac_cli.model.layers import count_multiply_adds
+    from hpac_cli.model.weights import write_weights
 
+    from .integers import to_integers
     from .train import read_config, train
 
     path = CONFIGS / f"{config}.toml" if (CONFIGS / f"{config}.toml").is_file() else Path(config)

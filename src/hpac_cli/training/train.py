@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from hpac_cli.errors import ModelError
-from hpac_cli.floatnet.model import Hpac
-from hpac_cli.intnet.planes import to_planes
-from hpac_cli.intnet.weights import Shape
+from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
+from hpac_cli.model.shape import Shape
 
 from .data import CropSampler, Histories, Source, age, depth_of, read_tiles, split
+from .planes import to_planes
 from .plot import plot_log
 from .soap import Soap
+from .twin import Hpac
 
 EMA_HORIZON = 1000
 LOG_EVERY = 100
@@ -28,7 +29,7 @@ LOG_EVERY = 100
 
 @dataclass(frozen=True)
 class Config:
-    """One network's training, read from a TOML file; see pretrain/configs."""
+    """One network's training, read from a TOML file; see training/configs."""
 
     name: str
     planes: int
@@ -111,7 +112,9 @@ class Trainer:
         Raises:
             ModelError: it is of another shape.
         """
-        begun = {name: value for name, value in self.net.state_dict().items() if name.startswith("context.")}
+        ours = self.net.state_dict()
+        context = [layer.name for layer in layer_table(self.net.shape) if layer.role in CONTEXT_ROLES]
+        begun = {key: ours[key] for name in context for key in (f"{name}.weight", f"{name}.bias")}
         self._load_network(begun | state["average"])
         self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
 

@@ -1,4 +1,4 @@
-"""What is the local focus (base, scale) of a sample, and how does the network see its neighbours?
+"""The local focus (base, scale) of samples, and their neighbours as the network sees them.
 
 This is the first half of Adaptive Focus Coding (AFC): exact integers computed from samples
 that are already coded, so that one set of weights serves every bit depth. The functions take
@@ -11,9 +11,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from hpac_cli.model.tables import ASINH_LIMIT, ASINH_STEPS, NUM_LEVELS, PAIRS_LCM, RECIPROCAL_BITS
+from hpac_cli.model.window import WINDOW
+
 from .lookup import look_up
-from .tables import ASINH_LIMIT, ASINH_STEPS, NUM_LEVELS, PAIRS_LCM, RECIPROCAL_BITS
-from .window import WINDOW
 
 _AT = {offset: index for index, offset in enumerate(WINDOW)}
 _W, _N, _NW, _NE = _AT[0, -1], _AT[-1, 0], _AT[-1, -1], _AT[-1, 1]

@@ -290,15 +290,22 @@ def test_missing_and_unknown_arrays_are_named(tmp_path: Path) -> None:
         read_weights(tmp_path / "part.safetensors")
 
 
-@pytest.mark.parametrize("kind", [np.int16, np.float32, np.int32])
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float16])
 def test_weights_of_another_type_are_refused(tmp_path: Path, kind: type) -> None:
     weights = random_weights(1, 1)
-    layers = weights.layers | {
-        "input": replace(weights.layers["input"], weight=weights.layers["input"].weight.astype(kind))
-    }
-    write_weights(replace(weights, layers=layers), tmp_path / "wide.safetensors")
+    layer = replace(weights.layers["input"], weight=weights.layers["input"].weight.astype(kind))
+    write_weights(replace(weights, layers=weights.layers | {"input": layer}), tmp_path / "wide.safetensors")
     with pytest.raises(ModelError, match=r"input\.weight is"):
         read_weights(tmp_path / "wide.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_types_that_numpy_lacks_are_refused(tmp_path: Path, kind: str) -> None:
+    size = 2 if kind == "BF16" else 1
+    header = json.dumps({"input.weight": {"dtype": kind, "shape": [1], "data_offsets": [0, size]}}).encode()
+    (tmp_path / "odd.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(ModelError, match=r"input\.weight is not of I8 or I32"):
+        read_weights(tmp_path / "odd.safetensors")
 
 
 def test_the_model_needs_no_torch(without_torch: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hpac_cli.errors import ModelError
 from hpac_cli.model import tables
 from hpac_cli.model.decimal_tables import make_tables
-from hpac_cli.model.files import weights_folder
+from hpac_cli.model.files import weights_folder, write_arrays
 from hpac_cli.model.pack import packed_tables
 from hpac_cli.model.tables import TABLE_LENGTHS, load_tables, tables_sha256
 
@@ -52,6 +52,15 @@ def test_tables_of_other_numbers_are_refused(copied: Path) -> None:
     data = bytearray(copied.read_bytes())
     data[-1] ^= 1
     copied.write_bytes(data)
+    with pytest.raises(ModelError, match="tables are damaged"):
+        tables.load_tables()
+
+
+def test_tables_of_other_lengths_are_refused(copied: Path) -> None:
+    """Even where all entries in a row are the same."""
+    moved = dict(TABLES)
+    moved["exp"], moved["sigmoid"] = TABLES["exp"][:-1], np.concatenate([TABLES["exp"][-1:], TABLES["sigmoid"]])
+    write_arrays(copied, {"format": tables.FORMAT}, moved)
     with pytest.raises(ModelError, match="tables are damaged"):
         tables.load_tables()
 

@@ -12,6 +12,8 @@ from hpac_cli.errors import ModelError
 
 MAX_FILE_BYTES = 64 << 20
 """The largest network that a shape allows takes less."""
+_KINDS = ("I8", "I32")
+"""safetensors' names of the types of elements that any of our files has."""
 
 
 def weights_folder() -> Path:
@@ -36,7 +38,10 @@ def read_arrays(path: Path, form: str) -> tuple[dict[str, Any], dict[str, NDArra
             raise ModelError(f"{path}: larger than {MAX_FILE_BYTES} bytes, so not a file of {form}")
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("hpac", "{}"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            if odd := [name for name in names if file.get_slice(name).get_dtype() not in _KINDS]:
+                raise ModelError(f"{path}: {odd[0]} is not of {' or '.join(_KINDS)}")
+            arrays = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: cannot read it ({error})") from error
     if not isinstance(header, dict) or header.get("format") != form:

@@ -89,7 +89,9 @@ def load_tables() -> dict[str, NDArray[np.int32]]:
     """
     path = weights_folder() / TABLES_FILE
     _, arrays = read_arrays(path, FORMAT)
-    if set(arrays) != set(TABLE_LENGTHS) or tables_sha256(arrays) != TABLES_SHA256:
+    found = {name: (array.dtype, array.shape) for name, array in arrays.items()}
+    expected = {name: (np.dtype(np.int32), (length,)) for name, length in TABLE_LENGTHS.items()}
+    if found != expected or tables_sha256(arrays) != TABLES_SHA256:
         raise ModelError(f"{path}: the tables are damaged; install hpac again")
     tables = {name: arrays[name] for name in TABLE_LENGTHS}
     for table in tables.values():

@@ -15,12 +15,13 @@ from hpac_cli.codec.tiles import encode_tile
 from hpac_cli.errors import InputError, ModelError
 from hpac_cli.intnet.network import Network
 from hpac_cli.model.weights import read_weights, write_weights
+from hpac_cli.training import CONFIGS
 from hpac_cli.training.data import CropSampler, Histories, Source, read_tiles
 from hpac_cli.training.integers import from_integers, to_integers
 from hpac_cli.training.planes import to_planes
 from hpac_cli.training.run import run
 from hpac_cli.training.soap import Soap
-from hpac_cli.training.train import Config, Trainer, train
+from hpac_cli.training.train import Config, Trainer, read_config, train
 from hpac_cli.training.twin import Hpac
 
 SMALL = {"width": 16, "blocks": 1, "head": 16, "components": 2}
@@ -190,6 +191,28 @@ def test_unknown_configs_are_named(tmp_path: Path) -> None:
             workers=0,
             report=lambda _line: None,
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("planes =", "Invalid value"),
+        ("wings = 2", "'wings'"),
+        ("shape = {width = 40}", "width is 40"),
+        ("shape = {height = 3}", "'height'"),
+        ("histories = {war = 0.5}", "'war'"),
+    ],
+)
+def test_configs_that_cannot_be_are_told(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text(f'name = "odd"\nplanes = 3\nupdates = 1\nsources = []\n{line}\n')
+    with pytest.raises(InputError, match=rf"odd\.toml: .*{words}"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_shipped_configs_describe_networks(path: Path) -> None:
+    assert read_config(path).name == path.stem
 
 
 def test_training_without_torch_says_what_to_install(tmp_path: Path, without_torch: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpac_cli.errors import ModelError
+from hpac_cli.errors import InputError, ModelError
 from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
 from hpac_cli.model.shape import Shape
 
@@ -51,8 +51,17 @@ class Config:
 
 
 def read_config(path: Path) -> Config:
-    """Read a config file."""
-    return Config(**tomllib.loads(path.read_text()))
+    """Read a config file.
+
+    Raises:
+        InputError: it is no TOML, lacks a setting, has an unknown one, or describes no network that can be.
+    """
+    try:
+        config = Config(**tomllib.loads(path.read_text("utf-8")))
+        _ = config.network, Histories(**config.histories)
+    except (ValueError, TypeError, ModelError) as error:
+        raise InputError(f"{path}: cannot train by this config: {error}") from error
+    return config
 
 
 def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Any]]]:

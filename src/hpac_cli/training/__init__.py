@@ -1,6 +1,5 @@
 """Trains networks and exports their integers, in torch; the codec never needs it."""
 
-from importlib import import_module
 from pathlib import Path
 
 from hpac_cli.errors import MissingPackageError
@@ -19,6 +18,6 @@ def require_torch(what: str) -> None:
         MissingPackageError: it is not.
     """
     try:
-        import_module("torch")
+        import torch  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(f"{what} needs torch: pip install 'hpac-cli[adapt]'") from error

@@ -21,6 +21,7 @@ from hpac_cli.adapt import sarp_ft
 from hpac_cli.adapt.efforts import EFFORTS, Effort
 from hpac_cli.adapt.material import Place
 from hpac_cli.adapt.regions import grow_regions
+from hpac_cli.codec.partial import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import ContainerError, MissingPackageError
@@ -145,8 +146,8 @@ def test_without_its_adapter_a_file_is_lost_and_says_so(adapted: bytes) -> None:
     damaged = adapted[:at] + bytes([adapted[at] ^ 1]) + adapted[at + 1 :]
     with pytest.raises(ContainerError, match="A chunk at byte"):
         hpac_cli.decode(damaged)
-    with pytest.raises(ContainerError, match="the adapter is lost"):
-        find_undamaged(damaged, DEFAULT_LIMITS)
+    with pytest.raises(ContainerError, match="an adapter is lost"):
+        decode_salvaged(find_undamaged(damaged, DEFAULT_LIMITS), 0, networks=api.Session().networks)
 
 
 def test_one_damaged_tile_of_an_adapted_file_costs_that_tile(

@@ -352,9 +352,7 @@ TYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
 
 
 class Part:
-    def __init__(
-        self, channels: int, coding: int, depth: int, digest: bytes, offset: int = 0, table: bytes = b""
-    ) -> None:
+    def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
         self.colours = 0
@@ -388,13 +386,6 @@ class Frame:
     def place(self, part: Part, first: int, y: int, x: int, values: np.ndarray) -> None:
         for (dy, dx, c), value in np.ndenumerate(values):
             self.samples[y + dy, x + dx, first + c] = self.to_pattern(part.to_ordered(int(value)))
-
-
-def parse_header_1(payload: bytes) -> Frame:
-    fields = Fields(payload)
-    _, width, height, depth, side, num_parts = (fields.varint() for _ in range(6))
-    parts = [Part(fields.varint(), 1, depth, fields.take(8)) for _ in range(num_parts)]
-    return Frame(width, height, "u1", side, parts)
 
 
 def parse_frame(payload: bytes) -> Frame:
@@ -474,8 +465,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     known = {w.digest(): w for w in map(Weights, paths)}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
-    major = file.take(2)[0]
-    assert major in (1, 2, 3, 4, 5)
+    assert file.take(2)[0] == 1
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind = b"", 0
@@ -486,8 +476,6 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         assert zlib.crc32(data[begin : file.at]) == int.from_bytes(file.take(4), "little")
         if kind == b"H":
             source_kind = Fields(payload).varint()
-        if kind == b"H" and major == 1:
-            frames.append(parse_header_1(payload))
         elif kind == b"A":
             adapted = merge(known[payload[:8]], payload[8:])
             known[adapted.digest()] = adapted
@@ -502,7 +490,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         decode_frame(frame, stream, known)
     assert next(stream, None) is None
     is_file = source_kind in (2, 3, 4)
-    size = 32 if major == 1 else {8: 8, 16: 16}[len(end)] if not is_file else {16: 8, 48: 16}[len(end)]
+    size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
     assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest()[:size] == end[:size]
     return [frame.samples for frame in frames]
 

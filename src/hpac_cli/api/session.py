@@ -91,7 +91,7 @@ class Session:
         return self._networks
 
     def load(self) -> None:
-        """Load and prepare the newest networks now, so that processes forked later share them.
+        """Load and prepare the shipped networks now, so that processes forked later share them.
 
         Raises:
             ModelError: there are none.

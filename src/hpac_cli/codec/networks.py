@@ -38,15 +38,6 @@ class Networks:
         self._prepared: dict[bytes, Network] = {}
         self._digests: dict[str, bytes] = {}
 
-    def use(self, name: str, digest: bytes) -> None:
-        """Encode with certain weights from now on, rather than with those of that name.
-
-        Raises:
-            ModelError: these weights are not installed.
-        """
-        self.by_digest(digest)
-        self._digests[name] = digest
-
     def digest(self, name: str) -> bytes:
         """Identify the shipped weights of that name.
 

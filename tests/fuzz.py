@@ -23,7 +23,7 @@ from hpac_cli.limits import Limits
 
 TESTS = Path(__file__).parent
 FORMATS = TESTS.parents[1] / "shared" / "data" / "formats"
-LIMITS = Limits(max_pixels=1 << 16, max_sample_bytes=1 << 22, max_metadata_bytes=1 << 22)
+LIMITS = Limits(max_pixels=1 << 17, max_sample_bytes=1 << 22, max_metadata_bytes=1 << 22)
 MAX_SECONDS, MAX_RESIDENT_KB = 10, 1_000_000
 SEED_BYTES = 40_000
 INTERESTING = (0, 1, 2, 127, 128, 255)

@@ -74,8 +74,8 @@ def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
         except ContainerError as error:
             lost = error
             continue
-        needs = reader.header.kind not in ARRAYS
-        return Salvaged(reader.header, None if needs and not reader.metadata else reader.metadata)
+        is_lost = reader.header.kind not in ARRAYS and not reader.metadata
+        return Salvaged(reader.header, None if is_lost else reader.metadata)
     raise ContainerError("the header is lost, without which no tile can be placed") from lost
 
 

@@ -91,7 +91,7 @@ class Session:
         return self._networks
 
     def load(self) -> None:
-        """Load and prepare the newest networks now, so that processes forked later share them.
+        """Load and prepare the shipped networks now, so that processes forked later share them.
 
         Raises:
             ModelError: there are none.
@@ -116,7 +116,10 @@ class Session:
             )
 
     def _adapt(self, image: Image) -> Adapt:
+        from hpac_cli.adapt import require_torch
         from hpac_cli.adapt.efforts import EFFORTS
+
+        require_torch("adapting weights to an image")
         from hpac_cli.adapt.sarp_ft import adapt
 
         options = self.options

@@ -58,8 +58,7 @@ def encode_image(
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    turned = any(part.orientation for frame in frames for part in frame.parts)
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters, turned), image.envelope)
+    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
 
     def work(job: _Job, advance: Callable[[int], None]) -> list[CodedTile]:
         box, frame = job.box, frames[job.frame]

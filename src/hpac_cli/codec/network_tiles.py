@@ -11,7 +11,7 @@ from hpac_cli.binary import put_string
 from hpac_cli.container.fields import CodedTile, Colours, Part, TileMode, chunk_fields
 from hpac_cli.errors import ContainerError
 from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.planes import from_planes, to_planes
+from hpac_cli.training.planes import from_planes, to_planes
 
 from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
 from .tiles import code_lengths, decode_tiles, encode_tile

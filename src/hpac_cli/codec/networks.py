@@ -7,10 +7,11 @@ import torch
 
 from hpac_cli.container.fields import Adapted
 from hpac_cli.errors import ContainerError, ModelError
-from hpac_cli.intnet.adapters import merge
 from hpac_cli.intnet.backends import choose_backend, make_backend
 from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.weights import Weights, load_by_digest, load_by_name
+from hpac_cli.model.adapters import merge
+from hpac_cli.model.index import load_by_digest, load_by_name
+from hpac_cli.model.weights import Weights
 
 from .adapters import unpack_adapter
 from .workers import can_fork
@@ -36,15 +37,6 @@ class Networks:
         self.arithmetic = make_backend(backend, self.device) if backend else choose_backend(self.device)
         self._prepared: dict[bytes, Network] = {}
         self._digests: dict[str, bytes] = {}
-
-    def use(self, name: str, digest: bytes) -> None:
-        """Encode with certain weights from now on, rather than with the newest of that name.
-
-        Raises:
-            ModelError: these weights are not installed.
-        """
-        self.by_digest(digest)
-        self._digests[name] = digest
 
     def digest(self, name: str) -> bytes:
         """Identify the shipped weights of that name.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hpac_cli.container.fields import Frame
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
-from hpac_cli.errors import UsageError
+from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.image import Samples
 
 from .decode import TileJob, decode_frames, places_of_tiles
@@ -83,6 +83,9 @@ def decode_salvaged(
 
     Returns:
         The frames, and what of them is lost.
+
+    Raises:
+        ContainerError: weights that the frames name are not installed, nor made by an adapter that was found.
     """
     frames = found.header.frames
     places = list(places_of_tiles(frames))
@@ -93,7 +96,12 @@ def decode_salvaged(
                 yield TileJob(*place, found.tiles[number])
 
     networks = networks.adapted(found.header.adapters)
-    samples, failed = decode_frames(frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill)
+    try:
+        samples, failed = decode_frames(
+            frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill
+        )
+    except ModelError as error:
+        raise ContainerError(f"an adapter is lost, without which no tile can be decoded; or else {error}") from error
     missing = sorted({n for n in range(len(places)) if n not in found.tiles} | {job.tile.index for job in failed})
     return samples, [_lost(frames, *places[number]) for number in missing]
 

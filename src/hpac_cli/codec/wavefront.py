@@ -14,9 +14,9 @@ from torch import Tensor
 
 from hpac_cli.errors import ContainerError
 from hpac_cli.intnet.context import RunningMeans
-from hpac_cli.intnet.focus import features, find_focus
 from hpac_cli.intnet.network import Network, parity
-from hpac_cli.intnet.window import RADIUS, WINDOW
+from hpac_cli.model.window import RADIUS, WINDOW
+from hpac_cli.training.focus import features, find_focus
 
 from .symbols import TileReaders, decode_plane
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, TypeVar
 
-import torch
-
 from hpac_cli.errors import HpacError, LimitExceededError
 
 Job = TypeVar("Job")
@@ -128,7 +126,8 @@ def _serve(work: Callable[[Any, Advance], Any], connection: Connection, others: 
     """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)  # and no thread pool of the parent's is used
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # and no thread pool of the parent's is used
     for other in others:
         other.close()
 

@@ -7,6 +7,8 @@ picture and adapt while it codes. Source: docs/format.md, "Context".
 import torch
 from torch import Tensor
 
+from hpac_cli.training.context import wavefronts
+
 MEAN_MAX = 127
 
 
@@ -41,12 +43,6 @@ def tile_means(features: Tensor, height: int, width: int, places: int) -> Tensor
         sums[1 + 2 * y : 1 + 2 * y + width] += row  # a row's positions lie on consecutive wavefronts
     counts = torch.bincount(wavefronts(height, width, features.device) + 1, minlength=length + 1)
     return round_mean(sums.cumsum(0)[:-1], counts.cumsum(0)[:-1, None], places).t()
-
-
-def wavefronts(height: int, width: int, device: torch.device) -> Tensor:
-    """Wavefront of every position of a tile, (H W,) int64 in raster order."""
-    y, x = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
-    return (x + 2 * y).flatten()
 
 
 class RunningMeans:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .lookup import look_up
-from .tables import (
+from hpac_cli.model.tables import (
     EXP_ENTRIES,
     INVERSE_BITS,
     MEAN_Q,
@@ -24,6 +23,7 @@ from .tables import (
     SIGMOID_STEPS,
     WEIGHT_BITS,
 )
+from hpac_cli.training.lookup import look_up
 
 BUCKETS = 22
 """Buckets of the focus window; one escape on each side."""

@@ -10,14 +10,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hpac_cli.model.layers import Role, find_layer
+from hpac_cli.model.tables import load_tables
+from hpac_cli.model.weights import IntegerLayer, Weights
+from hpac_cli.model.window import RADIUS, WINDOW, causal_offsets
+from hpac_cli.training.context import wavefronts
+from hpac_cli.training.focus import Focus, features, find_focus, normalise
+from hpac_cli.training.planes import lowest_sample
+
 from .backends import Arithmetic, Matrix
 from .backends.base import STREAM_LIMIT
-from .context import tile_means, wavefronts
-from .focus import Focus, features, find_focus, normalise
+from .context import tile_means
 from .mixture import Mixture, make_mixture, window_limits
-from .planes import lowest_sample
-from .weights import Weights
-from .window import RADIUS, WINDOW, causal_offsets
 
 
 class _Block(NamedTuple):
@@ -40,24 +44,31 @@ class Network:
     def __init__(self, weights: Weights, arithmetic: Arithmetic, device: torch.device) -> None:
         self.weights, self.shape = weights, weights.shape
         self.arithmetic, self.device = arithmetic, device
-        prepare = arithmetic.prepare
-        self._input, self._input2 = (prepare(weights.layer(name)) for name in ("input", "input2"))
+        prepare, shape = arithmetic.prepare, self.shape
+
+        def layer(role: Role, index: int = 0) -> IntegerLayer:
+            return weights.layers[find_layer(shape, role, index).name]
+
+        self._input, self._input2 = prepare(layer(Role.INPUT)), prepare(layer(Role.INPUT2))
         self._context = (
-            _Context(*(prepare(weights.layer(f"context.{part}")) for part in _Context._fields))
-            if self.shape.context
-            else None
+            _Context(prepare(layer(Role.CONTEXT_FEATURES)), prepare(layer(Role.CONTEXT_OUT))) if shape.context else None
         )
-        self._blocks = []
-        for block in range(self.shape.blocks):
-            layers = {part: weights.layer(f"blocks.{block}.{part}") for part in _Block._fields}
-            depthwise = arithmetic.prepare_depthwise(layers.pop("depthwise"))
-            self._blocks.append(_Block(depthwise=depthwise, **{part: prepare(layer) for part, layer in layers.items()}))
+        self._blocks = [
+            _Block(
+                gate=prepare(layer(Role.GATE, b)),
+                value=prepare(layer(Role.VALUE, b)),
+                depthwise=arithmetic.prepare_depthwise(layer(Role.DEPTHWISE, b)),
+                out=prepare(layer(Role.OUT, b)),
+                up=prepare(layer(Role.UP, b)),
+                down=prepare(layer(Role.DOWN, b)),
+            )
+            for b in range(shape.blocks)
+        ]
         self._heads = [
-            (prepare(weights.layer(f"heads.{p}.hidden")), prepare(weights.layer(f"heads.{p}.out")))
-            for p in range(self.shape.planes)
+            (prepare(layer(Role.HEAD_HIDDEN, p)), prepare(layer(Role.HEAD_OUT, p))) for p in range(shape.planes)
         ]
         self.taps = causal_offsets(self.shape.rows, self.shape.rows, centre=True)
-        self.tables = {name: torch.from_numpy(table).to(device) for name, table in weights.tables().items()}
+        self.tables = {name: torch.tensor(table, device=device) for name, table in load_tables().items()}
         self.tables["window_limit"] = window_limits().to(device)
 
     def begin(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

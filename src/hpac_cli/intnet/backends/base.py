@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from hpac_cli.intnet.weights import IntegerLayer
+from hpac_cli.model.weights import IntegerLayer
 
 Matrix = Any
 """A layer prepared for one backend."""

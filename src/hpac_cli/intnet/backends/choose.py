@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from hpac_cli.errors import UsageError
-from hpac_cli.intnet.weights import IntegerLayer
+from hpac_cli.model.weights import IntegerLayer
 
 from .base import Arithmetic
 from .float32 import Float32

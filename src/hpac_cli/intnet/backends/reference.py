@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from hpac_cli.intnet.weights import IntegerLayer
+from hpac_cli.model.weights import IntegerLayer
 
 from .base import GATE_SHIFT, OUTPUT_LIMIT, STREAM_LIMIT, STREAM_SHIFT
 

@@ -22,10 +22,10 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
@@ -49,11 +49,13 @@ INSTRUCTION_SETS: dict[str, dict[str, tuple[str, ...]]] = {
     "aarch64": {
         "plain": (),
         "neon": (),
-        # Not -march=armv8.2-a+dotprod: zig takes a CPU only.
-        "neondot": ("-mcpu=generic+dotprod",),
+        "neondot": ("-march=armv8.2-a+dotprod",),
     },
 }
-"""Machine to instruction sets to flags; other machines have ONLY_PLAIN. Sets without flags are every machine's."""
+"""Machine to instruction sets to flags; other machines have ONLY_PLAIN. Sets without flags are in every such machine."""
+
+ZIG_SPELLING = {"-march=armv8.2-a+dotprod": "-mcpu=generic+v8_2a+dotprod"}
+"""What zig calls the flags that it calls otherwise than gcc and clang."""
 
 FLAGS = (
     *("-std=c11", "-O3", "-DNDEBUG", "-g0", "-fvisibility=hidden"),
@@ -136,6 +138,7 @@ class Compiler:
 
     command: tuple[str, ...]
     target: Target
+    spelling: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def position(self) -> tuple[str, ...]:
@@ -145,36 +148,28 @@ class Compiler:
         return () if self.target.system == "windows" else ("-fPIC",)
 
     def compile(self, source: Path, built: Path, flags: Sequence[str]) -> None:
+        flags = [self.spelling.get(flag, flag) for flag in flags]
         run([*self.command, *self.position, *flags, "-c", str(source), "-o", str(built)])
 
     def link(self, objects: Sequence[Path], built: Path, flags: Sequence[str] = ()) -> None:
-        libraries: tuple[str, ...] = {
-            "linux": ("-Wl,-z,defs", "-lm"),
+        own: Sequence[str] = {
+            "linux": ("-s", "-Wl,-z,defs", "-lm"),
             "macos": (f"-Wl,-install_name,@rpath/{self.target.library_name}",),
             "windows": ("-s",),
         }.get(self.target.system, ("-lm",))
         if any("sanitize" in flag for flag in flags):
-            libraries = ("-lm",)  # the sanitizers' own functions come with the program that loads the library
-        run([*self.command, *self.position, "-shared", *map(str, objects), "-o", str(built), *flags, *libraries])
+            own = ("-lm",)  # keeps line numbers; the sanitizers are in the program that loads the library
+        run([*self.command, *self.position, "-shared", *map(str, objects), "-o", str(built), *flags, *own])
 
-    def works(self) -> bool:
-        """Whether it compiles and links: a compiler without headers, or Apple's without its tools, does not."""
+    def compiles(self, flags: Sequence[str] = ()) -> bool:
+        """Whether it knows the flags, or without flags: whether it works, which one that lacks headers does not."""
         with tempfile.TemporaryDirectory() as folder:
             source, built = Path(folder, "probe.c"), Path(folder, "probe.o")
             source.write_text(PROBE)
             try:
-                self.compile(source, built, FLAGS)
-                self.link([built], Path(folder, self.target.library_name))
-            except CompileError:
-                return False
-            return True
-
-    def accepts(self, flags: Sequence[str]) -> bool:
-        with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text(PROBE)
-            try:
-                self.compile(source, Path(folder, "probe.o"), (*FLAGS, *flags))
+                self.compile(source, built, (*FLAGS, *flags))
+                if not flags:
+                    self.link([built], Path(folder, self.target.library_name))
             except CompileError:
                 return False
             return True
@@ -209,9 +204,9 @@ def zig_compiler(triple: str) -> Compiler:
     """Take zig for a triple; what the triple leaves open is settled, for zig's default is this very machine."""
     if triple.endswith("-macos"):
         triple += f".{MACOS}"
-    elif triple.endswith("-linux-gnu"):
+    elif triple.endswith("-linux-gnu") and Target(triple).machine in INSTRUCTION_SETS:  # others have no glibc as old
         triple += f".{GLIBC}"
-    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", triple), Target(triple))
+    return Compiler((sys.executable, "-m", "ziglang", "cc", "-target", triple), Target(triple), ZIG_SPELLING)
 
 
 def own_triple() -> str:
@@ -241,7 +236,7 @@ def machine_compiler() -> Compiler | None:
                 compiler = native_compiler(name)
             except CompileError:
                 continue
-            if compiler.works():
+            if compiler.compiles():
                 return compiler
     return None
 
@@ -289,7 +284,7 @@ def compile_objects(
     flags = (*FLAGS, *flags)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         wanted = {n: f for n, f in compiler.target.instruction_sets.items() if only is None or n in only}
-        accepted = pool.map(lambda own: not own or compiler.accepts(own), wanted.values())
+        accepted = pool.map(lambda own: not own or compiler.compiles(own), wanted.values())
         sets = {name: own for (name, own), fits in zip(wanted.items(), accepted, strict=True) if fits}
         if not sets:
             raise CompileError(f"{shlex.join(compiler.command)} compiles for none of the instruction sets asked for")

@@ -43,4 +43,4 @@ lint: $(VENV)/ready
 	if command -v clang; then $(COMPILE) --check --cc clang; fi
 
 clean:
-	rm -rf $(VENV) build dist $(CORE)/hpac_core.*
+	rm -rf $(VENV) build dist $(CORE)/*.so $(CORE)/*.dylib $(CORE)/*.dll

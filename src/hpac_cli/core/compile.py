@@ -314,7 +314,7 @@ def build(
 @contextmanager
 def working_folder(folder: Path) -> Iterator[Path]:
     """Lend a folder on the same disk as `folder`, hidden from git and gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="hpac_core.", dir=folder) as work:
+    with tempfile.TemporaryDirectory(prefix="compiling-", dir=folder) as work:
         yield Path(work)
 
 

@@ -1,0 +1,54 @@
+/* The interface of the core: tiles to words of the range coder and back. Nothing here keeps state but the networks;
+   calls with different tiles may run at the same time. */
+#ifndef HPAC_CORE_H
+#define HPAC_CORE_H
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define HPAC_API __declspec(dllexport)
+#else
+#define HPAC_API __attribute__((visibility("default")))
+#endif
+
+struct hpac_network;
+
+/* Grows whenever a function here changes its meaning; the loader asks for the one that it knows. */
+HPAC_API int hpac_interface(void);
+
+/* Instruction sets that were compiled in, the fastest first; `plain` is the last. */
+HPAC_API int hpac_num_units(void);
+HPAC_API const char *hpac_unit_name(int unit);
+/* Whether this processor has the instructions. */
+HPAC_API int hpac_unit_runs_here(int unit);
+/* Whether a unit gives the words that `plain` gives, and reads them, for a small tile; 0 also if memory is short.
+   tables: the nine tables one after another, num_table numbers. */
+HPAC_API int hpac_unit_is_exact(int unit, const int32_t *tables, int64_t num_table);
+
+/* A network for a unit. shape: planes, width, blocks, expand, rows, head, components, context, context_places.
+   All layers' integers in the order of docs/format.md. NULL if any of it is out of bounds, or memory is short. */
+HPAC_API struct hpac_network *hpac_network_new(int unit, const int32_t *shape, const int8_t *weights,
+                                               int64_t num_weights, const int32_t *biases, const int32_t *shifts,
+                                               int64_t num_outputs, const int32_t *tables, int64_t num_table);
+HPAC_API void hpac_network_free(struct hpac_network *network);
+
+/* samples: (height, width, planes) coded values below 2^depth. Errors are negative: -1 damaged words, -2 memory is
+   short, -3 the words do not fit, -4 an argument is out of bounds. */
+
+/* At most so many words. */
+HPAC_API int64_t hpac_max_words(const struct hpac_network *network, int height, int width);
+/* Returns the number of words written to words[room]. */
+HPAC_API int64_t hpac_encode(const struct hpac_network *network, int height, int width, int depth,
+                             const int32_t *samples, uint32_t *words, int64_t room);
+/* Returns 0. What `samples` holds after an error means nothing. */
+HPAC_API int64_t hpac_decode(const struct hpac_network *network, int height, int width, int depth,
+                             const uint32_t *words, int64_t num_words, int32_t *samples);
+/* lengths: (height, width), what each pixel takes, all planes together, in 2^-16 bits. Returns 0. */
+HPAC_API int64_t hpac_measure(const struct hpac_network *network, int height, int width, int depth,
+                              const int32_t *samples, uint32_t *lengths);
+/* Hashes of all layers' outputs (trace.h). */
+HPAC_API int hpac_num_hashes(const struct hpac_network *network);
+HPAC_API int64_t hpac_trace(const struct hpac_network *network, int height, int width, int depth,
+                            const int32_t *samples, uint64_t *hashes);
+
+#endif

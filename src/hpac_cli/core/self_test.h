@@ -1,0 +1,97 @@
+/* Is a unit exact on this machine? Its words for a small tile, against those of `plain`. */
+#ifndef HPAC_SELF_TEST_H
+#define HPAC_SELF_TEST_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "unit.h"
+
+enum {
+  TEST_HEIGHT = 7,
+  TEST_WIDTH = 11,
+  TEST_SAMPLES = TEST_HEIGHT * TEST_WIDTH * MAX_PLANES,
+  TEST_WORDS = 8 * TEST_SAMPLES + 2,
+  TEST_WEIGHTS = 1 << 17, /* of all layers of the test's network, and outputs of them: more than enough */
+  TEST_OUTPUTS = 1 << 12
+};
+
+/* Width 112 has groups of 64, 32 and 16 outputs. */
+static const struct shape TEST_SHAPE = {3, 112, 1, 1, 2, 48, 3, 16, 2};
+
+struct test_room {
+  int8_t weights[TEST_WEIGHTS];
+  int32_t biases[TEST_OUTPUTS], shifts[TEST_OUTPUTS], samples[TEST_SAMPLES], decoded[TEST_SAMPLES];
+  uint32_t expected[TEST_WORDS], words[TEST_WORDS];
+  int64_t num_weights, num_outputs;
+};
+
+static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
+
+static void make_test_layer(struct test_room *room, uint32_t *state, int outputs, int inputs, int shift) {
+  for (int k = 0; k < outputs * inputs; k++) {
+    const uint32_t random = next_random(state) >> 8;
+    /* few weights, but extreme ones, so that saturating arithmetic is found out */
+    room->weights[room->num_weights++] = (int8_t)(random % 5 ? (int)(random >> 4 & 31) - 16 : (random & 16) ? 127 : -127);
+  }
+  for (int o = 0; o < outputs; o++) {
+    room->biases[room->num_outputs] = (int32_t)(next_random(state) >> 20) - 2048;
+    room->shifts[room->num_outputs++] = shift;
+  }
+}
+
+static void make_test(struct test_room *room) {
+  const struct shape *s = &TEST_SHAPE;
+  uint32_t state = 1;
+  const int c = s->width;
+  make_test_layer(room, &state, c, 24 * s->planes + 3, 7);
+  make_test_layer(room, &state, c, c, 4);
+  make_test_layer(room, &state, s->context, c + s->planes, 9);
+  make_test_layer(room, &state, (s->blocks + 1) * c, s->context, 4);
+  make_test_layer(room, &state, c, c, 9);
+  make_test_layer(room, &state, c, c, 9);
+  make_test_layer(room, &state, c, count_taps(s->rows), 7);
+  make_test_layer(room, &state, c, c, 5);
+  make_test_layer(room, &state, s->expand * c, c, 8);
+  make_test_layer(room, &state, c, s->expand * c, 5);
+  for (int p = 0; p < s->planes; p++) {
+    make_test_layer(room, &state, s->head, c + 2 * p, 8);
+    make_test_layer(room, &state, s->components * (3 + p), s->head, 8);
+  }
+  for (int k = 0; k < TEST_SAMPLES; k++) {
+    const uint32_t random = next_random(&state) >> 16;
+    room->samples[k] = (int32_t)(k < TEST_SAMPLES / 2 ? 100 + random % 7 : random & 255);
+  }
+}
+
+static int runs_as_expected(const struct unit *unit, const struct unit *plain, const struct layers *layers,
+                            const struct tables *tables, struct test_room *room) {
+  struct network *ours = unit->pack(&TEST_SHAPE, layers, tables), *theirs = plain->pack(&TEST_SHAPE, layers, tables);
+  int ok = 0;
+  if (ours && theirs) {
+    const struct picture picture = {TEST_HEIGHT, TEST_WIDTH, 8, room->samples};
+    const struct picture decoded = {TEST_HEIGHT, TEST_WIDTH, 8, room->decoded};
+    const int64_t number = plain->encode(theirs, &picture, room->expected, TEST_WORDS);
+    ok = number > 0 && unit->encode(ours, &picture, room->words, TEST_WORDS) == number &&
+         !memcmp(room->words, room->expected, (size_t)number * sizeof *room->words) &&
+         !unit->decode(ours, &decoded, room->expected, number) &&
+         !memcmp(room->decoded, room->samples, sizeof room->samples);
+  }
+  if (ours) unit->discard(ours);
+  if (theirs) plain->discard(theirs);
+  return ok;
+}
+
+static int is_exact(const struct unit *unit, const struct unit *plain, const struct tables *tables) {
+  struct test_room *room = calloc(1, sizeof *room);
+  if (!room) return 0;
+  make_test(room);
+  const struct layers layers = {room->weights, room->biases, room->shifts};
+  const int ok = are_layers(&TEST_SHAPE, &layers, room->num_weights, room->num_outputs) &&
+                 runs_as_expected(unit, plain, &layers, tables, room);
+  free(room);
+  return ok;
+}
+
+#endif

@@ -1,0 +1,262 @@
+/* Samples as symbols, both ways: for every wavefront and plane first the focus symbols, then rounds of refinement,
+   then escapes. Source: docs/format.md, "Symbols". */
+#ifndef HPAC_SYMBOLS_H
+#define HPAC_SYMBOLS_H
+
+#include "mixture.h"
+#include "range_coder.h"
+
+enum {
+  FOCUS_SYMBOLS = BUCKETS + 2,
+  FOCUS_COLUMNS = FOCUS_SYMBOLS + 2,
+  MIDDLE = 7,          /* bucket edges MIDDLE + 1 to MIDDLE + MIDDLE_EDGES are looked at first */
+  MIDDLE_EDGES = 8,
+  REFINE_BITS = 3,
+  REFINE_SYMBOLS = 1 << REFINE_BITS,
+  PLAIN_BITS = 4,
+  PLAIN_SYMBOLS = 1 << PLAIN_BITS,
+  MAX_ESCAPE_BITS = MAX_EXPONENT + 1,
+  MAX_DISTANCE = 1 << MAX_DEPTH, /* samples of one pixel and plane differ by less */
+};
+
+/* Where a column begins: cumulative masses shrunk so that each of `columns` gets 1 of 2^24 more. Masses are at most
+   2^24 and columns 26, so the product fits 32 bits. */
+INLINE uint32_t column_left(int32_t mass, int32_t symbol, int32_t columns) {
+  return (uint32_t)(mass - ((mass * columns) >> TOTAL_BITS) + symbol + 1);
+}
+
+/* Room for the symbols of a wavefront. */
+struct symbol_room {
+  int32_t (*middle)[MIDDLE_EDGES];
+  int32_t *bucket, *left, *width; /* focus symbols that are known */
+  int32_t *open, *bits, *before, *edge; /* samples under refinement, and what is left of each */
+};
+
+static int make_symbol_room(struct symbol_room *room, struct memory *memory, size_t lanes) {
+  int32_t **rows[7] = {&room->bucket, &room->left, &room->width, &room->open, &room->bits, &room->before, &room->edge};
+  for (int k = 0; k < 7; k++)
+    if (!(*rows[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
+  return (room->middle = take(memory, lanes * sizeof *room->middle)) != NULL;
+}
+
+/* Left ends of the columns between the middle edges, where most samples lie. */
+NOINLINE void find_middle_edges(const struct network *n, const struct mixture *m, int pixels,
+                                int32_t (*restrict out)[MIDDLE_EDGES]) {
+  const int32_t *restrict sigmoid = n->tables.sigmoid;
+  const int components = n->shape.components;
+  for (int i = 0; i < pixels; i++) {
+    int32_t sum[MIDDLE_EDGES] = {0};
+    for (int j = 0; j < components; j++) {
+      const int32_t first = m->first[j][i], step = m->step[j][i], weight = m->weight[j][i];
+      for (int k = 0; k < MIDDLE_EDGES; k++) sum[k] += weight * logistic(sigmoid, first + (MIDDLE + 1 + k) * step);
+    }
+    const int32_t start = m->start[i], exponent = m->exponent[i], low = m->low[i], high = m->high[i];
+    for (int k = 0; k < MIDDLE_EDGES; k++) {
+      const int32_t bucket = MIDDLE + 1 + k;
+      const int32_t mass = limit_mass(sum[k], start + bucket * (1 << exponent), low, high);
+      out[i][k] = (int32_t)column_left(mass >> (MASS_BITS - TOTAL_BITS), bucket + 1, FOCUS_COLUMNS);
+    }
+  }
+}
+
+/* Left ends of all focus columns of one sample, and the end of the last. */
+NOINLINE void find_all_edges(const struct network *n, const struct mixture *m, int i, int32_t *restrict left) {
+  const int32_t *restrict sigmoid = n->tables.sigmoid;
+  int32_t sum[BUCKETS + 1] = {0};
+  for (int j = 0; j < n->shape.components; j++)
+    for (int k = 0; k <= BUCKETS; k++)
+      sum[k] += m->weight[j][i] * logistic(sigmoid, m->first[j][i] + k * m->step[j][i]);
+  left[0] = 1;
+  for (int k = 0; k <= BUCKETS; k++) {
+    const int32_t mass = limit_mass(sum[k], m->start[i] + k * (1 << m->exponent[i]), m->low[i], m->high[i]);
+    left[k + 1] = (int32_t)column_left(mass >> (MASS_BITS - TOTAL_BITS), k + 1, FOCUS_COLUMNS);
+  }
+  left[FOCUS_SYMBOLS] = (1 << TOTAL_BITS) - 1;
+}
+
+/* Focus symbols of known samples: bucket, and the column's left end and width. */
+NOINLINE void find_known_buckets(const struct network *n, const struct mixture *m, const int32_t *restrict value,
+                                 int lanes, const struct symbol_room *room) {
+  const int32_t *restrict sigmoid = n->tables.sigmoid;
+  const int32_t *restrict start = m->start, *restrict exponent = m->exponent, *restrict low = m->low,
+                          *restrict high = m->high;
+  int32_t *restrict bucket = room->bucket, *restrict below = room->left, *restrict above = room->width;
+  for (int i = 0; i < lanes; i++) {
+    bucket[i] = clamp((value[i] - start[i]) >> exponent[i], -1, BUCKETS);
+    below[i] = above[i] = 0;
+  }
+  for (int j = 0; j < n->shape.components; j++) {
+    const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
+    for (int i = 0; i < lanes; i++) {
+      below[i] += weight[i] * logistic(sigmoid, first[i] + bucket[i] * step[i]);
+      above[i] += weight[i] * logistic(sigmoid, first[i] + (bucket[i] + 1) * step[i]);
+    }
+  }
+  for (int i = 0; i < lanes; i++) {
+    const int32_t b = bucket[i], edge = start[i] + b * (1 << exponent[i]);
+    int32_t low_mass = limit_mass(below[i], edge, low[i], high[i]) >> (MASS_BITS - TOTAL_BITS);
+    int32_t high_mass = limit_mass(above[i], edge + (1 << exponent[i]), low[i], high[i]) >> (MASS_BITS - TOTAL_BITS);
+    low_mass = b < 0 ? 0 : low_mass;
+    high_mass = b == BUCKETS ? 1 << TOTAL_BITS : high_mass;
+    const int32_t left = (int32_t)column_left(low_mass, b + 1, FOCUS_COLUMNS);
+    below[i] = left;
+    above[i] = (int32_t)column_left(high_mass, b + 2, FOCUS_COLUMNS) - left;
+  }
+}
+
+/* Find the symbol that comes next among `symbols`, whose columns begin at `left`. */
+INLINE int read_symbol(struct coder *c, const int32_t *left, int symbols) {
+  const uint64_t place = peek(c);
+  if (place < (uint64_t)left[0] || place >= (uint64_t)left[symbols]) {
+    c->damaged = 1;
+    return 0;
+  }
+  int symbol = 0;
+  for (int k = 1; k < symbols; k++) symbol += left[k] <= (int32_t)place;
+  skip(c, (uint32_t)left[symbol], (uint32_t)(left[symbol + 1] - left[symbol]));
+  return symbol;
+}
+
+/* Code one of `symbols`; if it is known it is `symbol`. */
+INLINE int code_symbol(const enum coder_mode mode, struct coder *c, int pixel, int symbol, const int32_t *left,
+                       int symbols) {
+  if (mode == READ) return read_symbol(c, left, symbols);
+  take_symbol(mode, c, pixel, (uint32_t)left[symbol], (uint32_t)(left[symbol + 1] - left[symbol]));
+  return symbol;
+}
+
+INLINE int32_t code_bit(const enum coder_mode mode, struct coder *c, int pixel, int32_t bit) {
+  static const int32_t left[3] = {1, 1 << (TOTAL_BITS - 1), (1 << TOTAL_BITS) - 1};
+  return code_symbol(mode, c, pixel, bit, left, 2);
+}
+
+INLINE int32_t code_bits(const enum coder_mode mode, struct coder *c, int pixel, int32_t number, int count) {
+  int32_t read = 0;
+  for (int k = count - 1; k >= 0 && !c->damaged; k--) read = 2 * read + code_bit(mode, c, pixel, (number >> k) & 1);
+  return read;
+}
+
+/* The bucket of a sample that is to be read: BUCKETS or -1 outside the window. */
+INLINE int32_t read_bucket(const struct network *n, const struct mixture *m, struct coder *c, int i,
+                           const int32_t *restrict middle) {
+  const uint64_t place = peek(c);
+  int passed = 0;
+  for (int k = 0; k < MIDDLE_EDGES; k++) passed += (uint64_t)middle[k] <= place;
+  if (passed == 0 || passed == MIDDLE_EDGES) {
+    int32_t left[FOCUS_SYMBOLS + 1];
+    find_all_edges(n, m, i, left);
+    return read_symbol(c, left, FOCUS_SYMBOLS) - 1;
+  }
+  skip(c, (uint32_t)middle[passed - 1], (uint32_t)(middle[passed] - middle[passed - 1]));
+  return MIDDLE + passed;
+}
+
+/* Left ends of the columns of a refinement by the mixture: the 2^bits parts of the bucket that begins at `edge`,
+   2^exponent samples each. */
+NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, int i, int32_t edge, int32_t exponent,
+                              int bits, int32_t *restrict left) {
+  int32_t mass[REFINE_SYMBOLS + 1] = {0};
+  const int parts = 1 << bits;
+  for (int j = 0; j < n->shape.components; j++) {
+    int32_t first, step;
+    find_edge_places(n->tables.spread_inverse, edge, exponent, m->mean[j][i], m->spread[j][i], &first, &step);
+    for (int k = 0; k <= parts; k++) mass[k] += m->weight[j][i] * logistic(n->tables.sigmoid, first + k * step);
+  }
+  for (int k = 0; k <= parts; k++) mass[k] = limit_mass(mass[k], edge + k * (1 << exponent), m->low[i], m->high[i]);
+  const int64_t total = mass[parts] - mass[0];
+  for (int k = 0; k <= REFINE_SYMBOLS; k++) {
+    const int part = smaller(k, parts);
+    const int32_t share =
+        total > 0 ? (int32_t)(((int64_t)(mass[part] - mass[0]) << TOTAL_BITS) / total) : part << (TOTAL_BITS - bits);
+    left[k] = (int32_t)column_left(share, k, REFINE_SYMBOLS + 2);
+  }
+}
+
+INLINE void find_equal_edges(int bits, int32_t *left) {
+  for (int k = 0; k <= PLAIN_SYMBOLS; k++)
+    left[k] = (int32_t)column_left(smaller(k, 1 << bits) << (TOTAL_BITS - bits), k, PLAIN_SYMBOLS + 2);
+}
+
+/* One half of a round: of samples whose bits left are modelled, or of those whose are not. */
+INLINE void refine_half(const enum coder_mode mode, const int modelled, const struct network *n,
+                        const struct mixture *m, struct coder *c, const struct symbol_room *room, int num_open,
+                        const int32_t *value) {
+  for (int a = 0; a < num_open && !c->damaged; a++) {
+    const int i = room->open[a];
+    const int32_t left_bits = room->before[a];
+    if ((left_bits > m->plain[i]) != modelled) continue;
+    const int bits = smaller(left_bits, modelled ? REFINE_BITS : PLAIN_BITS);
+    const int32_t exponent = left_bits - bits;
+    int32_t left[PLAIN_SYMBOLS + 1];
+    if (modelled) find_part_edges(n, m, i, room->edge[i], exponent, bits, left);
+    else find_equal_edges(bits, left);
+    const int known = mode == READ ? 0 : (value[i] - room->edge[i]) >> exponent;
+    const int part = code_symbol(mode, c, i, known, left, modelled ? REFINE_SYMBOLS : PLAIN_SYMBOLS);
+    room->edge[i] += part * (1 << exponent);
+    room->bits[i] = exponent;
+  }
+}
+
+/* Narrow buckets down to samples: rounds over all that are wider than one value. */
+INLINE void refine(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
+                   const struct symbol_room *room, int num_open, const int32_t *value) {
+  while (num_open && !c->damaged) {
+    for (int a = 0; a < num_open; a++) room->before[a] = room->bits[room->open[a]];
+    refine_half(mode, 1, n, m, c, room, num_open, value);
+    refine_half(mode, 0, n, m, c, room, num_open, value);
+    int still = 0;
+    for (int a = 0; a < num_open; a++)
+      if (room->bits[room->open[a]]) room->open[still++] = room->open[a];
+    num_open = still;
+  }
+}
+
+/* A sample's distance to the window, in full. */
+INLINE int32_t code_escape(const enum coder_mode mode, struct coder *c, int i, int32_t exponent, int32_t distance) {
+  const int32_t number = (distance >> exponent) + 1;
+  int size = mode == READ ? 0 : 31 - __builtin_clz((uint32_t)number);
+  if (mode == READ) {
+    while (code_bit(mode, c, i, 0) && !c->damaged)
+      if (++size > MAX_ESCAPE_BITS) c->damaged = 1;
+    if (c->damaged) return 0;
+  } else {
+    code_bits(mode, c, i, (2 << size) - 2, size + 1);
+  }
+  const int32_t low = code_bits(mode, c, i, number - (1 << size), size);
+  const int32_t rest = code_bits(mode, c, i, distance & ((1 << exponent) - 1), exponent);
+  const int64_t read = ((((int64_t)1 << size) + low - 1) << exponent) + rest; /* below 2^36 */
+  if (read > MAX_DISTANCE) c->damaged = 1;
+  return c->damaged ? 0 : (int32_t)read;
+}
+
+/* Code the samples of one plane on one wavefront, relative to their bases; reading fills `value`. */
+INLINE void code_plane(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
+                       const struct symbol_room *room, int pixels, int32_t *value) {
+  if (mode == READ) find_middle_edges(n, m, pixels, room->middle);
+  else find_known_buckets(n, m, value, round_up(pixels, 16), room);
+  int num_open = 0;
+  for (int i = 0; i < pixels && !c->damaged; i++) {
+    if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room->middle[i]);
+    else take_symbol(mode, c, i, (uint32_t)room->left[i], (uint32_t)room->width[i]);
+    room->edge[i] = m->start[i] + room->bucket[i] * (1 << m->exponent[i]);
+    room->bits[i] = m->exponent[i];
+    const int inside = room->bucket[i] >= 0 && room->bucket[i] < BUCKETS;
+    if (inside && m->exponent[i]) room->open[num_open++] = i;
+  }
+  refine(mode, n, m, c, room, num_open, value);
+  for (int i = 0; i < pixels && !c->damaged; i++) {
+    const int32_t end = m->start[i] + BUCKETS * (1 << m->exponent[i]);
+    if (room->bucket[i] < 0) {
+      const int32_t distance = code_escape(mode, c, i, m->exponent[i], mode == READ ? 0 : m->start[i] - 1 - value[i]);
+      if (mode == READ) value[i] = m->start[i] - 1 - distance;
+    } else if (room->bucket[i] == BUCKETS) {
+      const int32_t distance = code_escape(mode, c, i, m->exponent[i], mode == READ ? 0 : value[i] - end);
+      if (mode == READ) value[i] = end + distance;
+    } else if (mode == READ) {
+      value[i] = room->edge[i];
+    }
+    if (mode == READ && (value[i] < m->low[i] || value[i] > m->high[i])) c->damaged = 1;
+  }
+}
+
+#endif

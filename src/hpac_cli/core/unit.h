@@ -1,0 +1,72 @@
+/* What a unit is: the whole tile codec, compiled for one instruction set. door.c chooses among units. */
+#ifndef HPAC_UNIT_H
+#define HPAC_UNIT_H
+
+#include <stdint.h>
+
+/* Limits of what a network may be; the door refuses all else, so that sums and sizes below cannot overflow. */
+enum {
+  MAX_PLANES = 3,
+  MAX_WIDTH = 512,
+  MAX_BLOCKS = 16,
+  MAX_EXPAND = 4,
+  MAX_ROWS = 3,
+  MAX_HEAD = 512,
+  MAX_COMPONENTS = 8,
+  MAX_CONTEXT = 512,
+  MAX_CONTEXT_PLACES = 6,
+  MAX_SIDE = 1024,
+  MAX_DEPTH = 16,
+  WORDS_PER_SAMPLE = 6 /* at most: a focus symbol of 24 bits, then 6 refinements of 24, or 54 bits of escape */
+};
+
+/* What a call returns if it is not a number of words. */
+enum {
+  HPAC_DAMAGED = -1,    /* the words cannot come from the encoder */
+  HPAC_NO_MEMORY = -2,
+  HPAC_NO_ROOM = -3,    /* the words do not fit the room that was given */
+  HPAC_BAD_ARGUMENT = -4
+};
+
+/* Sizes of one network; docs/format.md, "Weights". */
+struct shape {
+  int planes, width, blocks, expand, rows, head, components, context, context_places;
+};
+
+/* All layers' integers, one layer after another in the order of docs/format.md; checked by the door. */
+struct layers {
+  const int8_t *weights;
+  const int32_t *biases, *shifts;
+};
+
+/* The integer tables of docs/format.md, "Tables". */
+struct tables {
+  const int32_t *level_threshold, *level_scale, *level_limit, *level_reciprocal, *asinh, *spread, *spread_inverse,
+      *exp, *sigmoid;
+};
+
+struct network; /* packed for one unit */
+
+/* One tile: its size in pixels and its samples, (height, width, planes) coded values below 2^depth. */
+struct picture {
+  int height, width, depth;
+  int32_t *samples;
+};
+
+struct unit {
+  const char *name;
+  /* NULL if memory is short. */
+  struct network *(*pack)(const struct shape *, const struct layers *, const struct tables *);
+  void (*discard)(struct network *);
+  /* Writes words; returns their number or an error. */
+  int64_t (*encode)(const struct network *, const struct picture *, uint32_t *words, int64_t room);
+  /* Fills picture->samples; returns 0 or an error. */
+  int64_t (*decode)(const struct network *, const struct picture *, const uint32_t *words, int64_t num_words);
+  /* Writes the code length of every pixel, (height, width) in 2^-16 bits; returns 0 or an error. */
+  int64_t (*measure)(const struct network *, const struct picture *, uint32_t *lengths);
+  int (*num_hashes)(const struct shape *);
+  /* Writes the hash of every layer's outputs (trace.h); returns 0 or an error. */
+  int64_t (*trace)(const struct network *, const struct picture *, uint64_t *hashes);
+};
+
+#endif

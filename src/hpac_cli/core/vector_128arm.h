@@ -1,0 +1,12 @@
+/* What NEON with and without dot products share. */
+
+INLINE vec v_load(const void *at) { return vld1q_s32((const int32_t *)at); }
+INLINE void v_store(void *at, vec v) { vst1q_s32((int32_t *)at, v); }
+INLINE vec v_all(int32_t x) { return vdupq_n_s32(x); }
+INLINE vec v_add(vec a, vec b) { return vaddq_s32(a, b); }
+INLINE vec v_min(vec a, vec b) { return vminq_s32(a, b); }
+INLINE vec v_max(vec a, vec b) { return vmaxq_s32(a, b); }
+INLINE vec v_shift_each(vec v, vec places) { return vshlq_s32(v, vnegq_s32(places)); }
+INLINE vec v_shift(vec v, const int places) { return vshlq_s32(v, vdupq_n_s32(-places)); }
+INLINE vec v_product(vec a, vec b) { return vmulq_s32(a, b); }
+INLINE vec v_keep(vec v) { return v; }

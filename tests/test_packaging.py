@@ -146,7 +146,7 @@ def test_targets_have_their_tag_and_library(triple: str, tag: str, library: str)
     assert (core.Target(triple).tag, core.Target(triple).library_name) == (tag, library)
 
 
-@pytest.mark.parametrize("triple", ["aarch64-linux-gnu", "aarch64-macos", "x86_64-windows-gnu"])
+@pytest.mark.parametrize("triple", ["aarch64-linux-gnu", "aarch64-macos", "aarch64-windows-gnu", "x86_64-windows-gnu"])
 def test_core_compiles_for_other_machines(triple: str, tmp_path: Path) -> None:
     pytest.importorskip("ziglang", reason="the extra `cross` is not installed")
     compiler = core.zig_compiler(triple)

@@ -63,7 +63,8 @@ FLAGS = (
     "-ffp-contract=off",
 )
 SANITIZE = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-STRICT = ("-Wall", "-Wextra", "-Wconversion", "-Werror")
+STRICT = ("-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror")
+"""Warnings are errors; -O1 finds the same ones as -O3, sooner."""
 MACOS = "11.0"
 """The oldest macOS that libraries run on: the first on arm64."""
 GLIBC = "2.17"

@@ -6,16 +6,24 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := tests/data/kodim23.png
 
+CORE := src/hpac_cli/core
+COMPILE := $(BIN)/python $(CORE)/compile.py
+
 .PHONY: demo test lint bench clean
 
 # torch is pinned here to a version known to have a CPU build; pyproject.toml allows a range.
-$(VENV)/ready: pyproject.toml
+# The editable install compiles the core; afterwards it is compiled again whenever its sources change.
+$(VENV)/ready: pyproject.toml hatch_build.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	touch $@ $(VENV)/core
+
+$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch])
+	$(COMPILE)
 	touch $@
 
-demo: $(VENV)/ready
+demo: $(VENV)/core
 	mkdir -p build/demo
 	$(BIN)/hpac encode --force $(DEMO) -o build/demo/kodim23.hpac
 	$(BIN)/hpac decode --force build/demo/kodim23.hpac -o build/demo/kodim23.png
@@ -24,13 +32,15 @@ demo: $(VENV)/ready
 	$(BIN)/hpac bench $(DEMO)
 
 # One process a processor, each with one thread: more would get in each other's way.
-test: $(VENV)/ready
+test: $(VENV)/core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(COMPILE) --check
+	if command -v clang; then $(COMPILE) --check --cc clang; fi
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist $(CORE)/*.so $(CORE)/*.dylib $(CORE)/*.dll

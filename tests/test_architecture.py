@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},
+    "core": set(),
     "images": BASE,
     "container": BASE,
     "model": BASE,

@@ -50,6 +50,7 @@ static int has_dot_product(void) {
   return sysctlbyname("hw.optional.arm.FEAT_DotProd", &value, &size, NULL, 0) == 0 && value;
 }
 #elif defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN /* the rest defines INTERFACE */
 #include <windows.h>
 static int has_dot_product(void) { return IsProcessorFeaturePresent(43) != 0; } /* PF_ARM_V82_DP_INSTRUCTIONS */
 #else

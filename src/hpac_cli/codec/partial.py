@@ -30,7 +30,7 @@ def decode_region(
     region: Box | None,
     *,
     networks: Networks,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Samples:
     """Decode a region of one frame, reading only the tiles that it needs.
@@ -66,7 +66,7 @@ def decode_region(
                 yield TileJob(0, *wanted[tile.index], tile)
 
     networks = networks.adapted(reader.header.adapters)
-    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, workers=workers, progress=progress)
+    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, threads=threads, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
     return samples[y : y + region.height, x : x + region.width]
 
@@ -76,7 +76,7 @@ def decode_salvaged(
     fill: int,
     *,
     networks: Networks,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[tuple[Samples, ...], list[Lost]]:
     """Decode all tiles that were found; the others' samples get the value `fill`.
@@ -98,7 +98,7 @@ def decode_salvaged(
     networks = networks.adapted(found.header.adapters)
     try:
         samples, failed = decode_frames(
-            frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill
+            frames, jobs(), networks=networks, threads=threads, progress=progress, fill=fill
         )
     except ModelError as error:
         raise ContainerError(f"an adapter is lost, without which no tile can be decoded; or else {error}") from error

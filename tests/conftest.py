@@ -24,8 +24,10 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from hpac_cli.codec.networks import Networks
 from hpac_cli.intnet.backends import make_backend
 from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.tables import make_tables
-from hpac_cli.intnet.weights import Shape, Weights, layer_shapes, load_by_name
+from hpac_cli.model.index import load_by_name
+from hpac_cli.model.layers import layer_table
+from hpac_cli.model.shape import Shape
+from hpac_cli.model.weights import IntegerLayer, Weights
 
 DATA = Path(__file__).parent / "data"
 
@@ -65,19 +67,22 @@ def random_weights(planes: int, seed: int, *, scale: int = 127) -> Weights:
     rng = np.random.default_rng(seed)
     shape = Shape(
         planes=planes,
-        width=8,
+        width=16,
         blocks=2,
-        head=8,
+        head=16,
         components=3,
-        context=[0, 5, 5][seed % 3],
+        context=[0, 16, 16][seed % 3],
         context_places=[0, 0, 2][seed % 3],
     )
-    arrays = {f"table.{name}": table for name, table in make_tables().items()}
-    for name, (outputs, inputs) in layer_shapes(shape):
-        arrays[f"{name}.weight"] = rng.integers(-scale, scale + 1, (outputs, inputs)).astype(np.int8)
-        arrays[f"{name}.bias"] = rng.integers(-2000, 2001, outputs).astype(np.int32)
-        arrays[f"{name}.shift"] = rng.integers(5, 10, outputs).astype(np.int32)
-    return Weights("random", shape, arrays)
+    layers = {
+        layer.name: IntegerLayer(
+            rng.integers(-scale, scale + 1, (layer.outputs, layer.inputs)).astype(np.int8),
+            rng.integers(-2000, 2001, layer.outputs).astype(np.int32),
+            rng.integers(5, 10, layer.outputs).astype(np.int32),
+        )
+        for layer in layer_table(shape)
+    }
+    return Weights("random", shape, layers)
 
 
 def hpac(
@@ -93,6 +98,14 @@ def hpac(
         timeout=120,
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def without_torch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment of a process that finds no torch."""
+    folder = tmp_path_factory.mktemp("no-torch")
+    (folder / "torch.py").write_text("raise ModuleNotFoundError('hidden by a test', name='torch')")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
 def start_hpac(*args: object, **options: Any) -> subprocess.Popen[bytes]:

@@ -1,72 +1,57 @@
-"""Writes a set of golden files. Run it by hand, only when the format or the kind of networks changes: old files stay.
+"""The golden files: what is in them, and how they are written anew.
 
-python tests/make_golden.py NAME [adapted | networks | turned]
+    python tests/make_golden.py --regenerate
+
+replaces every .hpac file in tests/golden. Before the first release that is done whenever the format or the weights
+change; from then on files are only added.
 """
 
-import functools
+import argparse
 import hashlib
 import io
 import json
 import struct
-import sys
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from conftest import CONTENTS, DATA, make_other_photograph, save_png
+import pydicom
+from conftest import CONTENTS, DATA, make_dicom, make_other_photograph, make_tiff, other_compressor_png, save_png
 from PIL import Image as PillowImage
+from PIL.PngImagePlugin import PngInfo
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
-from hpac_cli import api, images
+from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
-from hpac_cli.container.fields import Adapted, Frame
+from hpac_cli.container.fields import Adapted, Frame, TileMode
+from hpac_cli.container.parse import Reader
+from hpac_cli.image import Image
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.adapters import LayerAdapter
-from hpac_cli.intnet.weights import layer_shapes
+from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def pictures() -> dict[str, tuple[bytes, int]]:
-    """PNG bytes and tile size by name."""
-    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))
-    part = photograph[160:200, 300:350]
-    rng = np.random.default_rng(23)
-    palette = io.BytesIO()
-    PillowImage.fromarray(part).quantize(40).save(palette, "png", transparency=3, gamma=0.45)
-    alpha = np.where(np.indices((40, 50)).sum(0) > 40, 255, np.arange(50)).astype(np.uint8)
-    found = {
-        "rgb": (save_png(part), 128),
-        "rgb-small-tiles": (save_png(part), 16),
-        "rgb-one-pixel": (save_png(part[:1, :1]), 128),
-        "rgb-one-row": (save_png(photograph[70:71, :90]), 128),
-        "rgb-one-column": (save_png(photograph[70:160, 90:91]), 32),
-        "rgba": (save_png(np.dstack([part, alpha])), 128),
-        "grey": (save_png(part[..., 1]), 32),
-        "grey-alpha": (save_png(np.dstack([part[..., 0], alpha])), 24),
-        "palette": (palette.getvalue(), 128),
-        "grey-16": (save_png(part[..., 1].astype(np.uint16) * 257), 128),
-    }
-    rows, columns = np.indices((48, 64))
-    drawing = np.stack([rows // 12 * 60, (rows + columns) // 9 % 2 * 200, np.full_like(rows, 30)], 2).astype(np.uint8)
-    found |= {
-        "graphics": (save_png(drawing), 128),
-        "graphics-alpha": (save_png(np.dstack([drawing, drawing[..., 1]])), 128),
-        "graphics-grey": (save_png(drawing[..., 0]), 128),
-        "interlaced-bits": (_interlaced(), 128),
-    }
-    found |= {f"made-by-{kind}": (save_png(lossy(part, kind)), 128) for kind in ("jpeg", "webp")}
-    strange = part.copy()
-    strange[5:8, 9] = 1, 254, 3
-    strange[30, 20:] = 255, 255, 254
-    found |= {
-        "made-with-exceptions": (save_png(strange), 32),
-        "made-with-alpha": (save_png(np.dstack([lossy(part, "jpeg"), alpha])), 128),
-        "rgb-not-made": (save_png(make_other_photograph(part)), 128),
-    }
-    return found | {f"grey-{name}": (save_png(make(rng, (21, 33))), 128) for name, make in CONTENTS.items()}
+@dataclass(frozen=True)
+class Case:
+    """One golden file: what is encoded, and how."""
+
+    source: bytes | np.ndarray
+    """An image file, or an array."""
+    tile: int = 24
+    orientation: int = 0
+    """How tiles are turned; those of later parts another way."""
+    adapted: bool = False
+    """Whether its weights are changed."""
+
+
+def crop(height: int = 22, width: int = 31) -> np.ndarray:
+    """A piece of the test photograph, (H, W, 3)."""
+    return np.asarray(PillowImage.open(DATA / "kodim23.png"))[170 : 170 + height, 310 : 310 + width]
 
 
 def lossy(samples: np.ndarray, kind: str) -> np.ndarray:
@@ -76,7 +61,147 @@ def lossy(samples: np.ndarray, kind: str) -> np.ndarray:
     return np.asarray(PillowImage.open(file).convert("RGB"))
 
 
-def _interlaced() -> bytes:
+def deep(bits: int, height: int = 22, width: int = 31) -> np.ndarray:
+    """The same piece in grey, stretched to so many bits, with noise in the lowest, (H, W)."""
+    grey = crop(height, width).astype(np.int64).sum(2)
+    step = (1 << bits) // (np.ptp(grey) + 1)
+    return (grey - grey.min()) * step + np.random.default_rng(7).integers(0, step, grey.shape)
+
+
+def gradient(height: int, width: int) -> np.ndarray:
+    """An alpha channel, opaque in one corner."""
+    rows, columns = np.indices((height, width))
+    return np.where(rows + columns > 35, 255, columns).astype(np.uint8)
+
+
+def photographs() -> dict[str, Case]:
+    """What the networks code, by name: RGB, luma and chroma, single planes of 1 to 16 bits."""
+    part = crop()
+    plain, alpha = make_other_photograph(part), gradient(*part.shape[:2])
+    strange = part.copy()
+    strange[5:8, 9] = 1, 254, 3
+    strange[20, 12:] = 255, 255, 254
+    grey = part.astype(np.int64).sum(2)
+    return {
+        "rgb": Case(plain),
+        "rgb-small-tiles": Case(plain, 8),
+        "rgb-one-pixel": Case(plain[:1, :1]),
+        "rgb-one-row": Case(make_other_photograph(crop(1, 60))),
+        "rgb-one-column": Case(make_other_photograph(crop(60, 2))[:, :1]),
+        "rgb-alpha": Case(np.dstack([plain, alpha])),
+        "rgb-frames": Case(np.stack([plain, plain[::-1]])[:, :16, :16]),
+        "photo-cd": Case(part),
+        "photo-cd-exceptions": Case(strange, 16),
+        "jpeg": Case(lossy(part, "jpeg")),
+        "jpeg-alpha": Case(np.dstack([lossy(part, "jpeg"), alpha])),
+        "webp": Case(lossy(crop(32, 40), "webp"), 48),
+        "grey": Case(part[..., 1]),
+        "grey-alpha": Case(np.dstack([part[..., 0], alpha]), 16),
+        "bits-1": Case((grey > 380).astype(np.uint8)),
+        "bits-12": Case(deep(12).astype(np.uint16)),
+        "bits-16": Case(deep(16).astype(np.uint16)),
+        "u2-rgb": Case((plain.astype(np.uint16) * 257) ^ np.uint16(3)),
+        "i1": Case((part[..., 1].astype(np.int16) - 128).astype(np.int8)),
+        "i2-offset": Case((deep(11) - 1500).astype(np.int16)),
+        "i4-table": Case((grey * 100_003 - 5_000_000).astype(np.int32)),
+        "f2": Case((grey / 765).astype(np.float16)),
+        "f4-table": Case(np.sqrt(grey).astype(np.float32)),
+    }
+
+
+def changed() -> dict[str, Case]:
+    """What is turned, and what has adapted weights, by name."""
+    part = crop()
+    plain, jpeg = make_other_photograph(part), lossy(part, "jpeg")
+    with_alpha = np.dstack([jpeg, gradient(*part.shape[:2])])
+    bits_12 = deep(12).astype(np.uint16)
+    found = {f"turned-{orientation}": Case(plain, orientation=orientation) for orientation in range(1, 8)}
+    return found | {
+        "turned-4-jpeg-alpha": Case(with_alpha, orientation=4),
+        "turned-5-bits-12": Case(bits_12, orientation=5),
+        "adapted-rgb": Case(plain, adapted=True),
+        "adapted-jpeg-alpha": Case(with_alpha, adapted=True),
+        "adapted-bits-12": Case(bits_12, 128, adapted=True),
+        "adapted-turned-6": Case(plain, orientation=6, adapted=True),
+    }
+
+
+def graphics() -> dict[str, Case]:
+    """What no network codes, by name: every packing of tiles."""
+    rng = np.random.default_rng(23)
+    areas = rng.integers(0, 6, (12, 16)).repeat(4, 0).repeat(4, 1)
+    drawing = rng.integers(0, 256, (6, 4)).astype(np.uint8)[areas]
+    above, left = rng.integers(0, 256, (40, 5)), rng.integers(0, 256, (60, 1, 5))
+    block = rng.integers(0, 215, (12, 20, 5))
+    many = np.arange(300 * 220).reshape(300, 220)
+    contents = {f"grey-{name}": Case(make(rng, (21, 33))) for name, make in CONTENTS.items()}
+    return contents | {
+        "graphics-1": Case(drawing[..., 0], 128),
+        "graphics-2": Case(drawing[..., :2], 128),
+        "graphics-3": Case(drawing[..., :3], 128),
+        "graphics-4": Case(drawing, 128),
+        "u2-packed": Case(rng.integers(0, 65536, 6).astype(np.uint16)[areas]),
+        "lzma": Case(np.tile(block, (4, 1, 1)).astype(np.uint8), 128),
+        "lzma-left": Case((left + left[::-1] * np.arange(40)[:, None]).astype(np.uint8), 64),
+        "lzma-up": Case((above + above[::-1] * np.arange(60)[:, None, None]).astype(np.uint8), 64),
+        "u4-32-bits": Case((many * 2_654_435_761).astype(np.uint32), 128),
+        "f8-64-bits": Case(many.astype(np.float64), 128),
+        "u8-constant": Case(np.full((5, 7, 4), 1 << 40, np.uint64)),
+        "i8-noise": Case(rng.integers(-(1 << 63), (1 << 63) - 1, (9, 11))),
+        "f8-noise": Case(rng.normal(size=(9, 11))),
+        "five-channels": Case(rng.integers(0, 256, (11, 13, 5)).astype(np.uint8)),
+        "noise-above-4096-bytes": Case(rng.integers(0, 256, (60, 80)).astype(np.uint8), 64),
+    }
+
+
+def image_files() -> dict[str, Case]:
+    """PNG, TIFF and DICOM files, by name, which begins with the kind; no deflate where the name does not say so."""
+    part = crop()
+    grey, bits_12 = part[..., 1], deep(12).astype(np.uint16)
+    signed = np.stack([bits_12, bits_12[::-1]])[:, :12].astype(np.int16) - 1024
+    palette = io.BytesIO()
+    PillowImage.fromarray(part).quantize(40).save(palette, "png", transparency=3, gamma=0.45)
+    alpha = gradient(*grey.shape)
+    text = PngInfo()
+    text.add_text("Digits", np.random.default_rng(1).bytes(300).hex())
+    files = {
+        "png-rgb": save_png(part),
+        "png-with-text": save_png(grey, pnginfo=text),
+        "png-grey-alpha": save_png(np.dstack([grey, alpha])),
+        "png-palette": palette.getvalue(),
+        "png-16-bits": save_png(grey.astype(np.uint16) * 257),
+        "png-interlaced": interlaced_png(),
+        "png-other-compressor": other_compressor_png(),
+        "tiff-rgb": make_tiff(part, photometric="rgb", rowsperstrip=5, description="a piece of a photograph " * 40),
+        "tiff-planar-big-endian": make_tiff(
+            part.transpose(2, 0, 1).astype(np.uint16) * 9, photometric="rgb", planarconfig="separate", byteorder=">"
+        ),
+        "tiff-pages": make_tiff(np.stack([bits_12, bits_12[::-1]])[:, :16, :16]),
+        "tiff-float-bigtiff-tiles": make_tiff(np.sqrt(bits_12).astype(np.float32), bigtiff=True, tile=(16, 16)),
+        "tiff-lzw-predictor": make_tiff(bits_12, compression="lzw", predictor=True),
+        "tiff-packbits": save_tiff(grey[:, ::5].repeat(5, 1), "packbits"),
+        "tiff-deflate": save_tiff(grey, "tiff_adobe_deflate"),
+        "tiff-jpeg-kept-whole": make_tiff(crop(32, 32), compression="jpeg", photometric="rgb"),
+        "dicom-rgb": make_dicom(part),
+        "dicom-12-bits": make_dicom(bits_12, BitsStored=12, HighBit=11),
+        "dicom-overlay-in-high-bits": make_dicom(
+            bits_12 | (bits_12 > 2000) * np.uint16(4096), BitsStored=12, HighBit=11
+        ),
+        "dicom-deflate": recoded(make_dicom(bits_12), DeflatedExplicitVRLittleEndian),
+        "dicom-signed-frames": make_dicom(signed),
+        "dicom-rle": recoded(make_dicom(bits_12), RLELossless),
+    }
+    return {name: Case(data) for name, data in files.items()}
+
+
+def save_tiff(samples: np.ndarray, compression: str) -> bytes:
+    """A TIFF file as libtiff writes it."""
+    file = io.BytesIO()
+    PillowImage.fromarray(samples).save(file, "tiff", compression=compression)
+    return file.getvalue()
+
+
+def interlaced_png() -> bytes:
     """A 1-bit Adam7 file, which comes back with the same bytes."""
     shape, seven = (
         (9, 13),
@@ -91,29 +216,16 @@ def _interlaced() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
-def arrays() -> dict[str, np.ndarray]:
-    """Arrays of types that no PNG has, by name."""
-    rng = np.random.default_rng(7)
-    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))[160:190, 300:340].astype(np.int64)
-    grey = photograph.sum(2)
-    return {
-        "u2-12-bits": (5 * grey).astype(np.uint16),
-        "u2-packed": (rng.permutation(65536)[: grey.max() + 1][grey]).astype(np.uint16),
-        "u2-rgb": (photograph * 200 + rng.integers(0, 200, photograph.shape)).astype(np.uint16),
-        "i2-offset": (3 * grey - 1500).astype(np.int16),
-        "i4": (grey * 100_003 - 5_000_000).astype(np.int32),
-        "u8-constant": np.full((5, 7, 4), 1 << 40, np.uint64),
-        "f2": (grey / 765).astype(np.float16),
-        "f4": np.sqrt(grey[:20, :20]).astype(np.float32),
-        "f8-noise": rng.normal(size=(9, 11)),
-        "u1-bits": (grey > 380).astype(np.uint8),
-        "u1-noise": rng.integers(0, 256, (11, 13, 5)).astype(np.uint8),
-        "u2-graphics": (rng.integers(0, 3, (6, 8)).repeat(5, 0).repeat(5, 1) * 9000).astype(np.uint16),
-        "u2-slope": (np.arange(40)[:, None] * 700 + np.arange(30) * 90).astype(np.uint16),
-        "u1-stripes": np.tile(rng.integers(0, 256, 90).astype(np.uint8), (70, 1)),
-        "u4-graphics": (rng.integers(0, 1 << 32, (6, 8)).repeat(5, 0).repeat(5, 1)).astype(np.uint32),
-        "u1-frames": np.stack([photograph, photograph[::-1]]).astype(np.uint8)[:, :16, :16],
-    }
+def recoded(data: bytes, syntax: str) -> bytes:
+    """A DICOM file in another transfer syntax."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    if syntax == RLELossless:
+        dataset.compress(syntax, generate_instance_uid=False)
+    else:
+        dataset.file_meta.TransferSyntaxUID = syntax
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
 def turn_parts(frames: tuple[Frame, ...], orientation: int) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
@@ -130,9 +242,9 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     adapters, names = [], {}
     for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
         rng, change = np.random.default_rng(4), {}
-        for number, (name, (outputs, inputs)) in enumerate(layer_shapes(networks.by_digest(digest).shape)):
-            rank, step = number % 3, number % 4 + 1
-            sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
+        for number, layer in enumerate(adaptable_layers(networks.by_digest(digest).shape)):
+            rank, step, name = number % 3, number % 4 + 1, layer.name
+            sizes = (layer.outputs, layer.outputs, (layer.outputs, rank), (rank, layer.inputs))
             change[name] = LayerAdapter(*(rng.integers(-2, 3, size) for size in sizes))
             change[name].bias[1] = 40 * (-1) ** number
             change[name] = change[name]._replace(gain=step * change[name].gain, bias=step * change[name].bias)
@@ -145,79 +257,58 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     return renamed, tuple(adapters)
 
 
-def enlarged() -> dict[str, np.ndarray]:
-    """Arrays for adapted weights, by name."""
-    part = PillowImage.open(DATA / "kodim23.png").crop((300, 160, 330, 180))
-    large = np.asarray(part.resize((44, 30), PillowImage.Resampling.BICUBIC))
-    return {
-        "rgb": large,
-        "luma-chroma-alpha": np.dstack([lossy(large, "jpeg"), large[..., 1]]),
-        "grey": large[..., 1],
-        "grey-12-bits": large.astype(np.uint16).sum(2) * 5,
-    }
+def encode(image: Image, networks: Networks, *, tile: int, orientation: int, adapted: bool) -> bytes:
+    """Encode as a Case says."""
+
+    def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
+        frames, _ = turn_parts(frames, orientation)
+        return change_weights(frames, networks) if adapted else (frames, ())
+
+    stream = io.BytesIO()
+    encode_image(image, stream, networks=networks, tile=tile, adapt=adapt)
+    return stream.getvalue()
 
 
-def small() -> dict[str, np.ndarray]:
-    """Arrays for a new kind of networks, by name."""
-    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))
-    part = photograph[170:202, 310:350]
-    return {
-        "rgb": make_other_photograph(part),
-        "rgb-one-row": make_other_photograph(photograph[70:71, :60]),
-        "rgb-one-column": make_other_photograph(photograph[70:130, 90:91]),
-        "luma-chroma": lossy(part, "jpeg"),
-        "grey": part[..., 1],
-        "grey-12-bits": part.astype(np.uint16).sum(2) * 5,
-        "noise": np.random.default_rng(5).integers(0, 200, (9, 30, 3)).astype(np.uint8),
-    }
+def is_all_ours(data: bytes) -> bool:
+    """Whether no other library compressed anything in a container, for those are free to do it another way."""
+    reader = Reader(io.BytesIO(data), DEFAULT_LIMITS)
+    compressed = reader.metadata or any(part.table for frame in reader.header.frames for part in frame.parts)
+    ours = {TileMode.NETWORK, TileMode.LUMA_CHROMA, TileMode.STORED}
+    return not compressed and {tile.mode for tile in reader.tiles()} <= ours
 
 
-def turned() -> dict[str, np.ndarray]:
-    """Arrays for turned tiles, by name, which ends with the orientation."""
-    photograph = np.asarray(PillowImage.open(DATA / "kodim23.png"))
-    part = photograph[170:192, 310:341]
-    found = {f"rgb-{o}": make_other_photograph(part) for o in range(1, 8)}
-    alpha = np.arange(part[..., 0].size).reshape(part.shape[:2]).astype(np.uint8)
-    return found | {
-        "luma-chroma-alpha-4": np.dstack([lossy(part, "jpeg"), alpha]),
-        "grey-12-bits-5": part.astype(np.uint16).sum(2) * 5,
-    }
+def sha(data: bytes) -> str:
+    """SHA-256 in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
-def main(name: str, what: str) -> None:
-    """Encode every picture with the shipped weights, some with changed ones, or a few with new ones or turned."""
-    folder = GOLDEN / name
-    folder.mkdir(parents=True)
+def main() -> None:
+    """Write every golden file, and what must come of it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
+    parser.parse_args()
+    networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
+    GOLDEN.mkdir(exist_ok=True)
+    for path in GOLDEN.glob("*.hpac"):
+        path.unlink()
     manifest = {}
-    adapted = what == "adapted"
-    if adapted:
-        files = {name: (from_array(array), 128) for name, array in enlarged().items()}
-    elif what == "turned":
-        files = {name: (from_array(array), 24) for name, array in turned().items()}
-    elif what == "networks":
-        files = {name: (from_array(array), 24) for name, array in small().items()}
-    else:
-        files = {name: (images.read(data), tile) for name, (data, tile) in pictures().items()}
-        files |= {name: (from_array(array), 32) for name, array in arrays().items()}
-    for name, (image, tile) in files.items():
-        stream = io.BytesIO()
-        session = api.Session(api.Options(tile=tile))
-        adapt = functools.partial(change_weights, networks=session.networks) if adapted else None
-        if what == "turned":
-            adapt = functools.partial(turn_parts, orientation=int(name[-1]))
-        encode_image(image, stream, networks=session.networks, tile=tile, adapt=adapt)
-        (folder / f"{name}.hpac").write_bytes(stream.getvalue())
+    for name, case in cases.items():
+        how = {"tile": case.tile, "orientation": case.orientation, "adapted": case.adapted}
+        image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
+        data = encode(image, networks, **how)
+        (GOLDEN / f"{name}.hpac").write_bytes(data)
         manifest[name] = {
-            "tile": tile,
-            "tiles": sorted({t.mode.name for t in session.open(io.BytesIO(stream.getvalue())).tiles()}),
-            "weights": {kind: session.networks.digest(kind).hex() for kind in api.NETWORKS},
-            "shapes": [frame.shape for frame in image.frames],
-            "samples": hashlib.sha256(b"".join(frame.tobytes() for frame in image.frames)).hexdigest(),
-            "envelope": hashlib.sha256(image.envelope).hexdigest(),
-            "file": hashlib.sha256(stream.getvalue()).hexdigest(),
+            **how,
+            "file": sha(data),
+            "samples": sha(b"".join(frame.tobytes() for frame in image.frames)),
+            "envelope": sha(image.envelope),
+            "source": sha(case.source) if isinstance(case.source, bytes) else None,
+            "ours": is_all_ours(data),
         }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (GOLDEN / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    size = sum(path.stat().st_size for path in GOLDEN.glob("*.hpac"))
+    print(f"{len(manifest)} files, {size:,} bytes")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], [*sys.argv, "all"][2])
+    main()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,13 @@ from hpac_cli.adapt import sarp_ft
 from hpac_cli.adapt.efforts import EFFORTS, Effort
 from hpac_cli.adapt.material import Place
 from hpac_cli.adapt.regions import grow_regions
+from hpac_cli.codec.partial import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
-from hpac_cli.errors import ContainerError
+from hpac_cli.errors import ContainerError, MissingPackageError
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.weights import weights_folder
 from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.model.files import weights_folder
 
 QUICK = Effort(updates=10, max_rank=1)
 
@@ -144,8 +146,8 @@ def test_without_its_adapter_a_file_is_lost_and_says_so(adapted: bytes) -> None:
     damaged = adapted[:at] + bytes([adapted[at] ^ 1]) + adapted[at + 1 :]
     with pytest.raises(ContainerError, match="A chunk at byte"):
         hpac_cli.decode(damaged)
-    with pytest.raises(ContainerError, match="the adapter is lost"):
-        find_undamaged(damaged, DEFAULT_LIMITS)
+    with pytest.raises(ContainerError, match="an adapter is lost"):
+        decode_salvaged(find_undamaged(damaged, DEFAULT_LIMITS), 0, networks=api.Session().networks)
 
 
 def test_one_damaged_tile_of_an_adapted_file_costs_that_tile(
@@ -199,3 +201,11 @@ def test_regions_grow_from_the_densest_tile_and_stay_connected() -> None:
         before = {places[n][2:4] for n in half[:i]}
         row, column = places[number][2:4]
         assert before & {(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)}
+
+
+def test_adapting_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPatch, enlarged: np.ndarray) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(
+        MissingPackageError, match=r"^adapting weights to an image needs torch: pip install 'hpac-cli\[adapt\]'$"
+    ):
+        encode(enlarged)

@@ -19,12 +19,14 @@ from hpac_cli.container.fields import Adapted, Frame, Header, Kind, Part
 from hpac_cli.container.parse import Reader
 from hpac_cli.entropy.numbers import LARGEST, NumberReader, NumberWriter
 from hpac_cli.errors import ContainerError, LimitExceededError, ModelError
-from hpac_cli.floatnet.integers import from_integers, to_integers
-from hpac_cli.intnet.adapters import MAX_RANK, Adapter, LayerAdapter, merge, no_change
-from hpac_cli.intnet.weights import Shape, layer_shapes, load_by_name
 from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.model.adapters import MAX_RANK, Adapter, LayerAdapter, adaptable_layers, merge, no_change
+from hpac_cli.model.index import load_by_name
+from hpac_cli.model.layers import Role, find_layer
+from hpac_cli.model.shape import Shape
+from hpac_cli.training.integers import from_integers, to_integers
 
-SMALL = Shape(planes=3, width=8, blocks=1, head=8, components=2)
+SMALL = Shape(planes=3, width=16, blocks=1, head=16, components=2, context=16)
 NUMBERS = st.integers(-200, 200) | st.integers(-3, 3) | st.just(0)
 
 
@@ -49,13 +51,13 @@ def test_the_largest_numbers_come_back(value: int) -> None:
 def make_adapter(shape: Shape, seed: int, rank: int = 2, size: int = 9) -> Adapter:
     rng = np.random.default_rng(seed)
     return {
-        name: LayerAdapter(
-            rng.integers(-size, size + 1, outputs),
-            rng.integers(-size, size + 1, outputs),
-            rng.integers(-4, 5, (outputs, rank)),
-            rng.integers(-4, 5, (rank, inputs)),
+        layer.name: LayerAdapter(
+            rng.integers(-size, size + 1, layer.outputs),
+            rng.integers(-size, size + 1, layer.outputs),
+            rng.integers(-4, 5, (layer.outputs, rank)),
+            rng.integers(-4, 5, (rank, layer.inputs)),
         )
-        for name, (outputs, inputs) in layer_shapes(shape)
+        for layer in adaptable_layers(shape)
     }
 
 
@@ -88,6 +90,21 @@ def test_the_twin_trains_on_what_merging_gives() -> None:
         torch.testing.assert_close(tensor.detach(), expected[name], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(("role", "exponent"), [(Role.GATE, -2), (Role.DOWN, 2), (Role.HEAD_OUT, 0)])
+def test_biases_change_in_steps_that_depend_on_the_role(role: Role, exponent: int) -> None:
+    weights = random_weights(1, 1)
+    layer, adapter = find_layer(weights.shape, role), no_change(weights.shape)
+    adapter[layer.name].bias[3] = 5
+    changed = merge(weights, adapter).layers[layer.name].bias - weights.layers[layer.name].bias
+    assert changed[3] == 5 << (int(weights.layers[layer.name].shift[3]) + exponent)
+    assert np.count_nonzero(changed) == 1
+
+
+def test_the_layers_of_the_context_have_no_adapter() -> None:
+    context = {find_layer(SMALL, role).name for role in (Role.CONTEXT_FEATURES, Role.CONTEXT_OUT)}
+    assert context.isdisjoint(no_change(SMALL))
+
+
 def test_integers_become_the_twin_and_come_back() -> None:
     weights = load_by_name("ycc")
     state, _ = from_integers(weights)
@@ -106,7 +123,7 @@ def test_a_damaged_adapter_is_an_error_or_another_adapter(at: int, noise: bytes)
 def test_an_adapter_that_could_overflow_is_refused() -> None:
     weights = random_weights(1, 1)
     adapter = no_change(weights.shape)
-    adapter["input2"].bias[:] = 1 << 16
+    adapter[find_layer(weights.shape, Role.INPUT2).name].bias[:] = 1 << 16
     with pytest.raises(ModelError, match="overflow"):
         merge(weights, adapter)
 
@@ -123,11 +140,11 @@ def build(adapters: tuple[Adapted, ...]) -> bytes:
     return stream.getvalue()
 
 
-def test_a_container_keeps_its_adapters_and_says_so_in_its_version() -> None:
+def test_a_container_keeps_its_adapters() -> None:
     adapters = (Adapted(b"12345678", b"one"), Adapted(b"abcdefgh", b""))
     data = build(adapters)
     reader = Reader(io.BytesIO(data + b"E\0" + bytes(4)), DEFAULT_LIMITS)
-    assert (reader.version, reader.header.adapters) == ((4, 0), adapters)
+    assert reader.header.adapters == adapters
 
 
 def test_a_container_with_too_many_adapters_is_refused() -> None:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hpac_cli.errors import UsageError
 from hpac_cli.intnet.backends import BACKENDS, make_backend
 from hpac_cli.intnet.backends.choose import is_exact
-from hpac_cli.intnet.focus import Focus
 from hpac_cli.intnet.network import run_tile
-from hpac_cli.intnet.planes import to_planes
-from hpac_cli.intnet.weights import IntegerLayer
+from hpac_cli.model.weights import IntegerLayer
+from hpac_cli.training.focus import Focus
+from hpac_cli.training.planes import to_planes
 
 CPU = torch.device("cpu")
 FAST = [name for name in BACKENDS if name != "reference"]

@@ -337,7 +337,7 @@ def test_wrong_usage() -> None:
 
 
 def test_version() -> None:
-    assert b"format 5.0" in hpac("--version").stdout
+    assert b"format 1.0" in hpac("--version").stdout
 
 
 def test_exit_codes_are_in_the_help() -> None:

@@ -74,7 +74,7 @@ def test_a_small_file_is_these_bytes() -> None:
     assert (
         data.hex()
         == (
-            "89485041430d0a1a0a0200"  # signature, version
+            "89485041430d0a1a0a0100"  # signature, version
             "4803000001" + "ed7b13cb"  # H
             "4613" + "0101008001" + "01" + "010108" + "7765696768747331" + "0000" + "3326fc87"
             "4508" + "68" * 8 + "0c436880"
@@ -130,7 +130,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 @given(data=st.binary(max_size=200))
 def test_any_bytes_end_in_our_errors(data: bytes) -> None:
-    for prefix in (b"", SIGNATURE + b"\1\0", SIGNATURE + b"\2\0"):
+    for prefix in (b"", SIGNATURE + bytes([VERSION_MAJOR, 0])):
         with pytest.raises((ContainerError, LimitExceededError)):
             parse(prefix + data)
 
@@ -154,10 +154,17 @@ def test_newer_major_version_is_named() -> None:
         parse(bytes(data))
 
 
+def test_there_is_no_version_before_the_first() -> None:
+    data = bytearray(build())
+    data[len(SIGNATURE)] = 0
+    with pytest.raises(ContainerError, match="does not exist"):
+        parse(bytes(data))
+
+
 def test_newer_minor_version_is_read() -> None:
     data = bytearray(build())
     data[len(SIGNATURE) + 1] = 7
-    assert parse(bytes(data))[0].version == (2, 7)
+    assert parse(bytes(data))[0].version == (VERSION_MAJOR, 7)
 
 
 def test_unknown_ancillary_chunks_are_skipped() -> None:
@@ -225,5 +232,5 @@ def test_metadata_bombs_are_refused() -> None:
 def test_a_length_that_lies_allocates_nothing() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ContainerError, match="truncated"):
-        parse(SIGNATURE + b"\2\0H" + put_varint(1 << 30) + b"short")
+        parse(SIGNATURE + bytes([VERSION_MAJOR, 0]) + b"H" + put_varint(1 << 30) + b"short")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000

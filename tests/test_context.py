@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.floatnet.model import tile_means as float_means
-from hpac_cli.intnet.context import RunningMeans, tile_means, wavefronts
+from hpac_cli.intnet.context import RunningMeans, tile_means
+from hpac_cli.training.context import tile_means as float_means
+from hpac_cli.training.context import wavefronts
 
 SIDES = st.integers(1, 9)
 PLACES = st.integers(0, 3)

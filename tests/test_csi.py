@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hpac_cli.codec.tiles import decode_tiles, encode_tile
 from hpac_cli.errors import ContainerError
 from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.planes import from_planes, to_planes
+from hpac_cli.training.planes import from_planes, to_planes
 
 
 def make_planes(seed: int, content: str, shape: tuple[int, int, int]) -> torch.Tensor:
@@ -55,7 +55,7 @@ def test_a_tile_decodes_the_same_in_any_batch(real_network: Network) -> None:
 @pytest.mark.parametrize("depth", [1, 4, 10, 12, 16])
 def test_the_grey_network_codes_every_depth(depth: int) -> None:
     """AFC's promise: the same weights, 1 to 16 bits."""
-    from hpac_cli.intnet.weights import load_by_name
+    from hpac_cli.model.index import load_by_name
 
     network = make_network(load_by_name("grey"))
     rng = np.random.default_rng(depth)
@@ -67,7 +67,7 @@ def test_the_grey_network_codes_every_depth(depth: int) -> None:
 
 @pytest.mark.parametrize("backend", ["int8", "float32", "reference"])
 def test_every_backend_writes_and_reads_the_same_bytes(backend: str, photograph: np.ndarray) -> None:
-    from hpac_cli.intnet.weights import load_by_name
+    from hpac_cli.model.index import load_by_name
 
     weights = load_by_name("rgb")
     samples = torch.from_numpy(photograph[100:124, 200:232].astype(np.int32)).permute(2, 0, 1)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hpac_cli.codec.symbols import TileReaders, decode_plane, encode_plane
 from hpac_cli.entropy.coder import encode_intervals
 from hpac_cli.intnet.mixture import BUCKETS, MASS_BITS, Mixture, choose_window, cumulative, make_mixture, window_limits
-from hpac_cli.intnet.tables import make_tables
+from hpac_cli.model.tables import load_tables
 
-TABLES = {name: torch.from_numpy(table) for name, table in make_tables().items()} | {"window_limit": window_limits()}
+TABLES = {name: torch.tensor(table) for name, table in load_tables().items()} | {"window_limit": window_limits()}
 
 
 def random_mixture(rng: np.random.Generator, count: int, bit_depth: int, extreme: bool) -> tuple[Mixture, torch.Tensor]:

@@ -60,7 +60,7 @@ def _read(data: bytes) -> tuple[object, ...]:
     return reader.header, reader.metadata, tiles, reader.samples_hash
 
 
-@pytest.mark.parametrize("name", ["2.0/rgb-one-pixel.hpac", "2.0/graphics-grey.hpac", "2.0/interlaced-bits.hpac"])
+@pytest.mark.parametrize("name", ["rgb-one-pixel", "graphics-1", "png-interlaced"])
 def test_every_flipped_bit_of_a_small_file(name: str) -> None:
     data = containers()[name]
     session = api.Session()

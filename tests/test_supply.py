@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from hpac_cli.codec.networks import Networks
+
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 EXCEPTIONS = {
@@ -37,6 +39,13 @@ def test_no_network_and_no_code_from_data(path: Path) -> None:
     assert not found & (NETWORK | CODE)
     called = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
     assert not called & {"eval", "exec", "compile", "__import__"}
+
+
+@pytest.mark.parametrize("name", ["rgb", "ycc", "grey"])
+def test_the_weights_that_ship_are_the_ones_described(name: str, networks: Networks) -> None:
+    digest = networks.digest(name).hex()
+    rows = (ROOT / "weights" / "README.md").read_text().splitlines()
+    assert any(row.startswith(f"| {name} |") and row.endswith(f"| {digest} |") for row in rows)
 
 
 def test_torch_reads_checkpoints_as_data_alone() -> None:

@@ -20,12 +20,12 @@ from hpac_cli.codec.partial import decode_region
 from hpac_cli.codec.plan import plan_frame
 from hpac_cli.codec.tiles import Box
 from hpac_cli.codec.turning import turn, turn_back, turned_size
-from hpac_cli.container.fields import ORIENTATIONS, SIGNATURE, CodedTile, Frame, Header, Kind, Part, TileMode
+from hpac_cli.container.fields import ORIENTATIONS, CodedTile, Frame, Header, Kind, Part, TileMode
 from hpac_cli.container.parse import Reader
 from hpac_cli.errors import ContainerError
 from hpac_cli.images.npy import from_array
-from hpac_cli.intnet.planes import to_planes
 from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.training.planes import to_planes
 
 EACH = pytest.mark.parametrize("orientation", range(ORIENTATIONS))
 
@@ -124,11 +124,9 @@ def test_an_adapter_is_trained_on_crops_as_they_are_coded(photograph: np.ndarray
     assert torch.equal(planes[:, 0], to_planes(torch.from_numpy(coded)))
 
 
-def container(tile: CodedTile, major: int = 5) -> Reader:
-    header = Header(Kind.ARRAY_2D, False, (Frame(8, 8, "u1", 8, (Part(1, 8, b"weights1"),)),), turned=True)
-    data = bytearray(build(header, b"", [tile]))
-    data[len(SIGNATURE)] = major
-    return Reader(io.BytesIO(bytes(data)), DEFAULT_LIMITS)
+def container(tile: CodedTile) -> Reader:
+    header = Header(Kind.ARRAY_2D, False, (Frame(8, 8, "u1", 8, (Part(1, 8, b"weights1"),)),))
+    return Reader(io.BytesIO(build(header, b"", [tile])), DEFAULT_LIMITS)
 
 
 def test_a_tile_keeps_its_orientation() -> None:
@@ -136,17 +134,7 @@ def test_a_tile_keeps_its_orientation() -> None:
     assert (tile.mode, tile.orientation, tile.payload) == (TileMode.NETWORK, 7, b"words")
 
 
-def test_no_file_of_an_older_version_has_turned_tiles() -> None:
-    with pytest.raises(ContainerError, match="turned"):
-        list(container(CodedTile(TileMode.NETWORK, b"words", 7), major=2).tiles())
-
-
 @pytest.mark.parametrize("tile", [CodedTile(TileMode.DEFLATE, b"", 1), CodedTile(TileMode.NETWORK, b"", 8)])
 def test_orientations_that_do_not_exist_are_refused(tile: CodedTile) -> None:
     with pytest.raises(ContainerError, match="unknown mode"):
         list(container(tile).tiles())
-
-
-def test_a_file_says_that_tiles_may_be_turned_by_its_version() -> None:
-    frame = Frame(8, 8, "u1", 8, (Part(1, 8, b"weights1"),))
-    assert [Header(Kind.ARRAY, False, (frame,), turned=turned).major for turned in (False, True)] == [2, 5]

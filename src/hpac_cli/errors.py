@@ -2,6 +2,7 @@
 
 HpacError
 ├── UsageError               asked for what cannot be                                 exit 2
+│   └── MissingPackageError  needs a package that is not installed                    exit 2
 ├── InputError               the picture is damaged                                   exit 4
 │   └── UnsupportedError     valid, but of a kind that this version does not take     exit 3
 ├── ContainerError           not hpac, truncated, or altered                          exit 4
@@ -25,6 +26,10 @@ class UsageError(HpacError):
     """What was asked for cannot be done, whatever the input."""
 
     exit_code = 2
+
+
+class MissingPackageError(UsageError):
+    """What was asked for needs an optional package; the message says how to install it."""
 
 
 class InputError(HpacError):

@@ -36,16 +36,15 @@ class Weights:
         with safe_open(path, framework="numpy") as file:
             self.shape = json.loads(file.metadata()["hpac"])["shape"]
             self.arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        self.table = {n[6:]: [int(v) for v in a] for n, a in self.arrays.items() if n.startswith("table.")}
+        with safe_open(path.parent / "tables.safetensors", framework="numpy") as file:
+            self.table = {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118
         self.wide = {n: a.astype(np.int64) for n, a in self.arrays.items()}
 
     def digest(self) -> bytes:
         sha = hashlib.sha256(json.dumps(self.shape, sort_keys=True).encode())
-        for name in sorted(self.arrays):
-            array = self.arrays[name]
-            sha.update(name.encode() + b"\0")
-            sha.update(b"".join(n.to_bytes(4, "little") for n in (array.ndim, *array.shape)))
-            sha.update(array.astype("<i4").tobytes())
+        for name in layers(self.shape):
+            for part, kind in (("weight", "<i1"), ("bias", "<i4"), ("shift", "<i4")):
+                sha.update(self.arrays[f"{name}.{part}"].astype(kind).tobytes())
         return sha.digest()[:8]
 
     def layer(self, name: str, x: np.ndarray) -> np.ndarray:
@@ -91,7 +90,7 @@ def merge(base: Weights, payload: bytes) -> Weights:
 
     merged = copy.copy(base)
     merged.arrays = dict(base.arrays)
-    for name in layers(base.shape):
+    for name in (name for name in layers(base.shape) if not name.startswith("context")):
         weight, bias = (base.arrays[f"{name}.{part}"].astype(np.int64) for part in ("weight", "bias"))
         outputs, inputs = weight.shape
         coarser, rank = divmod(coder.decode(uniform), 8)
@@ -115,7 +114,7 @@ def layers(shape: dict[str, int]) -> list[str]:
     return [
         "input",
         "input2",
-        *(f"context.{part}" for part in ("features", "out") if shape.get("context")),
+        *(f"context.{part}" for part in ("features", "out") if shape["context"]),
         *blocks,
         *(f"heads.{p}.{part}" for p in range(shape["planes"]) for part in ("hidden", "out")),
     ]
@@ -154,7 +153,7 @@ class Tile:
         self.coder = RangeDecoder(data)
         self.sample: list[dict[tuple[int, int], int]] = [{} for _ in range(self.planes)]
         self.gates: list[dict[tuple[int, int], np.ndarray]] = [{} for _ in range(weights.shape["blocks"])]
-        self.context = np.zeros(weights.shape.get("context", 0), np.int64)
+        self.context = np.zeros(weights.shape["context"], np.int64)
         self.known = 0
         self.first: dict[tuple[int, int], np.ndarray] = {}
 
@@ -206,7 +205,7 @@ class Tile:
         """The stream with the context added."""
         if not len(self.context):
             return stream
-        finer = 2 << self.w.shape.get("context_places", 0)
+        finer = 2 << self.w.shape["context_places"]
         means = (finer * self.context + self.known) // (2 * self.known) if self.known else self.context
         means = np.minimum(means, 127)
         parts = np.clip(self.w.layer("context.out", means), -32767, 32767).reshape(-1, len(stream))
@@ -353,9 +352,7 @@ TYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
 
 
 class Part:
-    def __init__(
-        self, channels: int, coding: int, depth: int, digest: bytes, offset: int = 0, table: bytes = b""
-    ) -> None:
+    def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
         self.colours = 0
@@ -389,13 +386,6 @@ class Frame:
     def place(self, part: Part, first: int, y: int, x: int, values: np.ndarray) -> None:
         for (dy, dx, c), value in np.ndenumerate(values):
             self.samples[y + dy, x + dx, first + c] = self.to_pattern(part.to_ordered(int(value)))
-
-
-def parse_header_1(payload: bytes) -> Frame:
-    fields = Fields(payload)
-    _, width, height, depth, side, num_parts = (fields.varint() for _ in range(6))
-    parts = [Part(fields.varint(), 1, depth, fields.take(8)) for _ in range(num_parts)]
-    return Frame(width, height, "u1", side, parts)
 
 
 def parse_frame(payload: bytes) -> Frame:
@@ -471,11 +461,11 @@ def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
 
 def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns."""
-    known = {w.digest(): w for w in map(Weights, sorted(weights_folder.glob("*.safetensors")))}
+    paths = sorted(path for path in weights_folder.glob("*.safetensors") if path.name != "tables.safetensors")
+    known = {w.digest(): w for w in map(Weights, paths)}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
-    major = file.take(2)[0]
-    assert major in (1, 2, 3, 4, 5)
+    assert file.take(2)[0] == 1
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind = b"", 0
@@ -486,8 +476,6 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         assert zlib.crc32(data[begin : file.at]) == int.from_bytes(file.take(4), "little")
         if kind == b"H":
             source_kind = Fields(payload).varint()
-        if kind == b"H" and major == 1:
-            frames.append(parse_header_1(payload))
         elif kind == b"A":
             adapted = merge(known[payload[:8]], payload[8:])
             known[adapted.digest()] = adapted
@@ -502,7 +490,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         decode_frame(frame, stream, known)
     assert next(stream, None) is None
     is_file = source_kind in (2, 3, 4)
-    size = 32 if major == 1 else {8: 8, 16: 16}[len(end)] if not is_file else {16: 8, 48: 16}[len(end)]
+    size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
     assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest()[:size] == end[:size]
     return [frame.samples for frame in frames]
 

@@ -17,7 +17,7 @@ from hpac_cli.codec.turning import turn
 from hpac_cli.codec.values import Values, to_ordered
 from hpac_cli.container.fields import Frame
 from hpac_cli.image import Samples
-from hpac_cli.intnet.planes import to_planes
+from hpac_cli.training.planes import to_planes
 
 
 class Place(NamedTuple):

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.networks import Networks
-from hpac_cli.codec.workers import spread, team
+from hpac_cli.codec.threads import spread
 from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
 
 from .efforts import BATCH, CROP, LEARNING_RATE, PASSES, Effort, choose_rank
 from .material import Material, Place
+from .processes import team
 from .regions import grow_regions
 from .trainable import TrainableAdapter
 
@@ -79,7 +80,7 @@ def adapt(
         frames: how they are to be coded.
         seconds: after which training ends; 0 for no such limit. Where frames use several sets of weights, each may take
             what is left in proportion to its samples.
-        workers: processes to train and measure with.
+        workers: processes to train with, and threads to measure with.
 
     Returns:
         Frames that name adapted weights where these pay, and the adapters.
@@ -126,7 +127,7 @@ class _Search:
         if sum(plain) < _LEAST_BYTES:
             return None
         weights = self.networks.by_digest(digest).weights
-        adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), self.networks.device, _SEED)
+        adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), torch.device("cpu"), _SEED)
         best = min(self._train(adapter, plain), key=lambda stage: stage.cost, default=None)
         if best is None:
             return None
@@ -145,11 +146,11 @@ class _Search:
         optimiser = torch.optim.Adam([numbers], LEARNING_RATE, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
 
-        def work(job: _Gradient, _advance: Callable[[int], None]) -> NDArray[np.float32]:
+        def work(job: _Gradient) -> NDArray[np.float32]:
             planes, bit_depth = self.material.crop(job.place, job.y, job.x, CROP)
             return adapter.gradient(job.numbers, planes, bit_depth)
 
-        with team(work, workers=self.workers, advance=lambda _: None) as do:
+        with team(work, workers=self.workers) as do:
             for number, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
                 areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
                 while (done := self._done(update, began)) < end:
@@ -191,7 +192,7 @@ class _Search:
     def _count(self, networks: Networks, digest: bytes, places: Sequence[Place]) -> list[int]:
         """Bytes that tiles take with the weights of a digest."""
 
-        def work(place: Place, _advance: Callable[[int], None]) -> int:
+        def work(place: Place) -> int:
             return self.material.measure(place, networks, digest)
 
-        return list(spread(work, places, workers=self.workers, advance=lambda _: None))
+        return list(spread(work, places, threads=self.workers))

@@ -1,6 +1,5 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
-The layers of the context stay as they are: what they tell is what adapting would teach (docs/model.md).
 Gains and biases count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers.
 """
 
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call
 
-from hpac_cli.floatnet.integers import from_integers, input_places
-from hpac_cli.floatnet.model import Hpac
-from hpac_cli.intnet.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, bias_exponent, no_change
-from hpac_cli.intnet.weights import Weights, layer_shapes
+from hpac_cli.model.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, adaptable_layers
+from hpac_cli.model.layers import Layer
+from hpac_cli.model.weights import Weights
+from hpac_cli.training.integers import from_integers
+from hpac_cli.training.twin import Hpac
 
 
 class _Layer(NamedTuple):
@@ -32,7 +32,7 @@ class _Layer(NamedTuple):
 
 
 class _Change(NamedTuple):
-    """Views of the numbers of one layer, as in intnet.adapters.LayerAdapter."""
+    """Views of the numbers of one layer, as in model.adapters.LayerAdapter."""
 
     gain: Tensor
     bias: Tensor
@@ -64,18 +64,9 @@ class TrainableAdapter:
         self._layers: dict[str, _Layer] = {}
         random = torch.Generator().manual_seed(seed)
         start, sizes = [], []
-        for name, (outputs, inputs) in layer_shapes(weights.shape):
-            if name.startswith("context"):
-                continue
-            unit = torch.exp2(-places[name])
-            shift = torch.from_numpy(weights.layer(name).shift)
-            step = STEP * torch.exp2((shift + bias_exponent(name)).clamp(min=0).float())
-            self._layers[name] = _Layer(
-                (state[f"{name}.weight"] / unit).to(device),
-                state[f"{name}.bias"].to(device),
-                unit.to(device),
-                (step * unit[:, 0] / (1 << input_places(name, weights.shape))).to(device),
-            )
+        for layer in adaptable_layers(weights.shape):
+            self._layers[layer.name] = _prepare(layer, weights, state, places[layer.name], device)
+            outputs, inputs = layer.outputs, layer.inputs
             start += [torch.zeros(outputs), torch.zeros(outputs)]
             for _ in range(rank):
                 start += [torch.zeros(outputs), _FACTOR_SPREAD * torch.randn(inputs, generator=random)]
@@ -104,7 +95,7 @@ class TrainableAdapter:
         return bits
 
     def merged(self, numbers: Tensor) -> dict[str, Tensor]:
-        """What intnet.adapters.merge makes of the rounded numbers, for the twin; gradients pass straight through."""
+        """What model.adapters.merge makes of the rounded numbers, for the twin; gradients pass straight through."""
         merged = {}
         for (name, layer), change in zip(self._layers.items(), self._changes(_round(numbers)), strict=True):
             wide = layer.weight * (1 + STEP * change.gain / (1 << GAIN_BITS))[:, None]
@@ -121,11 +112,11 @@ class TrainableAdapter:
 
     def to_adapter(self, numbers: Tensor) -> Adapter:
         """The integers; factors that came to nothing are left out."""
-        adapter = no_change(self._twin.shape)
+        adapter = {}
         for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
-            layer = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
-            used = layer.up.any(0) & layer.down.any(1)
-            adapter[name] = LayerAdapter(STEP * layer.gain, STEP * layer.bias, layer.up[:, used], layer.down[used])
+            whole = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
+            used = whole.up.any(0) & whole.down.any(1)
+            adapter[name] = LayerAdapter(STEP * whole.gain, STEP * whole.bias, whole.up[:, used], whole.down[used])
         return adapter
 
     def _changes(self, numbers: Tensor) -> list[_Change]:
@@ -138,6 +129,19 @@ class TrainableAdapter:
             gain, bias = numbers[begin : begin + 2 * outputs].view(2, outputs)
             changes.append(_Change(gain, bias, factors[:, :outputs].t(), factors[:, outputs:]))
         return changes
+
+
+def _prepare(layer: Layer, weights: Weights, state: dict[str, Tensor], places: Tensor, device: torch.device) -> _Layer:
+    """What is needed of one layer; state and places as from_integers returns them."""
+    unit = torch.exp2(-places)
+    shift = torch.from_numpy(weights.layers[layer.name].shift)
+    step = STEP * torch.exp2((shift + layer.bias_exponent).clamp(min=0).float())
+    return _Layer(
+        (state[f"{layer.name}.weight"] / unit).to(device),
+        state[f"{layer.name}.bias"].to(device),
+        unit.to(device),
+        (step * unit[:, 0] / (1 << layer.input_places)).to(device),
+    )
 
 
 def _round(x: Tensor) -> Tensor:

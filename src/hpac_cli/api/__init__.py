@@ -10,11 +10,10 @@ from .encoding import check, check_round_trip, compress, estimate, map_code_leng
 from .facts import LIKENESSES, compare, inspect
 from .names import SUFFIX, default_output, name_decoded
 from .salvaging import salvage
-from .session import NETWORKS, NOTHING, Options, Progress, Result, Session
+from .session import NOTHING, Options, Progress, Result, Session
 
 __all__ = [
     "LIKENESSES",
-    "NETWORKS",
     "NOTHING",
     "SUFFIX",
     "Options",

@@ -24,7 +24,7 @@ def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: s
             up to 16 bits are coded by the network, more as compressed bytes.
         tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
         adapt: "fast" or "full" adapts the weights to the array, which makes it smaller and takes longer.
-        backend: int8, float32, reference, or "" for the fastest exact one; all give the same bytes.
+        backend: instruction set of the core, or "" for the fastest exact one; all give the same bytes.
 
     Raises:
         UnsupportedError: another shape or type.

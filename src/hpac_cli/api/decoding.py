@@ -78,8 +78,8 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
         with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
-            workers = max(1, options.threads)
-            samples = decode_region(reader, frame, box, networks=session.networks, workers=workers, progress=advance)
+            threads = max(1, options.threads)
+            samples = decode_region(reader, frame, box, networks=session.networks, threads=threads, progress=advance)
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")

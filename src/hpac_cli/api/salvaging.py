@@ -39,8 +39,8 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     target, wanted = salvaged_name(source, output, kind)
     files.check_output(target, source=source, force=options.force)
     with session.count("salvage", found.header.num_samples) as advance:
-        workers = max(1, options.threads)
-        frames, lost = decode_salvaged(found, fill, networks=session.networks, workers=workers, progress=advance)
+        threads = max(1, options.threads)
+        frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
     image = Image(frames, kind or "arrays", found.metadata or b"")
     out, _ = to_file(image, wanted)
     report = {

@@ -45,14 +45,13 @@ class Options:
     preserve: bool = True
     """Give outputs the permissions and the time of last change of their sources."""
     threads: int = 0
-    """Processors to use, by forked processes; 0 stays in this process, with torch's own threads.
-    Changes no byte of any output."""
+    """Threads to spread tiles over; 0 is one. Changes no byte of any output."""
     adapt: str = "off"
     """Adapt the weights to each image (SARP-FT): "off", "fast" or "full"."""
     time_budget: float = 0.0
     """Seconds after which adapting an image ends; 0 for as long as it takes."""
     backend: str = ""
-    """Arithmetic: int8, float32, reference, or "" for the fastest that is exact here."""
+    """Instruction set of the core, as "avx2" or "plain"; "" for the fastest that is exact here."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -83,15 +82,15 @@ class Session:
 
     @property
     def networks(self) -> Networks:
-        """The prepared networks; torch is imported when they are first needed."""
+        """The prepared networks; the core is loaded when they are first needed."""
         if self._networks is None:
             from hpac_cli.codec.networks import Networks
 
-            self._networks = Networks(backend=self.options.backend, threads=self.options.threads)
+            self._networks = Networks(backend=self.options.backend)
         return self._networks
 
     def load(self) -> None:
-        """Load and prepare the newest networks now, so that processes forked later share them.
+        """Load and prepare the shipped networks now, so that processes forked later share them.
 
         Raises:
             ModelError: there are none.
@@ -110,13 +109,16 @@ class Session:
                 stream,
                 networks=self.networks,
                 tile=self.options.tile,
-                workers=max(1, self.options.threads),
+                threads=max(1, self.options.threads),
                 progress=advance,
                 adapt=self._adapt(image) if self.options.adapt != "off" else None,
             )
 
     def _adapt(self, image: Image) -> Adapt:
+        from hpac_cli.adapt import require_torch
         from hpac_cli.adapt.efforts import EFFORTS
+
+        require_torch("adapting weights to an image")
         from hpac_cli.adapt.sarp_ft import adapt
 
         options = self.options
@@ -143,7 +145,7 @@ class Session:
         from hpac_cli.codec.decode import decode_image
 
         with self.count(step, reader.header.num_samples) as advance:
-            return decode_image(reader, networks=self.networks, workers=max(1, self.options.threads), progress=advance)
+            return decode_image(reader, networks=self.networks, threads=max(1, self.options.threads), progress=advance)
 
     @contextmanager
     def count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:

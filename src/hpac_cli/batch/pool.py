@@ -1,6 +1,6 @@
 """Who does the work? Forked processes that take one file after another; one that dies costs one file.
 
-`codec.workers` spreads the tiles of one image and needs all of them; here every file stands alone.
+`codec.threads` spreads the tiles of one image and needs all of them; here every file stands alone.
 """
 
 import contextlib

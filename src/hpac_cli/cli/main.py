@@ -52,9 +52,9 @@ from .options import (
 from .report import INTERRUPTED, complain, describe_sizes, ending_quietly, gather, run
 
 EXIT_CODES = """\
-Exit codes: 0 done; 1 some of several files failed; 2 wrong usage; 3 not supported, or a newer
-format; 4 damaged input; 5 over a limit; 6 output exists; 7 cannot read or write; 8 weights
-missing; 9 salvaged, but something is lost; 70 a fault of hpac itself, please report it; 130
+Exit codes: 0 done; 1 some of several files failed; 2 wrong usage, or an optional package is
+missing; 3 not supported, or a newer format; 4 damaged input; 5 over a limit; 6 output exists; 7
+cannot read or write; 8 weights missing; 9 salvaged, but something is lost; 70 a fault of hpac itself, please report it; 130
 interrupted.
 """
 
@@ -407,7 +407,7 @@ def train(
     threads: Threads = 0,
 ) -> None:
     """Train a network and export its integers."""
-    from hpac_cli.pretrain import run as train_network
+    from hpac_cli.training.run import run as train_network
 
     def work(_task: Task, _session: api.Session) -> api.Result:
         train_network(

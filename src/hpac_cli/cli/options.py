@@ -63,7 +63,8 @@ Backend = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Arithmetic: int8, float32 or reference. Never changes the result. [default: the fastest that is exact here]",
+        help="Instruction set: avx512vnni, avxvnni, avx2, sse2, neondot, neon or plain. Never changes the result. "
+        "[default: the fastest that is exact here]",
     ),
 ]
 Tile = Annotated[

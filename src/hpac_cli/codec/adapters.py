@@ -7,8 +7,8 @@ Source: docs/format.md, "Adapters".
 import numpy as np
 
 from hpac_cli.entropy.numbers import NumberReader, NumberWriter
-from hpac_cli.intnet.adapters import MAX_RANK, Adapter, LayerAdapter, vectors
-from hpac_cli.intnet.weights import Shape, layer_shapes
+from hpac_cli.model.adapters import MAX_RANK, Adapter, LayerAdapter, adaptable_layers, vectors, zero_adapter
+from hpac_cli.model.shape import Shape
 
 _MAX_STEP = 4
 _RANKS = MAX_RANK + 1
@@ -37,12 +37,11 @@ def unpack_adapter(data: bytes, shape: Shape) -> Adapter:
         ContainerError: damaged.
     """
     reader, adapter = NumberReader(data), {}
-    for name, (outputs, inputs) in layer_shapes(shape):
+    for layer in adaptable_layers(shape):
         step, rank = divmod(reader.get() + _RANKS, _RANKS)  # steps are coded from 0, but begin with 1
-        sizes = (outputs, outputs, (outputs, rank), (rank, inputs))
-        layer = LayerAdapter(*(np.zeros(size, np.int64) for size in sizes))
-        for vector in vectors(layer):
+        change = zero_adapter(layer, rank)
+        for vector in vectors(change):
             vector[:] = reader.get_vector(len(vector))
-        adapter[name] = layer._replace(gain=layer.gain * step, bias=layer.bias * step)
+        adapter[layer.name] = change._replace(gain=change.gain * step, bias=change.bias * step)
     reader.end()
     return adapter

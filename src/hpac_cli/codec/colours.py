@@ -3,7 +3,7 @@
 Pictures decoded from JPEG, WebP or a PhotoCD hold few of the RGB triples that there are: those that
 some luma and chroma give. Coding these instead costs two to three bits a pixel less, and chroma that
 was interpolated can be seen to be. A triple is written as (Y + V, Y, Y + U), U and V the signed
-chroma of blue and red, so that the planes that are coded (intnet.planes) are Y, V and U.
+chroma of blue and red, so that the planes that are coded (training.planes) are Y, V and U.
 Pixels that nothing gives are exceptions, written beside. Source: docs/format.md, "Colours".
 """
 

@@ -1,15 +1,13 @@
-""".hpac bytes to image: batches of tiles at once, checked against the stored hash."""
+""".hpac bytes to image: tile by tile, checked against the stored hash."""
 
 import itertools
-import math
-import mmap
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import NETWORK_MODES, Coding, Frame, Part
+from hpac_cli.container.fields import NETWORK_MODES, Coding, Frame
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
@@ -19,12 +17,9 @@ from .kinds import KIND_NAMES
 from .network_tiles import NetworkTile, decode_values
 from .networks import Networks
 from .payloads import unpack
+from .threads import spread
 from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
-from .workers import spread
-
-BATCH_PIXELS = 1 << 20
-"""Tiles decoded side by side hold at most so many pixels: bounds memory."""
 
 
 class TileJob(NamedTuple):
@@ -59,12 +54,12 @@ class _Target:
 
 
 def decode_image(
-    reader: Reader, *, networks: Networks, workers: int = 1, progress: Callable[[int], None] = lambda _: None
+    reader: Reader, *, networks: Networks, threads: int = 1, progress: Callable[[int], None] = lambda _: None
 ) -> Image:
     """Decode the image of an opened container.
 
     Args:
-        workers: processes to spread the tiles over.
+        threads: to spread the tiles over.
         progress: called with the number of samples done since the last call.
 
     Raises:
@@ -73,7 +68,7 @@ def decode_image(
     """
     header = reader.header
     networks = networks.adapted(header.adapters)
-    frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, workers=workers, progress=progress)
+    frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, threads=threads, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
     return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
@@ -84,7 +79,7 @@ def decode_frames(
     jobs: Iterator[TileJob],
     *,
     networks: Networks,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
     fill: int | None = None,
 ) -> tuple[tuple[Samples, ...], list[TileJob]]:
@@ -102,23 +97,31 @@ def decode_frames(
     """
     for digest in {part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}:
         networks.by_digest(digest)  # a missing set is reported before any work
-    workers = min(workers, sum(frame.num_tiles for frame in frames))
-    room = _make_room(frames, shared=workers > 1)
+    room = [
+        np.zeros((frame.height, frame.width, frame.channels), frame.sample_type)  # pages cost memory once used
+        for frame in frames
+    ]
     if fill is not None:
         for samples in room:
             samples[...] = _nearest(fill, samples.dtype)
     targets = [_Target(frame, samples) for frame, samples in zip(frames, room, strict=True)]
 
-    def work(batch: list[TileJob], advance: Callable[[int], None]) -> list[TileJob]:
-        if fill is None:
-            _decode_batch(batch, targets, networks, advance)
-            return []
-        return _decode_what_can_be(batch, targets, networks, advance)
+    def work(job: TileJob) -> tuple[TileJob, bool]:
+        try:
+            _decode_tile(job, targets[job.frame], networks)
+        except ContainerError:
+            if fill is None:
+                raise
+            return job, False
+        return job, True
 
-    pixels = sum(frame.width * frame.height * len(frame.coded_parts) for frame in frames)
-    size = min(BATCH_PIXELS, -(-pixels // max(1, workers)))
-    lost = [job for part in spread(work, _batches(jobs, size), workers=workers, advance=progress) for job in part]
-    return tuple(target.samples for target in targets), lost
+    lost = []
+    threads = min(threads, sum(frame.num_tiles for frame in frames))
+    for job, is_whole in spread(work, jobs, threads=threads):
+        progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
+        if not is_whole:
+            lost.append(job)
+    return tuple(room), lost
 
 
 def _nearest(value: int, dtype: np.dtype[Any]) -> Any:
@@ -126,18 +129,6 @@ def _nearest(value: int, dtype: np.dtype[Any]) -> Any:
         return value
     limits = np.iinfo(dtype)
     return min(max(value, limits.min), limits.max)
-
-
-def _make_room(frames: tuple[Frame, ...], *, shared: bool) -> list[Samples]:
-    """Make room for samples, seen by forked workers too if shared; pages cost memory once used."""
-    sizes = [frame.num_samples * int(frame.sample_type[1:]) for frame in frames]
-    starts = list(itertools.accumulate((-(-size // 8) * 8 for size in sizes), initial=0))
-    memory = mmap.mmap(-1, starts[-1]) if shared else np.zeros(starts[-1], np.uint8)
-    room = []
-    for frame, size, start in zip(frames, sizes, starts, strict=False):
-        dtype, shape = np.dtype(frame.sample_type), (frame.height, frame.width, frame.channels)
-        room.append(np.frombuffer(memory, dtype, size // dtype.itemsize, start).reshape(shape))
-    return room
 
 
 def places_of_tiles(frames: tuple[Frame, ...]) -> Iterator[tuple[int, int, Box]]:
@@ -160,73 +151,15 @@ def _jobs(reader: Reader) -> Iterator[TileJob]:
         raise ContainerError("there are more tiles than the frames have")
 
 
-def _batches(jobs: Iterator[TileJob], size: int) -> Iterator[list[TileJob]]:
-    """Group jobs until they hold `size` pixels."""
-    batch: list[TileJob] = []
-    pixels = 0
-    for job in jobs:
-        batch.append(job)
-        pixels += job.box.height * job.box.width
-        if pixels >= size:
-            yield batch
-            batch, pixels = [], 0
-    if batch:
-        yield batch
-
-
-def _decode_batch(
-    batch: list[TileJob], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
-) -> None:
-    by_network: dict[tuple[bytes, int], list[TileJob]] = {}
-    for job in batch:
-        part = targets[job.frame].frame.parts[job.part]
-        if job.tile.mode in NETWORK_MODES:
-            by_network.setdefault((part.weights_digest, part.bit_depth), []).append(job)
-        else:
-            shape = (job.box.height, job.box.width, part.channels)
-            targets[job.frame].place(job, unpack(job.tile.mode, job.tile.payload, shape, part.bit_depth))
-            progress(math.prod(shape))
-    for (digest, bit_depth), jobs in sorted(by_network.items()):
-        _decode_by_network(jobs, digest, bit_depth, targets, networks, progress)
-
-
-def _decode_what_can_be(
-    batch: list[TileJob], targets: list[_Target], networks: Networks, progress: Callable[[int], None]
-) -> list[TileJob]:
-    """Decode a batch; if that fails, each of its jobs alone; return those that fail."""
-    try:
-        _decode_batch(batch, targets, networks, progress)
-    except ContainerError:
-        if len(batch) == 1:
-            return batch
-        return [job for one in batch for job in _decode_what_can_be([one], targets, networks, progress)]
-    return []
-
-
-def _decode_by_network(
-    jobs: list[TileJob],
-    digest: bytes,
-    bit_depth: int,
-    targets: list[_Target],
-    networks: Networks,
-    progress: Callable[[int], None],
-) -> None:
-    if not digest:
-        raise ContainerError(f"tile {jobs[0].tile.index} is said to be coded by a network, but its part names none")
-    network = networks.by_digest(digest)
-    channels = network.shape.planes
-    if any(_part_of(job, targets).channels != channels for job in jobs):
+def _decode_tile(job: TileJob, target: _Target, networks: Networks) -> None:
+    part, box, tile = target.frame.parts[job.part], job.box, job.tile
+    if tile.mode not in NETWORK_MODES:
+        target.place(job, unpack(tile.mode, tile.payload, (box.height, box.width, part.channels), part.bit_depth))
+        return
+    if not part.weights_digest:
+        raise ContainerError(f"tile {tile.index} is said to be coded by a network, but its part names none")
+    network = networks.by_digest(part.weights_digest)
+    if network.coder.planes != part.channels:
         raise ContainerError(f"weights {network.weights.name} do not code so many channels")
-    tiles = [
-        NetworkTile(
-            tile.mode, tile.payload, (box.height, box.width), targets[frame].frame.parts[part].colours, tile.orientation
-        )
-        for frame, part, box, tile in jobs
-    ]
-    values = decode_values(network, tiles, bit_depth, lambda pixels: progress(pixels * channels))
-    for job, coded in zip(jobs, values, strict=True):
-        targets[job.frame].place(job, coded)
-
-
-def _part_of(job: TileJob, targets: list[_Target]) -> Part:
-    return targets[job.frame].frame.parts[job.part]
+    coded = NetworkTile(tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation)
+    target.place(job, decode_values(network, coded, part.bit_depth))

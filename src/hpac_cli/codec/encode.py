@@ -16,9 +16,9 @@ from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import pack_quickly, pack_smallest
 from .plan import plan_frame
+from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes
 from .values import Values, to_ordered
-from .workers import spread
 
 _WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
@@ -38,7 +38,7 @@ def encode_image(
     *,
     networks: Networks,
     tile: int = 0,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
     adapt: Adapt | None = None,
 ) -> None:
@@ -47,21 +47,20 @@ def encode_image(
     Args:
         stream: binary, need not seek.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
-        workers: processes to spread the tiles over.
+        threads: to spread the tiles over.
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
     """
     tile = tile or choose_tile(image.frames)
     frames = tuple(
-        plan_frame(f, networks=networks, tile=tile, order=image.order, workers=workers) for f in image.frames
+        plan_frame(f, networks=networks, tile=tile, order=image.order, threads=threads) for f in image.frames
     )
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    turned = any(part.orientation for frame in frames for part in frame.parts)
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters, turned), image.envelope)
+    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
 
-    def work(job: _Job, advance: Callable[[int], None]) -> list[CodedTile]:
+    def work(job: _Job) -> tuple[list[CodedTile], int]:
         box, frame = job.box, frames[job.frame]
         samples = image.frames[job.frame][box.y : box.y + box.height, box.x : box.x + box.width]
         ordered = to_ordered(samples)
@@ -71,8 +70,7 @@ def encode_image(
                 coded = mapping.to_coded(ordered[..., first : first + part.channels])
                 tiles.append(encode_part(coded, part, networks))
             first += part.channels
-        advance(samples.size)
-        return tiles
+        return tiles, samples.size
 
     def jobs() -> Iterator[_Job]:
         for index, frame in enumerate(frames):
@@ -80,9 +78,10 @@ def encode_image(
                 yield from (_Job(index, box) for box in tile_boxes(frame.height, frame.width, frame.tile))
 
     num_jobs = sum(frame.num_tiles for frame in frames)
-    for tiles in spread(work, jobs(), workers=min(workers, num_jobs), advance=progress):
+    for tiles, size in spread(work, jobs(), threads=min(threads, num_jobs)):
         for coded_tile in tiles:
             writer.tile(coded_tile)
+        progress(size)
     writer.end(hash_samples(image.frames), image.file_hash)
 
 

@@ -1,20 +1,17 @@
-"""How do the values of one part of one tile go through its network, and come back?"""
+"""The values of one part of one tile, through its network and back."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hpac_cli.binary import put_string
 from hpac_cli.container.fields import CodedTile, Colours, Part, TileMode, chunk_fields
+from hpac_cli.core import DamagedWordsError
 from hpac_cli.errors import ContainerError
-from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.planes import from_planes, to_planes
 
 from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
-from .tiles import code_lengths, decode_tiles, encode_tile
+from .networks import Network
 from .turning import turn, turn_back, turned_size
 
 Coded = NDArray[Any]
@@ -46,11 +43,11 @@ def encode_values(network: Network, coded: Coded, part: Part) -> CodedTile:
 
 def _encode_turned(network: Network, coded: Coded, part: Part) -> tuple[TileMode, bytes]:
     if not part.colours:
-        return TileMode.NETWORK, _encode(network, coded, part)
+        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth)
     triples, is_made = to_triples(coded, part.colours)
-    payload = put_string(pack_exceptions(coded, is_made)) + _encode(network, triples, part)
+    payload = put_string(pack_exceptions(coded, is_made)) + network.coder.encode(triples, part.bit_depth)
     if is_made.mean() < 1 - 1 / _MANY:
-        plain = _encode(network, coded, part)
+        plain = network.coder.encode(coded, part.bit_depth)
         if len(plain) < len(payload):
             return TileMode.NETWORK, plain
     return TileMode.LUMA_CHROMA, payload
@@ -63,47 +60,32 @@ def measure_values(network: Network, coded: Coded, part: Part) -> NDArray[np.flo
 
 def _measure_turned(network: Network, coded: Coded, part: Part) -> NDArray[np.float64]:
     if not part.colours:
-        return _measure(network, coded, part)
+        return network.coder.measure(coded, part.bit_depth)
     triples, is_made = to_triples(coded, part.colours)
-    bits = _measure(network, triples, part) + np.where(is_made, 0, _EXCEPTION_BITS)
+    bits = network.coder.measure(triples, part.bit_depth) + np.where(is_made, 0, _EXCEPTION_BITS)
     if is_made.mean() < 1 - 1 / _MANY:
-        plain = _measure(network, coded, part)
+        plain = network.coder.measure(coded, part.bit_depth)
         if plain.sum() < bits.sum():
             return plain
     return bits
 
 
-def _encode(network: Network, values: Coded, part: Part) -> bytes:
-    return encode_tile(network, to_planes(_to_tensor(network, values)), part.bit_depth)
-
-
-def _measure(network: Network, values: Coded, part: Part) -> NDArray[np.float64]:
-    return code_lengths(network, to_planes(_to_tensor(network, values)), part.bit_depth)
-
-
-def _to_tensor(network: Network, values: Coded) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).to(network.device)
-
-
-def decode_values(
-    network: Network, tiles: list[NetworkTile], bit_depth: int, progress: Callable[[int], None]
-) -> list[Coded]:
-    """Undo encode_values for a batch of tiles at once.
+def decode_values(network: Network, tile: NetworkTile, bit_depth: int) -> Coded:
+    """Undo encode_values.
 
     Raises:
         ContainerError: damaged.
     """
-    opened = [_open(tile) for tile in tiles]
-    sizes = [turned_size(tile.size, tile.orientation) for tile in tiles]
-    decoded = decode_tiles(network, [words for _, words in opened], sizes, bit_depth, progress)
-    values = []
-    for tile, (exceptions, _), planes in zip(tiles, opened, decoded, strict=True):
-        coded = from_planes(planes).cpu().numpy().transpose(1, 2, 0)
-        if tile.mode is TileMode.LUMA_CHROMA:
-            coded = to_rgb(coded, tile.colours)
-            put_exceptions(coded, exceptions)
-        values.append(turn_back(coded, tile.orientation))
-    return values
+    exceptions, words = _open(tile)
+    height, width = turned_size(tile.size, tile.orientation)
+    try:
+        coded = network.coder.decode(words, height, width, bit_depth)
+    except DamagedWordsError as error:
+        raise ContainerError(str(error)) from error
+    if tile.mode is TileMode.LUMA_CHROMA:
+        coded = to_rgb(coded, tile.colours)
+        put_exceptions(coded, exceptions)
+    return turn_back(coded, tile.orientation)
 
 
 def _open(tile: NetworkTile) -> tuple[bytes, bytes]:

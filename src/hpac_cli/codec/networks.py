@@ -1,50 +1,68 @@
-"""Which networks does this process hold? Loaded and prepared once, when first needed."""
+"""The networks that this process holds: loaded and packed for the core once, when first needed."""
 
 import copy
+import os
+import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Adapted
-from hpac_cli.errors import ContainerError, ModelError
-from hpac_cli.intnet.adapters import merge
-from hpac_cli.intnet.backends import choose_backend, make_backend
-from hpac_cli.intnet.network import Network
-from hpac_cli.intnet.weights import Weights, load_by_digest, load_by_name
+from hpac_cli.core import CoreError, TileCoder, UnknownUnitError, choose_unit
+from hpac_cli.errors import ContainerError, ModelError, UsageError
+from hpac_cli.model.adapters import merge
+from hpac_cli.model.index import load_by_digest, load_by_name
+from hpac_cli.model.pack import packed, packed_tables
+from hpac_cli.model.weights import Weights
 
 from .adapters import unpack_adapter
-from .workers import can_fork
+
+BACKEND_VARIABLE = "HPAC_BACKEND"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One set of weights, ready to code tiles."""
+
+    weights: Weights
+    coder: TileCoder
 
 
 class Networks:
-    """Prepared networks by name and by digest, for one device and backend."""
+    """Networks by name and by digest, for one instruction set. Threads may share them."""
 
-    def __init__(self, *, backend: str = "", device: str = "cpu", threads: int = 0) -> None:
-        """Choose the arithmetic.
+    def __init__(self, *, backend: str = "") -> None:
+        """Choose the instruction set, when the first network is needed.
 
         Args:
-            backend: a name of intnet.backends.BACKENDS, or "" for the fastest exact one.
-            threads: processors to use; 0 leaves torch's threads as they are. With workers to fork,
-                this process keeps to one thread, so that there is no thread pool to inherit.
-
-        Raises:
-            UsageError: no such backend.
+            backend: its name; "" for the one that HPAC_BACKEND names, else the fastest that is exact here.
         """
-        if threads:
-            torch.set_num_threads(1 if can_fork() else threads)
-        self.device = torch.device(device)
-        self.arithmetic = make_backend(backend, self.device) if backend else choose_backend(self.device)
+        self._backend = backend or os.environ.get(BACKEND_VARIABLE, "")
+        self._lock = threading.Lock()
         self._prepared: dict[bytes, Network] = {}
         self._digests: dict[str, bytes] = {}
 
-    def use(self, name: str, digest: bytes) -> None:
-        """Encode with certain weights from now on, rather than with the newest of that name.
+    @cached_property
+    def unit(self) -> str:
+        """The instruction set.
 
         Raises:
-            ModelError: these weights are not installed.
+            UsageError: the one that was asked for is not there.
+            ModelError: the native core or the tables are missing or damaged.
         """
-        self.by_digest(digest)
-        self._digests[name] = digest
+        try:
+            return choose_unit(self._tables, self._backend)
+        except UnknownUnitError as error:
+            raise UsageError(str(error)) from error
+        except CoreError as error:
+            raise ModelError(str(error)) from error
+
+    @cached_property
+    def _tables(self) -> NDArray[np.int32]:
+        return packed_tables()
 
     def digest(self, name: str) -> bytes:
         """Identify the shipped weights of that name.
@@ -52,9 +70,10 @@ class Networks:
         Raises:
             ModelError: there are none.
         """
-        if name not in self._digests:
-            self._digests[name] = self._prepare(load_by_name(name))
-        return self._digests[name]
+        with self._lock:
+            if name not in self._digests:
+                self._digests[name] = self._prepare(load_by_name(name))
+            return self._digests[name]
 
     def by_digest(self, digest: bytes) -> Network:
         """Look up a network by the identity that a file names.
@@ -62,9 +81,10 @@ class Networks:
         Raises:
             ModelError: these weights are not installed.
         """
-        if digest not in self._prepared:
-            self._prepare(load_by_digest(digest))
-        return self._prepared[digest]
+        with self._lock:
+            if digest not in self._prepared:
+                self._prepare(load_by_digest(digest))
+            return self._prepared[digest]
 
     def adapted(self, adapters: Iterable[Adapted]) -> "Networks":
         """These networks and, for one file alone, those that its adapters make of them.
@@ -95,5 +115,5 @@ class Networks:
 
     def _prepare(self, weights: Weights) -> bytes:
         digest = weights.digest()
-        self._prepared[digest] = Network(weights, self.arithmetic, self.device)
+        self._prepared[digest] = Network(weights, TileCoder(packed(weights), self._tables, self.unit))
         return digest

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hpac_cli.container.fields import Frame
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
-from hpac_cli.errors import UsageError
+from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.image import Samples
 
 from .decode import TileJob, decode_frames, places_of_tiles
@@ -30,7 +30,7 @@ def decode_region(
     region: Box | None,
     *,
     networks: Networks,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Samples:
     """Decode a region of one frame, reading only the tiles that it needs.
@@ -66,7 +66,7 @@ def decode_region(
                 yield TileJob(0, *wanted[tile.index], tile)
 
     networks = networks.adapted(reader.header.adapters)
-    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, workers=workers, progress=progress)
+    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, threads=threads, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
     return samples[y : y + region.height, x : x + region.width]
 
@@ -76,13 +76,16 @@ def decode_salvaged(
     fill: int,
     *,
     networks: Networks,
-    workers: int = 1,
+    threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[tuple[Samples, ...], list[Lost]]:
     """Decode all tiles that were found; the others' samples get the value `fill`.
 
     Returns:
         The frames, and what of them is lost.
+
+    Raises:
+        ContainerError: weights that the frames name are not installed, nor made by an adapter that was found.
     """
     frames = found.header.frames
     places = list(places_of_tiles(frames))
@@ -93,7 +96,12 @@ def decode_salvaged(
                 yield TileJob(*place, found.tiles[number])
 
     networks = networks.adapted(found.header.adapters)
-    samples, failed = decode_frames(frames, jobs(), networks=networks, workers=workers, progress=progress, fill=fill)
+    try:
+        samples, failed = decode_frames(
+            frames, jobs(), networks=networks, threads=threads, progress=progress, fill=fill
+        )
+    except ModelError as error:
+        raise ContainerError(f"an adapter is lost, without which no tile can be decoded; or else {error}") from error
     missing = sorted({n for n in range(len(places)) if n not in found.tiles} | {job.tile.index for job in failed})
     return samples, [_lost(frames, *places[number]) for number in missing]
 

@@ -51,7 +51,7 @@ _CROPS_TURNED = 4
 
 
 def plan_frame(
-    samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = (), workers: int = 1
+    samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = (), threads: int = 1
 ) -> Frame:
     """Decide how a frame is coded.
 
@@ -59,9 +59,9 @@ def plan_frame(
         samples: (H, W, C).
         tile: side of tiles that a network codes.
         order: of values that are names, for frames of one channel.
-        workers: processes to spread trials over.
+        threads: to spread trials over.
     """
-    trials = Trials(to_ordered(samples), networks, workers)
+    trials = Trials(to_ordered(samples), networks, threads)
     return _choose_orientations(_plan(samples, trials, tile, order), trials)
 
 

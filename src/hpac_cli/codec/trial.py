@@ -1,6 +1,7 @@
 """About how many bytes will a way of coding take? Told by coding a few crops of the frame."""
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,15 +14,17 @@ from hpac_cli.container.fields import Part
 from .network_tiles import encode_values, measure_values
 from .networks import Networks
 from .payloads import estimate_quickly, pack_smallest
-from .tiles import tile_boxes
+from .threads import spread
+from .tiles import MAX_NETWORK_TILE, tile_boxes
 from .turning import turn
 from .values import Ordered, Values
-from .workers import spread
 
 FEW, MANY = 16, 64
 """Crops that a trial cuts, and those of a trial that is to tell near sizes apart."""
 
 _CROP = 64
+_COLUMN = 16
+"""Crops that are measured below each other, so that statistics of a tile are as rich as in a whole one."""
 _FLOOR = 0.02
 """Bits that even a sample equal to its neighbour may take."""
 
@@ -43,8 +46,8 @@ class Trials:
     part and mapping.
     """
 
-    def __init__(self, ordered: Ordered, networks: Networks, workers: int = 1) -> None:
-        self.ordered, self.networks, self.workers = ordered, networks, workers
+    def __init__(self, ordered: Ordered, networks: Networks, threads: int = 1) -> None:
+        self.ordered, self.networks, self.threads = ordered, networks, threads
 
     def network_bytes(self, part: Part, first: int, crops: int = FEW) -> float:
         """Estimate bytes of a part whose first channel is `first`, its table included."""
@@ -66,7 +69,7 @@ class Trials:
         """Estimate the bits of a part, whose first channel is `first`, by how its tiles are turned.
 
         Args:
-            crops: how many are cut; those turned the same way are coded below each other, as one tile.
+            crops: how many are cut; those turned the same way are coded below each other, up to 16 as one tile.
             which: of the crops are coded.
 
         Returns:
@@ -79,14 +82,18 @@ class Trials:
         coded = [values.to_coded(self.ordered[y : y + down, x : x + right, channels]) for y, x in places]
         weights = 1 / np.array([block.share for block in blocks])
 
-        def work(orientation: int, _advance: Callable[[int], None]) -> NDArray[np.float64]:
-            column = np.concatenate([turn(crop, orientation) for crop in coded])
+        columns = [coded[i : i + _COLUMN] for i in range(0, len(coded), _COLUMN)]
+
+        def work(job: tuple[int, list[NDArray[Any]]]) -> NDArray[np.float64]:
+            orientation, crops = job
+            column = np.concatenate([turn(crop, orientation) for crop in crops])
             bits = measure_values(network, column, replace(part, orientation=0))
-            each: NDArray[np.float64] = bits.reshape(len(coded), -1).sum(axis=1) * weights
+            each: NDArray[np.float64] = bits.reshape(len(crops), -1).sum(axis=1)
             return each
 
-        workers = min(self.workers, len(orientations))
-        return np.array(list(spread(work, orientations, workers=workers, advance=lambda _: None)))
+        jobs = list(itertools.product(orientations, columns))
+        bits = np.concatenate(list(spread(work, jobs, threads=min(self.threads, len(jobs)))))
+        return bits.reshape(len(orientations), -1) * weights
 
     def packed_bytes(self, part: Part, tile: int, *, thoroughly: bool = False) -> float:
         """Count bytes of all channels packed as one part without a network, quickly or as they will be."""
@@ -104,7 +111,8 @@ class Trials:
         """Cut crops that stand for the whole frame, each with the share that it stands for."""
         height, width = self.ordered.shape[:2]
         if height * width <= count * _CROP * _CROP:
-            yield self.ordered, 1.0
+            for y, x, down, right in tile_boxes(height, width, MAX_NETWORK_TILE):
+                yield self.ordered[y : y + down, x : x + right], 1.0
             return
         for y, x, share in self._blocks(count):
             yield self.ordered[y : y + _CROP, x : x + _CROP], share

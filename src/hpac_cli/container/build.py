@@ -19,6 +19,8 @@ from .fields import (
     TILE,
     TINY_BYTES,
     TINY_HASH_BYTES,
+    VERSION_MAJOR,
+    VERSION_MINOR,
     CodedTile,
     Header,
     Packing,
@@ -41,7 +43,7 @@ class Writer:
         """
         self._stream = stream
         self._tiles = self._size = 0
-        stream.write(SIGNATURE + bytes([header.major, 0]))
+        stream.write(SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR]))
         self._chunk(HEADER, build_header(header))
         if metadata:
             self._chunk(METADATA, pack_metadata(metadata))

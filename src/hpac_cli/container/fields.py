@@ -12,10 +12,7 @@ from hpac_cli.limits import Limits
 
 SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
-VERSION_MAJOR, VERSION_MINOR = 5, 0
-TURNED_MAJOR, ADAPTED_MAJOR, COLOURS_MAJOR, BASE_MAJOR = 5, 4, 3, 2
-"""Major version of files with turned tiles, of others with adapters, of others in which luma and chroma are coded,
-and of all others."""
+VERSION_MAJOR, VERSION_MINOR = 1, 0
 
 HEADER, METADATA, ADAPTER, FRAME, TILE, END = b"H", b"M", b"A", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
@@ -24,7 +21,6 @@ MAX_CHUNK_BYTES = 1 << 30
 LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 23}]
 """Raw LZMA2 with a dictionary of 8 MiB, for metadata and for tiles that no network codes."""
 DIGEST_BYTES = 8
-SHA_BYTES = 32
 HASH_BYTES, TINY_HASH_BYTES = (16, 32), (8, 8)
 """How much is kept of the SHA-256 of the samples and of that of the file: as a rule, and in tiny containers."""
 TINY_BYTES = 4096
@@ -189,23 +185,11 @@ class Header:
     """Whether decoding gives the source file byte for byte."""
     frames: tuple[Frame, ...]
     adapters: tuple[Adapted, ...] = ()
-    turned: bool = False
-    """Whether tiles may be turned."""
 
     @property
     def num_samples(self) -> int:
         """Samples of all frames."""
         return sum(frame.num_samples for frame in self.frames)
-
-    @property
-    def major(self) -> int:
-        """Lowest major version that has all that this header says."""
-        if self.turned:
-            return TURNED_MAJOR
-        if self.adapters:
-            return ADAPTED_MAJOR
-        has_colours = any(part.colours for frame in self.frames for part in frame.parts)
-        return COLOURS_MAJOR if has_colours else BASE_MAJOR
 
 
 def chunk_fields(payload: bytes) -> Fields:
@@ -304,32 +288,6 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
     if not 0 < colours <= max(Colours):
         raise ContainerError(f"colours of kind {colours} do not exist")
     return replace(part, colours=Colours(colours))
-
-
-def parse_header_1(payload: bytes, limits: Limits) -> Header:
-    """Read a header of format version 1: one frame of 8 bits.
-
-    Raises:
-        ContainerError: a field is out of range.
-    """
-    fields = chunk_fields(payload)
-    kind, width, height, bit_depth, tile, num_parts = (fields.varint() for _ in range(6))
-    if kind > Kind.PNG:
-        raise ContainerError(f"source kind {kind} is unknown")
-    _check_sides(width, height, limits)
-    if bit_depth != 8:
-        raise ContainerError(f"bit depth {bit_depth} is none of format version 1 (8)")
-    _check_tile(tile, MAX_TILE)
-    if not 1 <= num_parts <= 4:
-        raise ContainerError(f"{num_parts} parts: there are 1 to 4")
-    parts = []
-    for _ in range(num_parts):
-        channels = fields.varint()
-        if channels not in (1, 3):
-            raise ContainerError(f"a part of {channels} channels: there are 1 or 3")
-        parts.append(Part(channels, 8, fields.take(DIGEST_BYTES)))
-    fields.end()
-    return Header(Kind(kind), False, (Frame(width, height, "u1", tile, tuple(parts)),))
 
 
 def _check_sides(width: int, height: int, limits: Limits) -> None:

@@ -25,23 +25,19 @@ from .fields import (
     MODES,
     NETWORK_MODES,
     ORIENTATIONS,
-    SHA_BYTES,
     SIGNATURE,
     TILE,
     TINY_HASH_BYTES,
-    TURNED_MAJOR,
     VERSION_MAJOR,
     Adapted,
     Frame,
     Header,
-    Kind,
     Packing,
     TileMode,
     chunk_fields,
     parse_adapter,
     parse_frame,
     parse_header,
-    parse_header_1,
 )
 
 _READ_BYTES = 1 << 20
@@ -94,19 +90,7 @@ class Reader:
             raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
         self.sizes["header"] = first.size
         self._next: Chunk | None = None
-        self.header = self._read_header_1(first) if self.version[0] == 1 else self._read_header(first)
-        if self.version[0] > 1 and self.version[0] != self.header.major:
-            raise ContainerError(f"what the header says is of format version {self.header.major}")
-
-    def _read_header_1(self, first: Chunk) -> Header:
-        header = parse_header_1(first.payload, self._limits)
-        self._check_size(header.frames)
-        if chunk := self._take(METADATA):
-            self.metadata = inflate(chunk.payload, self._limits.max_metadata_bytes)
-            self.sizes["metadata"] = chunk.size
-        if header.kind is Kind.PNG and self.metadata:
-            self.metadata = b"\0" + self.metadata  # images.png: no recipe for the deflate stream
-        return header
+        self.header = self._read_header(first)
 
     def _read_header(self, first: Chunk) -> Header:
         kind, identical, num_frames = parse_header(first.payload)
@@ -129,7 +113,7 @@ class Reader:
             frames.append(parse_frame(chunk.payload, self._limits))
             self.sizes["frames"] += chunk.size
             self._check_size(frames)
-        return Header(kind, identical, tuple(frames), tuple(adapters), self.version[0] == TURNED_MAJOR)
+        return Header(kind, identical, tuple(frames), tuple(adapters))
 
     def _take(self, kind: bytes) -> Chunk | None:
         """The next chunk that must be understood, if it is of this type; else it waits."""
@@ -195,15 +179,13 @@ class Reader:
         tile = parse_tile(chunk)
         if tile.index != index:
             raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
-        if tile.orientation and not self.header.turned:
-            raise ContainerError(f"tile {index} at byte {chunk.offset} is turned, which none is in this format version")
         return tile
 
     def _finish(self, chunk: Chunk) -> None:
         size = len(chunk.payload)
-        known = [(SHA_BYTES, 0)] if self.version[0] == 1 else [HASH_BYTES, TINY_HASH_BYTES]
         arrays = self.header.kind in ARRAYS
-        of_samples = next((s for s, f in known if size == (s if arrays else s + f)), None)
+        lengths = (HASH_BYTES, TINY_HASH_BYTES)
+        of_samples = next((s for s, f in lengths if size == (s if arrays else s + f)), None)
         if of_samples is None:
             raise ContainerError("the end chunk has no SHA-256")
         self.samples_hash, self.file_hash = chunk.payload[:of_samples], chunk.payload[of_samples:]
@@ -236,7 +218,7 @@ class Reader:
             raise NewerVersionError(
                 f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac"
             )
-        if major < 1:
+        if major < VERSION_MAJOR:
             raise ContainerError(f"format version {major}.{minor} does not exist")
 
     def _exactly(self, count: int) -> bytes:

@@ -5,7 +5,6 @@ by byte. A tile says its own number, so those between stay known as lost.
 """
 
 import io
-import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -14,7 +13,19 @@ from dataclasses import dataclass, field
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
-from .fields import ADAPTED_MAJOR, ADAPTER, ARRAYS, END, FRAME, HEADER, METADATA, SIGNATURE, TILE, VERSION_MAJOR, Header
+from .fields import (
+    ADAPTER,
+    ARRAYS,
+    END,
+    FRAME,
+    HEADER,
+    METADATA,
+    SIGNATURE,
+    TILE,
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    Header,
+)
 from .parse import Chunk, Reader, TileChunk, parse_tile
 
 _CHUNK = re.compile(rb"[HMAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
@@ -37,8 +48,7 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     """Read all that is undamaged of a container.
 
     Raises:
-        ContainerError: the signature, the header, a frame's description or the adapter is lost, without
-            which no tile can be placed or decoded.
+        ContainerError: the header or a frame's description is lost, without which no tile can be placed.
         LimitExceededError: more pixels or metadata than limits allow.
     """
     chunks = list(_good_chunks(data))
@@ -55,21 +65,17 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
 
 def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     """Read header, metadata and frames as if the file held nothing else; failing that, without metadata."""
-    claimed = data[len(SIGNATURE)] if len(data) > len(SIGNATURE) else VERSION_MAJOR
-    if claimed == ADAPTED_MAJOR and not any(chunk.type == ADAPTER for chunk in chunks):
-        raise ContainerError("the adapter is lost, without which no tile can be decoded")
-    majors = sorted(range(1, VERSION_MAJOR + 1), key=lambda major: (major != claimed, -major))
+    start = SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR])  # the file's own may be damaged
     lost: ContainerError | None = None
-    for types, major in itertools.product(((HEADER, METADATA, ADAPTER, FRAME), (HEADER, ADAPTER, FRAME)), majors):
+    for types in ((HEADER, METADATA, ADAPTER, FRAME), (HEADER, ADAPTER, FRAME)):
         parts = [data[c.offset : c.offset + c.size] for kind in types for c in chunks if c.type == kind]
-        start = SIGNATURE + bytes([major, 0])
         try:
             reader = Reader(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
         except ContainerError as error:
             lost = error
             continue
-        needs = reader.header.kind not in ARRAYS and major != 1
-        return Salvaged(reader.header, None if needs and not reader.metadata else reader.metadata)
+        is_lost = reader.header.kind not in ARRAYS and not reader.metadata
+        return Salvaged(reader.header, None if is_lost else reader.metadata)
     raise ContainerError("the header is lost, without which no tile can be placed") from lost
 
 

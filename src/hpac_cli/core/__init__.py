@@ -1,0 +1,238 @@
+"""The native core: tiles to words of the range coder and back, by the integer network, in C.
+
+The library beside this file is loaded with ctypes, which releases the interpreter's lock while it runs, so that
+tiles can be coded on several threads. It holds the same code for several instruction sets; the fastest that this
+processor has, and that computes exactly here, is used. hpac_core.h says what the functions do.
+"""
+
+import ctypes
+import sys
+import weakref
+from ctypes import POINTER, c_char_p, c_int, c_int8, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+INTERFACE = 1
+LENGTH_BITS = 16
+"""Code lengths count in 2**-16 bits."""
+
+_DAMAGED, _NO_MEMORY = -1, -2
+_NAMES = {"darwin": "hpac_core.dylib", "win32": "hpac_core.dll"}
+
+Samples = NDArray[np.int32]
+"""(H, W, P) coded values of a tile: R, G, B or one channel."""
+
+
+class CoreError(Exception):
+    """The core is missing, or cannot be used: the installation is broken."""
+
+
+class UnknownUnitError(Exception):
+    """There is no such instruction set in this library, or on this processor."""
+
+
+class DamagedWordsError(Exception):
+    """Words that the encoder cannot have written."""
+
+
+class PackedNetwork(Protocol):
+    """A network's integers, contiguous, layer after layer in the order of docs/format.md."""
+
+    @property
+    def shape(self) -> NDArray[np.int32]: ...
+    @property
+    def weights(self) -> NDArray[np.int8]: ...
+    @property
+    def biases(self) -> NDArray[np.int32]: ...
+    @property
+    def shifts(self) -> NDArray[np.int32]: ...
+
+
+_network, _samples = c_void_p, POINTER(c_int32)
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "hpac_interface": (c_int, []),
+    "hpac_num_units": (c_int, []),
+    "hpac_unit_name": (c_char_p, [c_int]),
+    "hpac_unit_runs_here": (c_int, [c_int]),
+    "hpac_unit_is_exact": (c_int, [c_int, POINTER(c_int32), c_int64]),
+    "hpac_network_new": (
+        _network,
+        [
+            *(c_int, POINTER(c_int32), POINTER(c_int8), c_int64),
+            *(POINTER(c_int32), POINTER(c_int32), c_int64, POINTER(c_int32), c_int64),
+        ],
+    ),
+    "hpac_network_free": (None, [_network]),
+    "hpac_max_words": (c_int64, [_network, c_int, c_int]),
+    "hpac_encode": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint32), c_int64]),
+    "hpac_decode": (c_int64, [_network, c_int, c_int, c_int, POINTER(c_uint32), c_int64, _samples]),
+    "hpac_measure": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint32)]),
+    "hpac_num_hashes": (c_int, [_network]),
+    "hpac_trace": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint64)]),
+}
+_POINTERS: dict[np.dtype[Any], Any] = {
+    np.dtype(np.int8): POINTER(c_int8),
+    np.dtype(np.int32): POINTER(c_int32),
+    np.dtype(np.uint32): POINTER(c_uint32),
+    np.dtype(np.uint64): POINTER(c_uint64),
+}
+
+
+def _pointer(array: NDArray[Any]) -> Any:
+    assert array.flags.c_contiguous
+    return array.ctypes.data_as(_POINTERS[array.dtype])
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    path = Path(__file__).parent / _NAMES.get(sys.platform, "hpac_core.so")
+    try:
+        library = ctypes.CDLL(str(path))
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+        found = library.hpac_interface()
+    except (OSError, AttributeError) as error:
+        raise CoreError(f"the native core cannot be loaded ({error}); install hpac again") from error
+    if found != INTERFACE:
+        raise CoreError(f"{path} is of another version of hpac; install hpac again")
+    return library
+
+
+@cache
+def unit_names() -> tuple[str, ...]:
+    """Instruction sets that this library has and this processor runs, the fastest first; "plain" is always there.
+
+    Raises:
+        CoreError: the library cannot be loaded.
+    """
+    library = _library()
+    units = range(library.hpac_num_units())
+    return tuple(library.hpac_unit_name(unit).decode() for unit in units if library.hpac_unit_runs_here(unit))
+
+
+def choose_unit(tables: NDArray[np.int32], name: str = "") -> str:
+    """Choose an instruction set: the fastest that computes exactly here, or the one named.
+
+    Args:
+        tables: all integer tables, one after another.
+
+    Raises:
+        UnknownUnitError: the one named is not there, or does not compute exactly here.
+        CoreError: the library cannot be loaded.
+    """
+    if name and name not in unit_names():
+        raise UnknownUnitError(f"no backend {name!r} here; there are {', '.join(unit_names())}")
+    for unit in [name] if name else unit_names():
+        if _is_exact(unit, tables.tobytes()):
+            return unit
+    if name:
+        raise UnknownUnitError(f"the backend {name} does not compute exactly on this machine; leave it out")
+    raise CoreError("the native core does not compute exactly on this machine; please report it")
+
+
+@cache
+def _is_exact(name: str, tables: bytes) -> bool:
+    numbers = np.frombuffer(tables, np.int32)
+    return bool(_library().hpac_unit_is_exact(_number(name), _pointer(numbers), numbers.size))
+
+
+def _number(name: str) -> int:
+    library = _library()
+    return next(unit for unit in range(library.hpac_num_units()) if library.hpac_unit_name(unit).decode() == name)
+
+
+class TileCoder:
+    """One network, packed for one instruction set; may be used by several threads at the same time."""
+
+    def __init__(self, network: PackedNetwork, tables: NDArray[np.int32], unit: str) -> None:
+        """Hand the integers to the core.
+
+        Args:
+            tables: all integer tables, one after another.
+            unit: as choose_unit gives it.
+
+        Raises:
+            ValueError: integers or sizes out of bounds.
+        """
+        self.planes, self.unit = int(network.shape[0]), unit
+        library = _library()
+        handle = library.hpac_network_new(
+            _number(unit),
+            _pointer(network.shape),
+            _pointer(network.weights),
+            network.weights.size,
+            _pointer(network.biases),
+            _pointer(network.shifts),
+            network.shifts.size,
+            _pointer(tables),
+            tables.size,
+        )
+        if not handle:
+            raise ValueError("a network that is out of bounds, or no memory for it")
+        self._handle = c_void_p(handle)
+        weakref.finalize(self, library.hpac_network_free, self._handle)
+
+    def encode(self, samples: Samples, bit_depth: int) -> bytes:
+        """Code a tile.
+
+        Args:
+            samples: (H, W, P), 0 to 2**bit_depth - 1; sides of 1 to 1024.
+
+        Returns:
+            The range coder's words, little endian.
+        """
+        height, width, _ = samples.shape
+        room = _checked(_library().hpac_max_words(self._handle, height, width))
+        words = np.empty(room, np.uint32)  # a page that nothing is written to takes no memory
+        count = _library().hpac_encode(*self._tile(samples, bit_depth), _pointer(words), room)
+        return words[: _checked(count)].astype("<u4", copy=False).tobytes()
+
+    def decode(self, words: bytes, height: int, width: int, bit_depth: int) -> Samples:
+        """Undo encode.
+
+        Raises:
+            DamagedWordsError: the words cannot come from the encoder.
+        """
+        if len(words) % 4:
+            raise DamagedWordsError("coded words are cut: their length is no multiple of 4")
+        numbers = np.frombuffer(words, "<u4").astype(np.uint32, copy=False)
+        samples = np.empty((height, width, self.planes), np.int32)
+        _checked(
+            _library().hpac_decode(
+                self._handle, height, width, bit_depth, _pointer(numbers), numbers.size, _pointer(samples)
+            )
+        )
+        return samples
+
+    def measure(self, samples: Samples, bit_depth: int) -> NDArray[np.float64]:
+        """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine."""
+        lengths = np.empty(samples.shape[:2], np.uint32)
+        _checked(_library().hpac_measure(*self._tile(samples, bit_depth), _pointer(lengths)))
+        return lengths / float(1 << LENGTH_BITS)
+
+    def trace(self, samples: Samples, bit_depth: int) -> list[int]:
+        """Hashes of all layers' outputs, in the order of trace.h."""
+        hashes = np.empty(_library().hpac_num_hashes(self._handle), np.uint64)
+        _checked(_library().hpac_trace(*self._tile(samples, bit_depth), _pointer(hashes)))
+        return [int(number) for number in hashes]
+
+    def _tile(self, samples: Samples, bit_depth: int) -> tuple[Any, ...]:
+        height, width, planes = samples.shape
+        if planes != self.planes:
+            raise ValueError(f"a tile of {planes} planes for a network of {self.planes}")
+        return self._handle, height, width, bit_depth, _pointer(np.ascontiguousarray(samples, np.int32))
+
+
+def _checked(result: int) -> int:
+    if result >= 0:
+        return result
+    if result == _DAMAGED:
+        raise DamagedWordsError("coded words are damaged")
+    if result == _NO_MEMORY:
+        raise MemoryError("not enough memory for a tile")
+    raise ValueError(f"the core refuses a tile (error {result}): sides, bit depth or samples are out of bounds")

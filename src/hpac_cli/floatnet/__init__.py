@@ -1,1 +1,0 @@
-"""The float twin of the integer network: trained by pretrain, adapted to one image by adapt."""

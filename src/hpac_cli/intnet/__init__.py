@@ -1,1 +1,0 @@
-"""The integer network HPAC: focus, layers, distributions, weights, and backends that agree."""

@@ -1,0 +1,23 @@
+"""Trains networks and exports their integers, in torch; the codec never needs it."""
+
+from pathlib import Path
+
+from hpac_cli.errors import MissingPackageError
+
+CONFIGS = Path(__file__).parent / "configs"
+"""The shipped configs, NAME.toml each."""
+
+
+def require_torch(what: str) -> None:
+    """Make sure that torch is there.
+
+    Args:
+        what: is to be done with it, as the message begins.
+
+    Raises:
+        MissingPackageError: it is not.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingPackageError(f"{what} needs torch: pip install 'hpac-cli[adapt]'") from error

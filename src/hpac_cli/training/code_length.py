@@ -1,0 +1,53 @@
+"""What samples cost under the float twin's mixtures."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hpac_cli.model.tables import LOGIT_Q, MEAN_Q, NUM_SPREADS, SPREAD_Q
+
+from .planes import lowest_sample
+from .quantise import round_to
+
+PROBABILITY_FLOOR = 2.0**-22
+"""Keeps logarithms finite: no sample counts for more than 22 bits."""
+
+
+def code_length(
+    out: Tensor, planes: Tensor, bit_depth: int, residual: Tensor, level: Tensor, components: int, quantise: bool
+) -> Tensor:
+    """Bits that a mixture of discretised logistics spends on each sample of one plane.
+
+    Args:
+        out: (..., K (3 + p)) float32 head outputs of plane p: logits, means in units of the local
+            scale, log2 of the logistic scale relative to half of it, and how the mean follows
+            each of the p earlier planes.
+        planes, residual: (P, ...) int32 samples, and samples less their base.
+        level: (...) int32 of plane p.
+
+    Returns:
+        (...) float32.
+    """
+    index = out.shape[-1] // components - 3
+    logit, mean, spread, *follow = out.unflatten(-1, (3 + index, components)).unbind(-2)
+    if quantise:
+        logit = round_to(logit, LOGIT_Q, -32767, 32767)
+        mean = round_to(mean, MEAN_Q, -32767, 32767)
+        spread = round_to(spread, SPREAD_Q, -32767, 32767)
+        follow = [round_to(f, MEAN_Q, -32767, 32767) for f in follow]
+    log_scale = level.float()[..., None] / 4 - 1
+    scale = torch.exp2(log_scale)
+    centre = mean * scale
+    for earlier, coefficient in enumerate(follow):
+        e = residual[earlier].float()[..., None]
+        centre = centre + coefficient * torch.maximum(torch.minimum(e, 64 * scale), -64 * scale)
+    inverse = torch.exp2(-(log_scale - 1 + spread).clamp(-4, (NUM_SPREADS - 1) / 16 - 4))
+    distance = residual[index].float()[..., None] - centre
+    sign = torch.where(distance > 0, -1.0, 1.0)  # both edges on the side where the sigmoid is small
+    lowest = lowest_sample(planes[0], index)
+    at_low, at_high = planes[index] <= lowest, planes[index] >= lowest + (1 << bit_depth) - 1
+    low = torch.where(at_low[..., None], -99.0, (distance - 0.5) * inverse)
+    high = torch.where(at_high[..., None], 99.0, (distance + 0.5) * inverse)
+    mass = (torch.sigmoid(sign * high) - torch.sigmoid(sign * low)).abs()
+    probability = (mass * F.softmax(logit, -1)).sum(-1)
+    return -torch.log2(probability * (1 - 2.0**-20) + PROBABILITY_FLOOR)

@@ -1,0 +1,187 @@
+"""The float twin of the integer network: what is trained, with quantisation in the loop.
+
+HPAC: point-wise input layers, blocks of content-aware convolutional gating with point-wise
+feed-forward parts, and one small head per plane that ends in a mixture of logistics.
+Every activation is clamped (and, with quantisation on, rounded) to the grid of the integer
+network, so that exporting changes next to nothing. Layout is channels last: (B, H, W, C).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hpac_cli.model.layers import ACTIVATION_Q, Layer, Role, find_layer
+from hpac_cli.model.shape import Shape
+from hpac_cli.model.tables import TABLE_LENGTHS, load_tables
+from hpac_cli.model.window import causal_offsets
+
+from .code_length import code_length
+from .context import tile_means
+from .focus import features, find_focus, normalise
+from .inputs import gather_window, plane_fallback, tile_parity
+from .quantise import activate, round_weight
+
+
+class PointWise(nn.Module):
+    """A point-wise linear layer with int8 weights."""
+
+    def __init__(self, layer: Layer, *, zero: bool = False) -> None:
+        super().__init__()
+        bound = 0.0 if zero else (3 / layer.inputs) ** 0.5
+        self.weight = nn.Parameter(torch.empty(layer.outputs, layer.inputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(layer.outputs))
+
+    def forward(self, x: Tensor, quantise: bool) -> Tensor:
+        return F.linear(x, round_weight(self.weight) if quantise else self.weight, self.bias)
+
+
+class CausalDepthwise(nn.Module):
+    """Masked depth-wise convolution, `rows` up, slope 2, own position included."""
+
+    place: Tensor
+
+    def __init__(self, channels: int, rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+        taps = causal_offsets(rows, rows, centre=True)
+        self.weight = nn.Parameter(torch.randn(channels, len(taps)) / len(taps) ** 0.5)
+        self.bias = nn.Parameter(torch.ones(channels))
+        self.register_buffer(
+            "place", torch.tensor([(dy + rows) * (2 * rows + 1) + dx + rows for dy, dx in taps]), persistent=False
+        )
+
+    def forward(self, x: Tensor, quantise: bool) -> Tensor:
+        """(B, H, W, C) to the same shape; float32 inside, where the CPU's kernel is fastest."""
+        weight = round_weight(self.weight) if quantise else self.weight
+        r, channels = self.rows, weight.shape[0]
+        kernel = weight.new_zeros(channels, (r + 1) * (2 * r + 1)).index_copy(1, self.place, weight)
+        with torch.autocast(x.device.type, enabled=False):
+            padded = F.pad(x.float(), (0, 0, r, r, r, 0)).permute(0, 3, 1, 2)
+            y = F.conv2d(padded, kernel.view(channels, 1, r + 1, 2 * r + 1), self.bias, groups=channels)
+        return y.permute(0, 2, 3, 1).to(x.dtype)
+
+
+class Block(nn.Module):
+    """Content-aware convolutional gating, then a point-wise feed-forward part; both residual."""
+
+    def __init__(self, shape: Shape, index: int) -> None:
+        super().__init__()
+        self.gate = PointWise(find_layer(shape, Role.GATE, index))
+        self.value = PointWise(find_layer(shape, Role.VALUE, index))
+        self.depthwise = CausalDepthwise(shape.width, shape.rows)
+        self.out = PointWise(find_layer(shape, Role.OUT, index), zero=True)
+        self.up = PointWise(find_layer(shape, Role.UP, index))
+        self.down = PointWise(find_layer(shape, Role.DOWN, index), zero=True)
+
+    def forward(self, stream: Tensor, quantise: bool) -> Tensor:
+        x = activate(stream, quantise)
+        gate, value = activate(self.gate(x, quantise), quantise), activate(self.value(x, quantise), quantise)
+        gate = activate(self.depthwise(gate, quantise), quantise)
+        stream = stream + self.out(activate(gate * value, quantise), quantise).to(stream.dtype)
+        hidden = activate(self.up(activate(stream, quantise), quantise), quantise, low=0)
+        after: Tensor = stream + self.down(hidden, quantise).to(stream.dtype)
+        return after
+
+
+class Head(nn.Module):
+    """Mixture parameters of plane `index` from the trunk and the pixel's earlier planes."""
+
+    def __init__(self, shape: Shape, index: int) -> None:
+        super().__init__()
+        self.hidden = PointWise(find_layer(shape, Role.HEAD_HIDDEN, index))
+        self.out = PointWise(find_layer(shape, Role.HEAD_OUT, index))
+        with torch.no_grad():
+            self.out.weight.mul_(0.1)
+            self.out.bias[shape.components : 2 * shape.components] = torch.linspace(-0.2, 0.2, shape.components)
+
+    def forward(self, x: Tensor, quantise: bool) -> Tensor:
+        parameters: Tensor = self.out(activate(self.hidden(x, quantise), quantise, low=0), quantise)
+        return parameters
+
+
+class Context(nn.Module):
+    """What a tile is like so far: means of features over all earlier wavefronts, told to every block and the heads."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        out = find_layer(shape, Role.CONTEXT_OUT)
+        self.places = out.input_places
+        self.features = PointWise(find_layer(shape, Role.CONTEXT_FEATURES))
+        self.out = PointWise(out, zero=True)
+
+    def forward(self, x: Tensor, known: Tensor, quantise: bool) -> tuple[Tensor, ...]:
+        """Compute what is added to the stream before each block and before the heads.
+
+        Args:
+            x: (B, H, W, C) activations of the first layer.
+            known: (B, H, W, P) normalised residuals.
+
+        Returns:
+            (B, H, W, C) each.
+        """
+        features = activate(self.features(torch.cat([x, known], -1), quantise), quantise, low=0)
+        means = activate(tile_means(features), quantise, low=0, places=self.places).to(x.dtype)
+        parts: tuple[Tensor, ...] = self.out(means, quantise).chunk(self.out.weight.shape[0] // x.shape[-1], -1)
+        return parts
+
+
+class Hpac(nn.Module):
+    """The network; forward gives code lengths."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.input, self.input2 = (PointWise(find_layer(shape, role)) for role in (Role.INPUT, Role.INPUT2))
+        self.context = Context(shape) if shape.context else None
+        self.blocks = nn.ModuleList([Block(shape, index) for index in range(shape.blocks)])
+        self.heads = nn.ModuleList([Head(shape, index) for index in range(shape.planes)])
+        for name, table in load_tables().items():
+            self.register_buffer(f"table_{name}", torch.tensor(table), persistent=False)
+
+    def tables(self) -> dict[str, Tensor]:
+        return {name: getattr(self, f"table_{name}") for name in TABLE_LENGTHS}
+
+    def forward(self, planes: Tensor, bit_depth: int, quantise: bool) -> Tensor:
+        """Compute code lengths in bits.
+
+        Args:
+            planes: (P, B, H, W) int32 samples of the coded planes.
+            bit_depth: of the source samples.
+            quantise: whether weights and activations are rounded to the integer grid.
+
+        Returns:
+            (P, B, H, W) float32.
+        """
+        tables = self.tables()
+        near, valid = gather_window(planes)
+        parity = tile_parity(planes.shape[-2], planes.shape[-1], planes.device)
+        fallback = plane_fallback(planes, bit_depth)
+        focus = find_focus(near, valid, fallback, bit_depth, tables)
+        parity = parity[:, None].expand(3, *planes.shape[1:])
+        inputs = features(near, valid, focus, parity, bit_depth, tables)
+        residual = planes - focus.base
+        unit = 1 / (1 << ACTIVATION_Q)
+        with torch.autocast(planes.device.type, torch.bfloat16):
+            x = inputs.movedim(0, -1).to(torch.bfloat16) * unit
+            x = activate(self.input(x, quantise), quantise, low=0)
+            stream = self.input2(x, quantise)
+            if quantise:  # bfloat16 is coarser than the integer stream
+                stream = stream.float()
+            parts: tuple[Tensor, ...] = ()
+            if self.context is not None:
+                known = [normalise(residual[p], focus.level[p], tables) for p in range(self.shape.planes)]
+                parts = self.context(x, torch.stack(known, -1).to(x.dtype) * unit, quantise)
+            for index, block in enumerate(self.blocks):
+                stream = block(stream + parts[index] if parts else stream, quantise)
+            stream = stream + parts[-1] if parts else stream
+            trunk = activate(stream, quantise).to(torch.bfloat16)
+            outputs = []
+            for index, head in enumerate(self.heads):
+                extra = [normalise(residual[p], focus.level[q], tables) for p in range(index) for q in (p, index)]
+                z = torch.cat([trunk, *[(e.to(trunk.dtype) * unit)[..., None] for e in extra]], -1)
+                outputs.append(head(z, quantise))
+        bits = [
+            code_length(out.float(), planes, bit_depth, residual, focus.level[index], self.shape.components, quantise)
+            for out, index in zip(outputs, range(self.shape.planes), strict=True)
+        ]
+        return torch.stack(bits)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hpac_cli.core import compile as core
-from hpac_cli.intnet.tables import make_tables
+from hpac_cli.model.tables import load_tables
 
 COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
 
@@ -35,7 +35,7 @@ def test_units_of_arm64_give_the_words_of_plain(tmp_path: Path) -> None:
     objects = core.compile_objects(compiler, tmp_path)
     main, program, tables = tmp_path / "main.c", tmp_path / "main", tmp_path / "tables"
     main.write_text(MAIN)
-    np.concatenate(list(make_tables().values())).astype("<i4").tofile(tables)
+    np.concatenate(list(load_tables().values())).astype("<i4").tofile(tables)
     core.run(
         [COMPILER, "-static", f"-I{core.SOURCES}", str(main), *map(str, objects.values()), "-o", str(program), "-lm"]
     )

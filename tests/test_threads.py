@@ -1,101 +1,107 @@
-"""Work on tiles spreads over processes without changing results, and ends with its parent."""
+"""Work on tiles spreads over threads without changing results."""
 
-import multiprocessing
-import os
-import signal
-import subprocess
-import sys
+import io
+import threading
 import time
-from pathlib import Path
+from collections.abc import Iterator
 
+import numpy as np
 import pytest
-from conftest import DATA
 
-from hpac_cli.codec.workers import can_fork, spread
-from hpac_cli.errors import ContainerError, LimitExceededError
+from hpac_cli import api
+from hpac_cli.codec.threads import spread
+from hpac_cli.errors import ContainerError
+from hpac_cli.images.npy import from_array
 
-pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork safely")
+COUNTS = pytest.mark.parametrize("threads", [1, 2, 5])
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_results_come_in_the_order_of_jobs(workers: int) -> None:
-    def work(job: int, advance: object) -> int:
+@COUNTS
+def test_results_come_in_the_order_of_jobs(threads: int) -> None:
+    def work(job: int) -> int:
         time.sleep(0.01 * (job % 3))
-        advance(job)  # type: ignore[operator]
         return job * job
 
-    done: list[int] = []
-    assert list(spread(work, iter(range(20)), workers=workers, advance=done.append)) == [n * n for n in range(20)]
-    assert sum(done) == sum(range(20))
+    assert list(spread(work, iter(range(20)), threads=threads)) == [n * n for n in range(20)]
 
 
-def test_errors_of_a_worker_reach_the_caller() -> None:
-    def work(job: int, _advance: object) -> int:
+@COUNTS
+def test_no_jobs_have_no_results(threads: int) -> None:
+    assert list(spread(str, [], threads=threads)) == []
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_so_many_threads_work_at_the_same_time(threads: int) -> None:
+    """The barrier lets no job through before all threads have one."""
+    barrier = threading.Barrier(threads)
+    assert sorted(spread(lambda _job: barrier.wait(30), range(threads), threads=threads)) == list(range(threads))
+
+
+@COUNTS
+def test_errors_reach_the_caller_after_the_results_before(threads: int) -> None:
+    def work(job: int) -> int:
         if job == 3:
             raise ContainerError("tile 3 is damaged")
         return job
 
+    results = spread(work, range(6), threads=threads)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ContainerError, match="tile 3"):
-        list(spread(work, range(6), workers=2, advance=lambda _: None))
-    assert not multiprocessing.active_children()
+        next(results)
 
 
-def test_a_killed_worker_is_noticed() -> None:
-    def work(_job: int, _advance: object) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
+@COUNTS
+def test_errors_of_jobs_themselves_reach_the_caller(threads: int) -> None:
+    def jobs() -> Iterator[int]:
+        yield 1
+        raise ContainerError("the next tile is missing")
 
-    with pytest.raises(LimitExceededError, match="worker process was killed"):
-        list(spread(work, range(3), workers=2, advance=lambda _: None))
+    with pytest.raises(ContainerError, match="missing"):
+        list(spread(str, jobs(), threads=threads))
 
 
-def test_jobs_are_taken_only_when_workers_are_free() -> None:
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 8)])
+def test_jobs_are_taken_only_as_threads_become_free(threads: int, most: int) -> None:
     taken: list[int] = []
 
-    def jobs() -> object:
+    def jobs() -> Iterator[int]:
         for n in range(50):
             taken.append(n)
             yield n
 
-    def work(job: int, _advance: object) -> int:
-        time.sleep(0 if job else 1)  # the first is slow, and the others must wait for it
-        return job
-
-    results = spread(work, jobs(), workers=2, advance=lambda _: None)  # type: ignore[arg-type, var-annotated]
+    results = spread(str, jobs(), threads=threads)
     next(results)
-    assert len(taken) <= 8
+    assert len(taken) <= most
     results.close()  # type: ignore[attr-defined]
 
 
-def test_workers_end_when_the_parent_is_killed(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "hpac_cli",
-        "encode",
-        str(DATA / "kodim23.png"),
-        "-o",
-        str(tmp_path / "out"),
-        "--threads",
-        "2",
-    ]
-    with subprocess.Popen(command) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        found: list[str] = []
-        for _ in range(1200):
-            found = children.read_text().split()
-            if len(found) == 2:
-                break
-            time.sleep(0.05)
-        assert len(found) == 2
-        process.kill()
-    for _ in range(100):
-        alive = [
-            pid
-            for pid in found
-            if Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
-        ]
-        if not alive:
-            break
-        time.sleep(0.1)
-    assert not alive
-    assert not (tmp_path / "out").exists()
+def test_jobs_that_have_not_begun_are_dropped() -> None:
+    done: list[int] = []
+
+    def work(job: int) -> int:
+        if job == 0:
+            raise ContainerError("the first is damaged")
+        time.sleep(0.05)
+        done.append(job)
+        return job
+
+    with pytest.raises(ContainerError):
+        list(spread(work, range(50), threads=2))
+    assert len(done) <= 6
+
+
+def test_any_number_of_threads_writes_and_reads_the_same_bytes(photograph: np.ndarray) -> None:
+    """Twice each; several parts, one of them of luma and chroma."""
+    part = np.dstack([photograph[:120, :150], photograph[200:320, :150, 1]])
+
+    def encode(threads: int) -> bytes:
+        stream = io.BytesIO()
+        api.Session(api.Options(tile=32, threads=threads)).encode(from_array(part), stream)
+        return stream.getvalue()
+
+    files = {encode(threads) for threads in [*range(1, 9), 1, 2, 8]}
+    assert len(files) == 1
+    for threads in range(1, 9):
+        session = api.Session(api.Options(threads=threads))
+        image = session.decode(session.open(io.BytesIO(*files)))
+        assert np.array_equal(image.frames[0], part)

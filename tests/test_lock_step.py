@@ -86,6 +86,15 @@ def test_shipped_networks(name: str, content: str) -> None:
     assert_lock_step(weights, make_tile(np.random.default_rng(2), content, (9, 7, weights.shape.planes), 8))
 
 
+@pytest.mark.parametrize("bit_depth", [1, 11, 16])
+def test_deep_tiles_of_the_shipped_network(bit_depth: int) -> None:
+    """Smooth, but for jumps that escape."""
+    rng = np.random.default_rng(bit_depth)
+    smooth = rng.normal(0, 0.02, (10, 10, 1)).cumsum(1) + rng.choice([0.3, 0.5], (10, 10, 1), p=[0.1, 0.9])
+    samples = (smooth.clip(0, 1) * ((1 << bit_depth) - 1)).astype(np.int32)
+    assert_lock_step(load_by_name("grey"), Tile(samples, bit_depth))
+
+
 @pytest.mark.parametrize("size", [(70, 2), (2, 140), (1, 30), (30, 1)])
 def test_tiles_longer_than_what_goes_through_the_network_at_once(size: tuple[int, int]) -> None:
     """The core takes 64 pixels of a wavefront at a time."""

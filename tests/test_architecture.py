@@ -95,6 +95,12 @@ def test_the_core_includes_nothing_but_itself_and_the_standard_library() -> None
         assert all((core / name).exists() for name in re.findall(r'#include "(.*)"', text)), path
 
 
+def test_every_file_of_the_core_is_described() -> None:
+    described = (ROOT.parents[1] / "docs" / "architecture.md").read_text()
+    names = {path.name for path in (ROOT / "core").glob("*.[ch]")}
+    assert {name for name in names if f"`{name}`" not in described and not name.startswith("vector_")} == set()
+
+
 def test_pictures_are_encoded_and_decoded_without_torch(
     tmp_path: Path, photograph: np.ndarray, without_torch: dict[str, str]
 ) -> None:

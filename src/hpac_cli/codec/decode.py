@@ -12,7 +12,7 @@ from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
 
-from .encode import hash_samples
+from .hashes import hash_samples
 from .kinds import KIND_NAMES
 from .network_tiles import NetworkTile, decode_values
 from .networks import Networks

@@ -4,6 +4,7 @@ HpacError
 ├── UsageError               asked for what cannot be                                 exit 2
 ├── InputError               the picture is damaged                                   exit 4
 │   └── UnsupportedError     valid, but of a kind that this version does not take     exit 3
+│       └── DecoderMissingError  it needs a decoder that is not installed             exit 3
 ├── ContainerError           not hpac, truncated, or altered                          exit 4
 │   └── NewerVersionError    written by a later format version                        exit 3
 ├── ModelError               weights missing or damaged                               exit 8
@@ -37,6 +38,10 @@ class UnsupportedError(InputError):
     """The picture is valid but of a kind that is not supported."""
 
     exit_code = 3
+
+
+class DecoderMissingError(UnsupportedError):
+    """The picture needs an optional package that is not installed."""
 
 
 class ContainerError(HpacError):

@@ -22,12 +22,12 @@ class Image:
     """What that kind of file needs beside the samples; opaque to the codec."""
     file_hash: bytes = b""
     """SHA-256, or the beginning of it, of the source file; empty for arrays."""
-    made_hash: bytes = b""
-    """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
     identical: bool = False
     """Whether that file is the source, byte for byte."""
     order: tuple[int, ...] = ()
     """A sensible order of the samples' values where they are names rather than amounts (palettes)."""
+    made_hash: bytes = b""
+    """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
 
     @property
     def num_samples(self) -> int:

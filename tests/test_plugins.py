@@ -25,7 +25,7 @@ HpacCodec = pytest.importorskip("hpac_cli.plugins.zarr").HpacCodec
 def encoded(data: bytes, tmp_path: Path, name: str) -> Path:
     (tmp_path / name).write_bytes(data)
     api.compress(str(tmp_path / name), None, api.Session())
-    return (tmp_path / name).with_suffix(".hpac")
+    return tmp_path / f"{name}.hpac"
 
 
 @pytest.fixture

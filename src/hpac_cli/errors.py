@@ -73,15 +73,6 @@ class OutputExistsError(HpacError):
 
     exit_code = 6
 
-    def __init__(self, message: str, output: str = "") -> None:
-        """Say what exists.
-
-        Args:
-            output: its path, where it is what an earlier call may have written.
-        """
-        super().__init__(message)
-        self.output = output
-
 
 class FileAccessError(HpacError):
     """The operating system refused to read or write."""

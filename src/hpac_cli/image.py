@@ -26,6 +26,8 @@ class Image:
     """Whether that file is the source, byte for byte."""
     order: tuple[int, ...] = ()
     """A sensible order of the samples' values where they are names rather than amounts (palettes)."""
+    suffix: str = ""
+    """Of the source file's name, with its dot; empty if it had none."""
     made_hash: bytes = b""
     """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
 

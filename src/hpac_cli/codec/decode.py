@@ -3,6 +3,7 @@
 import itertools
 import math
 import mmap
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -76,7 +77,8 @@ def decode_image(
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, workers=workers, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
-    return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
+    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
+    return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix)
 
 
 def decode_frames(

@@ -1,6 +1,7 @@
 """Image to .hpac bytes: frame by frame, tile by tile, each written as soon as it is coded."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -59,7 +60,9 @@ def encode_image(
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     turned = any(part.orientation for frame in frames for part in frame.parts)
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters, turned), image.envelope)
+    suffix = os.fsencode(image.suffix)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, turned, suffix)
+    writer = Writer(stream, header, image.envelope)
 
     def work(job: _Job, advance: Callable[[int], None]) -> list[CodedTile]:
         box, frame = job.box, frames[job.frame]

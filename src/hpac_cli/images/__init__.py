@@ -24,6 +24,8 @@ KINDS_BY_SUFFIX = {
     ".npy": "array",
     **dict.fromkeys((".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"), "none"),
 }
+ARRAYS = ("array", "array2d", "arrays")
+"""Kinds that come from memory, not from files."""
 CONVERTED = ("png", "tiff", "array")
 """Kinds that any samples can be written as, where they fit."""
 

@@ -5,9 +5,11 @@ import os
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,12 @@ def tree(tmp_path: Path, photograph: np.ndarray) -> Path:
     (folder / "notes.txt").write_text("no picture")
     (folder / ".b.png.x1.partial").write_bytes(b"left by a crash")
     return folder
+
+
+TOO_LARGE = save_png(np.zeros((1, 1), np.uint8))
+"""A picture that is refused: its header claims more pixels than the limit."""
+_header = b"IHDR" + struct.pack(">II", 20_000, 20_000) + TOO_LARGE[24:29]
+TOO_LARGE = TOO_LARGE[:12] + _header + struct.pack(">I", zlib.crc32(_header)) + TOO_LARGE[33:]
 
 
 def all_files(folder: Path) -> dict[str, bytes]:
@@ -165,7 +173,7 @@ def test_two_folders_whose_files_would_clash() -> None:
 
 
 def test_lines_of_json_tell_all(tree: Path) -> None:
-    (tree / "bad.png").write_bytes(b"broken")
+    (tree / "bad.png").write_bytes(TOO_LARGE)
     result = hpac("encode", "-r", tree, "--json", "-j", "2")
     *each, last = lines(result)
     assert result.returncode == 1
@@ -177,7 +185,7 @@ def test_lines_of_json_tell_all(tree: Path) -> None:
         "bad.png": "failed",
     }
     (bad,) = (line for line in each if line["status"] == "failed")
-    assert bad["exit_code"] == 4
+    assert bad["exit_code"] == 5
     done = next(line for line in each if line["file"].endswith("a.png"))
     assert done["bpsp"] == round(8 * done["output_bytes"] / done["samples"], 4)
     assert last["summary"]["done"] == 4
@@ -312,9 +320,9 @@ def test_a_dry_run_estimates_and_writes_nothing(tmp_path: Path, photograph: np.n
 def test_check_writes_nothing_and_tells_by_its_exit_code(tree: Path) -> None:
     before = all_files(tree)
     assert hpac("check", "-r", tree).returncode == 0
-    (tree / "z.dcm").write_bytes(b"\x08\0\x10\0 broken")
+    (tree / "z.png").write_bytes(TOO_LARGE)
     assert hpac("check", "-r", tree, "-q").returncode == 1
-    assert all_files(tree).keys() - before.keys() == {"z.dcm"}
+    assert all_files(tree).keys() - before.keys() == {"z.png"}
 
 
 def test_any_number_of_jobs_writes_the_same_files(tree: Path, tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from hpac_cli.intnet.backends import make_backend
+from hpac_cli.intnet.network import Network
 from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
@@ -22,8 +24,6 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from hpac_cli.codec.networks import Networks
-from hpac_cli.intnet.backends import make_backend
-from hpac_cli.intnet.network import Network
 from hpac_cli.model.index import load_by_name
 from hpac_cli.model.layers import layer_table
 from hpac_cli.model.shape import Shape

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_network, random_weights
+from hpac_cli.intnet.backends import BACKENDS, make_backend
+from hpac_cli.intnet.backends.choose import is_exact
+from hpac_cli.intnet.network import run_tile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hpac_cli.errors import UsageError
-from hpac_cli.intnet.backends import BACKENDS, make_backend
-from hpac_cli.intnet.backends.choose import is_exact
-from hpac_cli.intnet.network import run_tile
 from hpac_cli.model.weights import IntegerLayer
 from hpac_cli.training.focus import Focus
 from hpac_cli.training.planes import to_planes

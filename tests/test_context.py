@@ -5,10 +5,10 @@ from fractions import Fraction
 
 import numpy as np
 import torch
+from hpac_cli.intnet.context import RunningMeans, tile_means
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.intnet.context import RunningMeans, tile_means
 from hpac_cli.training.context import tile_means as float_means
 from hpac_cli.training.context import wavefronts
 

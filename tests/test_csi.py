@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import CONTENTS, make_network, random_weights
+from hpac_cli.intnet.network import Network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpac_cli.codec.tiles import decode_tiles, encode_tile
 from hpac_cli.errors import ContainerError
-from hpac_cli.intnet.network import Network
 from hpac_cli.training.planes import from_planes, to_planes
 
 

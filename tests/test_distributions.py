@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hpac_cli.codec.symbols import TileReaders, decode_plane, encode_plane
+from hpac_cli.intnet.mixture import BUCKETS, MASS_BITS, Mixture, choose_window, cumulative, make_mixture, window_limits
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.codec.symbols import TileReaders, decode_plane, encode_plane
 from hpac_cli.entropy.coder import encode_intervals
-from hpac_cli.intnet.mixture import BUCKETS, MASS_BITS, Mixture, choose_window, cumulative, make_mixture, window_limits
 from hpac_cli.model.tables import load_tables
 
 TABLES = {name: torch.tensor(table) for name, table in load_tables().items()} | {"window_limit": window_limits()}

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from hpac_cli.codec.networks import Networks
 from hpac_cli.intnet.mixture import BUCKETS, choose_window, cumulative
 from hpac_cli.intnet.network import run_tile
+
+from hpac_cli.codec.networks import Networks
 from hpac_cli.training.planes import to_planes
 
 GOLDEN = Path(__file__).parent / "golden" / "layers.json"

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import hpac, make_network
+from hpac_cli.intnet.network import Network
 from PIL import Image as PillowImage
 
 from hpac_cli.codec.tiles import encode_tile
 from hpac_cli.errors import InputError, ModelError
-from hpac_cli.intnet.network import Network
 from hpac_cli.model.weights import read_weights, write_weights
 from hpac_cli.training import CONFIGS
 from hpac_cli.training.data import CropSampler, Histories, Source, read_tiles

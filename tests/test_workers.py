@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import DATA
-
 from hpac_cli.codec.workers import can_fork, spread
+
 from hpac_cli.errors import ContainerError, LimitExceededError
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="this system cannot fork safely")

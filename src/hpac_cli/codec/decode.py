@@ -1,6 +1,7 @@
 """.hpac bytes to image: tile by tile, checked against the stored hash."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -71,7 +72,8 @@ def decode_image(
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, threads=threads, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
-    return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
+    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
+    return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix)
 
 
 def decode_frames(

@@ -1,5 +1,6 @@
 """Image to .hpac bytes: frame by frame, tile by tile, each written as soon as it is coded."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
@@ -59,7 +60,9 @@ def encode_image(
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
+    suffix = os.fsencode(image.suffix)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix)
+    writer = Writer(stream, header, image.envelope)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:
         box, frame = job.box, frames[job.frame]

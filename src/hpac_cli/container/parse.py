@@ -32,6 +32,7 @@ from .fields import (
     Adapted,
     Frame,
     Header,
+    Kind,
     Packing,
     TileMode,
     chunk_fields,

@@ -362,31 +362,9 @@ def test_quick_commands_load_neither_torch_nor_numpy(command: list[str], encoded
     assert subprocess.run([sys.executable, "-c", code, *args], capture_output=True, check=False).returncode == 0
 
 
-def test_every_thread_count_and_backend_writes_the_same_file(picture: Path) -> None:
-    variants = (
-        ["--threads", "1"],
-        ["--threads", "2"],
-        ["--backend", "int8"],
-        ["--backend", "float32"],
-        ["--backend", "reference"],
-    )
-    outputs = {hpac("encode", "--no-verify", "-o", "-", picture, *options).stdout for options in variants}
+def test_every_thread_count_writes_the_same_file(picture: Path) -> None:
+    outputs = {hpac("encode", "--no-verify", "-o", "-", picture, "--threads", n).stdout for n in (1, 2, 8)}
     assert len(outputs) == 1
-
-
-@pytest.mark.parametrize("isa", ["default", "avx2"])
-def test_every_instruction_set_writes_the_same_file(picture: Path, isa: str) -> None:
-    plain = hpac("encode", "--no-verify", "-o", "-", picture).stdout
-    limited = hpac(
-        "encode",
-        "--no-verify",
-        "-o",
-        "-",
-        picture,
-        ATEN_CPU_CAPABILITY=isa,
-        ONEDNN_MAX_CPU_ISA="SSE41" if isa == "default" else "AVX2",
-    )
-    assert limited.stdout == plain
 
 
 @pytest.mark.parametrize(

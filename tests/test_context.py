@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from hpac_cli.training.context import tile_means, wavefronts
 
 
-@given(
-    seed=st.integers(0, 99), height=st.integers(1, 9), width=st.integers(1, 9), places=st.integers(0, 3)
-)
+@given(seed=st.integers(0, 99), height=st.integers(1, 9), width=st.integers(1, 9), places=st.integers(0, 3))
 def test_rounded_means_are_exact(seed: int, height: int, width: int, places: int) -> None:
     features = torch.from_numpy(np.random.default_rng(seed).integers(0, 128, (height * width, 3)))
     at = wavefronts(height, width, features.device)

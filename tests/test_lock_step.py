@@ -53,7 +53,9 @@ class ConstrictionDecoder:
 
 def plain_tile(weights: Weights, tile: Tile, words: bytes, record: Record | None = None) -> PlainTile:
     """A tile of the second decoder."""
-    arrays = {f"{n}.{part}": getattr(a, part) for n, a in weights.layers.items() for part in ("weight", "bias", "shift")}
+    arrays = {
+        f"{n}.{part}": getattr(a, part) for n, a in weights.layers.items() for part in ("weight", "bias", "shift")
+    }
     height, width, _ = tile.samples.shape
     plain = PlainWeights(asdict(weights.shape), arrays, TABLES)
     return PlainTile(plain, height, width, tile.bit_depth, words, record)

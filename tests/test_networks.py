@@ -117,7 +117,9 @@ def run_copy(folder: Path, *args: object) -> subprocess.CompletedProcess[bytes]:
     weights = SOURCES.parents[1] / "weights"
     if weights.is_dir():
         shutil.copytree(weights, folder.parent / "weights", dirs_exist_ok=True)
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); sys.argv[0] = 'hpac'; from hpac_cli.cli import main; main()"
+    code = (
+        f"import sys; sys.path.insert(0, {str(folder)!r}); sys.argv[0] = 'hpac'; from hpac_cli.cli import main; main()"
+    )
     return subprocess.run([sys.executable, "-c", code, *map(str, args)], capture_output=True, check=False)
 
 

@@ -104,7 +104,7 @@ def test_every_file_of_the_core_is_described() -> None:
 def test_pictures_are_encoded_and_decoded_without_torch(
     tmp_path: Path, photograph: np.ndarray, without_torch: dict[str, str]
 ) -> None:
-    source, coded, back = (tmp_path / name for name in ("a.png", "a.hpac", "b.png"))
+    source, coded, back = (tmp_path / name for name in ("a.png", "a.png.hpac", "b.png"))
     source.write_bytes(save_png(photograph[:70, :90]))
     assert hpac("encode", source, **without_torch).returncode == 0
     assert hpac("decode", coded, "-o", back, **without_torch).returncode == 0

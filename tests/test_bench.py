@@ -75,7 +75,7 @@ def test_a_codec_that_loses_is_caught(photograph: np.ndarray, watcher: Watcher) 
 def test_the_exit_code_tells_why_nothing_was_measured(name: str, code: int, folder: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(HpacError) as caught:
-        run([folder / name], api.Options(limits=Limits.within(pixels=99, memory_bytes=0)), (), Reports())
+        run([folder / name], api.Options(limits=Limits.within(pixels=1500, memory_bytes=0)), (), Reports())
     assert caught.value.exit_code == code
 
 

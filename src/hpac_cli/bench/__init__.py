@@ -1,7 +1,7 @@
 """Sizes and speed beside other codecs, on the same samples, each checked for exactness."""
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,14 +34,16 @@ class Growth:
     allowed: float
     """As a share: 0.005 is half a percent."""
 
-    def check(self, rows: Sequence[Row]) -> None:
+    def check(self, rows: Sequence[Row], before: Mapping[str, int]) -> None:
         """Compare the images that both measured, and say what was found.
+
+        Args:
+            before: bytes of each image in the earlier report.
 
         Raises:
             HpacError: they grew by more than is allowed.
-            InputError: the earlier report cannot be read, or measured none of the images.
+            InputError: the earlier report measured none of the images.
         """
-        before = read_sizes(self.report)
         ours = {row.file: row.bytes for row in rows if row.codec == "hpac" and row.file in before}
         if not ours:
             raise InputError(f"{self.report} measured none of these images")
@@ -81,12 +83,14 @@ def run(
     Raises:
         HpacError: see Growth.check.
         FileAccessError: a file or folder is not there, or a report cannot be written.
-        InputError: no image could be measured; of several errors that files were left out for, the first.
+        InputError: no image could be measured (of several errors that files were left out for, the first is raised), or
+            the earlier report is none.
         UsageError: there is no such codec or backend.
         KeyboardInterrupt: after the reports, if there was one.
     """
     if missing := [path for path in paths if not path.exists()]:
         raise FileAccessError(f"{missing[0]}: no such file or folder")
+    before = read_sizes(growth.report) if growth is not None else {}
     session = api.Session(options)
     session.load()
     setup = describe(session, command)
@@ -118,7 +122,7 @@ def run(
         kind = type(left_out[0]) if left_out else InputError
         raise kind("no image could be measured")
     if growth is not None:
-        growth.check(rows)
+        growth.check(rows, before)
     return all(row.exact for row in rows if row.codec == "hpac")
 
 

@@ -67,7 +67,8 @@ def _share(work: Callable[[int], object], alone: Sequence[float], workers: int) 
         work: on the image of that number.
         alone: seconds that each image took by itself.
     """
-    rounds = max(1, min(_MAX_ROUNDS, int(_BATCH_SECONDS * workers / max(sum(alone), 1e-9))))
+    enough = -(-workers // len(alone))  # no processor may be idle, or slow codecs look slower than quick ones
+    rounds = max(enough, min(_MAX_ROUNDS, int(_BATCH_SECONDS * workers / max(sum(alone), 1e-9))))
 
     def timed(image: int) -> _Span | None:
         start = time.perf_counter()

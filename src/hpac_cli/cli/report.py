@@ -13,7 +13,7 @@ import typer
 from hpac_cli import api, files
 from hpac_cli.batch import cluster
 from hpac_cli.batch.actions import Action
-from hpac_cli.batch.pool import Pool
+from hpac_cli.batch.pool import Pool, can_fork
 from hpac_cli.batch.sources import find_sources, read_list
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import Outcome, attempt, lost
@@ -93,7 +93,8 @@ def run(
         tell: a line for standard error about a file that went well; None for sizes.
     """
     processors = count_processors(options.threads)
-    workers = 1 if choice.scheduler else min(len(tasks), choice.jobs or processors)
+    in_turn = bool(choice.scheduler) or not can_fork()
+    workers = 1 if in_turn else min(len(tasks), choice.jobs or processors)
     session = api.Session(replace(options, threads=max(1, processors // max(1, workers))))
     if workers > 1:
         try:

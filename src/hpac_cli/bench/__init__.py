@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpac_cli import api
-from hpac_cli.errors import HpacError, InputError, UsageError
+from hpac_cli.errors import FileAccessError, HpacError, InputError, UsageError
 
 from .codecs import make_codecs
 from .measure import Row, find_pictures, measure
@@ -77,8 +77,13 @@ def run(
     Raises:
         HpacError: see Growth.check.
         UsageError: there is no such codec.
+        FileAccessError: there is no such file.
+        InputError: there were no images to measure.
         KeyboardInterrupt: after the reports, if there was one.
     """
+    for path in paths:
+        if not path.exists():
+            raise FileAccessError(f"{path}: no such file")
     session = api.Session(options)
     codecs = make_codecs(session, efforts, adapt)
     if unknown := sorted(set(only) - set(codecs)):
@@ -100,15 +105,15 @@ def run(
         interrupted = True
     finally:
         watcher.close()
-    if not rows:
-        print("hpac: there were no images to measure", file=sys.stderr)
-    else:
+    if rows:
         print_tables(rows)
         for path, write in ((reports.json, write_json), (reports.csv, write_csv), (reports.html, page.write)):
             if path is not None:
                 write(rows, path)
     if interrupted:
         raise KeyboardInterrupt
+    if not rows:
+        raise InputError("there were no images to measure")
     if growth is not None:
         growth.check(rows)
-    return bool(rows) and all(row.exact for row in rows if row.codec == "hpac")
+    return all(row.exact for row in rows if row.codec == "hpac")

@@ -24,6 +24,8 @@ from hpac_cli.container.fields import (
     Kind,
     Part,
     TileMode,
+    build_header,
+    parse_header,
 )
 from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
@@ -227,3 +229,15 @@ def test_a_length_that_lies_allocates_nothing() -> None:
     with pytest.raises(ContainerError, match="truncated"):
         parse(SIGNATURE + b"\2\0H" + put_varint(1 << 30) + b"short")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+@pytest.mark.parametrize("suffix", [b"", b".png", b".1"])
+def test_the_suffix_of_the_source_comes_back(suffix: bytes) -> None:
+    header = replace(HEADER, suffix=suffix)
+    assert parse_header(build_header(header))[3] == suffix
+
+
+@pytest.mark.parametrize("suffix", [b"png", b".", b"./etc", b".a\x1b[31m", b"." + b"a" * 32])
+def test_what_is_no_suffix_is_refused(suffix: bytes) -> None:
+    with pytest.raises(ContainerError, match="suffix"):
+        parse_header(build_header(replace(HEADER, suffix=suffix)))

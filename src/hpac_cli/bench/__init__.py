@@ -81,9 +81,8 @@ def run(
         InputError: there were no images to measure.
         KeyboardInterrupt: after the reports, if there was one.
     """
-    for path in paths:
-        if not path.exists():
-            raise FileAccessError(f"{path}: no such file")
+    if missing := [path for path in paths if not path.exists()]:
+        raise FileAccessError(f"{missing[0]}: no such file")
     session = api.Session(options)
     codecs = make_codecs(session, efforts, adapt)
     if unknown := sorted(set(only) - set(codecs)):

@@ -21,6 +21,7 @@ from hpac_cli.errors import FileAccessError, HpacError
 
 from .options import Choice, count_processors
 from .progress import show_files, show_progress
+from .words import line
 
 SCHEMA = 1
 """Of the lines of --json: keys are added, never removed or given another meaning."""
@@ -154,7 +155,7 @@ def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outco
     if outcome.note:
         complain(outcome.file, outcome.note, 0)
     if not outcome.exit_code and visible:
-        print(_printable(tell(outcome)), file=sys.stderr, flush=True)
+        print(line(tell(outcome)), file=sys.stderr, flush=True)
 
 
 def describe_sizes(outcome: Outcome) -> str:
@@ -177,8 +178,8 @@ def _sum_up(tally: _Tally, files_in_all: int, choice: Choice) -> None:
         print(json.dumps({"schema": SCHEMA, "summary": summary}), flush=True)
     elif not choice.quiet:
         counts = [f"{count} {status}" for status, count in {**tally.count, "not reached": left}.items() if count]
-        line = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
-        print(line, file=sys.stderr, flush=True)
+        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
+        print(text, file=sys.stderr, flush=True)
 
 
 def _saved(tally: _Tally) -> str:
@@ -198,9 +199,5 @@ def _size(source: str) -> int:
 def complain(name: str, message: str, code: int) -> int:
     """Print one line about what went wrong; return the exit code."""
     shown = "standard input" if name == files.STANDARD else name
-    print(_printable(f"hpac: {shown}: {message}"), file=sys.stderr, flush=True)
+    print(line(f"hpac: {shown}: {message}"), file=sys.stderr, flush=True)
     return code
-
-
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line)

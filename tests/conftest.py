@@ -14,18 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from hpac_cli.codec.networks import Networks
-from hpac_cli.intnet.backends import make_backend
-from hpac_cli.intnet.network import Network
+from hpac_cli.codec.networks import Network, Networks
+from hpac_cli.core import TileCoder, unit_names
 from hpac_cli.model.index import load_by_name
 from hpac_cli.model.layers import layer_table
+from hpac_cli.model.pack import packed, packed_tables
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.weights import IntegerLayer, Weights
 
@@ -52,9 +51,9 @@ def make_other_photograph(samples: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ((wide + np.roll(wide, 1, 1) + 1) // 2).astype(np.uint8)
 
 
-def make_network(weights: Weights, backend: str = "float32") -> Network:
-    device = torch.device("cpu")
-    return Network(weights, make_backend(backend, device), device)
+def make_network(weights: Weights, unit: str = "") -> Network:
+    """Pack weights for an instruction set; for the fastest one if none is named."""
+    return Network(weights, TileCoder(packed(weights), packed_tables(), unit or unit_names()[0]))
 
 
 @pytest.fixture(scope="session", params=["rgb", "ycc", "grey"])
@@ -62,21 +61,19 @@ def real_network(request: pytest.FixtureRequest) -> Network:
     return make_network(load_by_name(request.param))
 
 
-def random_weights(planes: int, seed: int, *, scale: int = 127) -> Weights:
-    """Integers that no training made: large weights, wild biases, every activation in use."""
+def random_weights(planes: int, seed: int) -> Weights:
+    """Integers that no training made, of a small network; with a context or without."""
+    context, places = ((0, 0), (16, 0), (16, 2))[seed % 3]
+    sizes = {"width": 16, "blocks": 2, "head": 16, "components": 3}
+    return fill_shape(Shape(planes=planes, context=context, context_places=places, **sizes), seed)
+
+
+def fill_shape(shape: Shape, seed: int, largest: int = 127) -> Weights:
+    """Weights of up to `largest`, and wild biases; with 127 nearly everything is clamped somewhere."""
     rng = np.random.default_rng(seed)
-    shape = Shape(
-        planes=planes,
-        width=16,
-        blocks=2,
-        head=16,
-        components=3,
-        context=[0, 16, 16][seed % 3],
-        context_places=[0, 0, 2][seed % 3],
-    )
     layers = {
         layer.name: IntegerLayer(
-            rng.integers(-scale, scale + 1, (layer.outputs, layer.inputs)).astype(np.int8),
+            rng.integers(-largest, largest + 1, (layer.outputs, layer.inputs)).astype(np.int8),
             rng.integers(-2000, 2001, layer.outputs).astype(np.int32),
             rng.integers(5, 10, layer.outputs).astype(np.int32),
         )

@@ -2,8 +2,8 @@
 
     python tests/make_golden.py --regenerate
 
-replaces every .hpac file in tests/golden. Before the first release that is done whenever the format or the weights
-change; from then on files are only added.
+replaces every .hpac file in tests/golden, and the hashes of the shipped networks' layers. Before the first release that
+is done whenever the format or the weights change; from then on files are only added.
 """
 
 import argparse
@@ -12,15 +12,25 @@ import io
 import json
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pydicom
-from conftest import CONTENTS, DATA, make_dicom, make_other_photograph, make_tiff, other_compressor_png, save_png
+from conftest import (
+    CONTENTS,
+    DATA,
+    make_dicom,
+    make_network,
+    make_other_photograph,
+    make_tiff,
+    other_compressor_png,
+    save_png,
+)
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
+from reference.decoder import Record
 
 from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
@@ -32,6 +42,7 @@ from hpac_cli.image import Image
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
+from hpac_cli.model.index import load_by_name
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -242,7 +253,7 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     adapters, names = [], {}
     for digest in sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}):
         rng, change = np.random.default_rng(4), {}
-        for number, layer in enumerate(adaptable_layers(networks.by_digest(digest).shape)):
+        for number, layer in enumerate(adaptable_layers(networks.by_digest(digest).weights.shape)):
             rank, step, name = number % 3, number % 4 + 1, layer.name
             sizes = (layer.outputs, layer.outputs, (layer.outputs, rank), (rank, layer.inputs))
             change[name] = LayerAdapter(*(rng.integers(-2, 3, size) for size in sizes))
@@ -282,21 +293,26 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def layer_hashes(name: str, unit: str) -> dict[str, str]:
+    """Hashes of every layer of a shipped network, for a piece of the test photograph, as an instruction set gives them."""
+    network = make_network(load_by_name(name), unit)
+    shape = network.weights.shape
+    samples = np.ascontiguousarray(crop()[..., : shape.planes]).astype(np.int32)
+    hashes = network.coder.trace(samples, 8)
+    return {layer: f"{found:016x}" for layer, found in zip(Record(asdict(shape)).hashes, hashes, strict=True)}
+
+
 def main() -> None:
     """Write every golden file, and what must come of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
     parser.parse_args()
     networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
-    GOLDEN.mkdir(exist_ok=True)
-    for path in GOLDEN.glob("*.hpac"):
-        path.unlink()
-    manifest = {}
+    manifest, files = {}, {}
     for name, case in cases.items():
         how = {"tile": case.tile, "orientation": case.orientation, "adapted": case.adapted}
         image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
-        data = encode(image, networks, **how)
-        (GOLDEN / f"{name}.hpac").write_bytes(data)
+        data = files[name] = encode(image, networks, **how)
         manifest[name] = {
             **how,
             "file": sha(data),
@@ -305,9 +321,15 @@ def main() -> None:
             "source": sha(case.source) if isinstance(case.source, bytes) else None,
             "ours": is_all_ours(data),
         }
+    layers = {name: layer_hashes(name, "plain") for name in ("rgb", "ycc", "grey")}
+    GOLDEN.mkdir(exist_ok=True)
+    for path in GOLDEN.glob("*.hpac"):
+        path.unlink()
+    for name, data in files.items():
+        (GOLDEN / f"{name}.hpac").write_bytes(data)
     (GOLDEN / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
-    size = sum(path.stat().st_size for path in GOLDEN.glob("*.hpac"))
-    print(f"{len(manifest)} files, {size:,} bytes")
+    (GOLDEN / "layers.json").write_text(json.dumps(layers, indent=1) + "\n")
+    print(f"{len(files)} files, {sum(map(len, files.values())):,} bytes")
 
 
 if __name__ == "__main__":

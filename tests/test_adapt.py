@@ -24,6 +24,7 @@ from hpac_cli.adapt.regions import grow_regions
 from hpac_cli.codec.partial import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
+from hpac_cli.core import unit_names
 from hpac_cli.errors import ContainerError, MissingPackageError
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
@@ -63,7 +64,7 @@ def test_an_adapted_file_is_smaller(enlarged: np.ndarray, adapted: bytes) -> Non
     assert api.Session().open(io.BytesIO(adapted)).header.adapters
 
 
-@pytest.mark.parametrize("backend", ["int8", "float32", "reference"])
+@pytest.mark.parametrize("backend", unit_names())
 def test_every_backend_decodes_an_adapted_file(enlarged: np.ndarray, adapted: bytes, backend: str) -> None:
     np.testing.assert_array_equal(hpac_cli.decode(adapted, backend=backend), enlarged)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hpac_cli
-from hpac_cli.codec.encode import hash_samples
+from hpac_cli.codec.hashes import hash_samples
 from hpac_cli.codec.tiles import choose_tile
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import SIGNATURE, CodedTile, Frame, Header, Kind, Part, TileMode

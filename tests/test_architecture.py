@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "training": BASE | {"model", "images"},
     "intnet": BASE | {"model", "training"},
     "entropy": BASE,
-    "codec": BASE | {"container", "model", "training", "intnet", "entropy"},
+    "codec": BASE | {"container", "model", "training", "intnet", "entropy", "core"},
     "adapt": BASE | {"container", "model", "training", "codec"},
     "api": BASE | {"files", "images", "codec", "container", "adapt"},
     "bench": BASE | {"api", "images"},

@@ -5,14 +5,16 @@ import os
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import hpac, make_dicom, make_tiff, save_png, start_hpac
+from conftest import hpac, make_dicom, make_tiff, other_compressor_png, save_png, start_hpac
 
 from hpac_cli import api
 from hpac_cli.batch.pool import Pool
@@ -37,6 +39,12 @@ def tree(tmp_path: Path, photograph: np.ndarray) -> Path:
     return folder
 
 
+TOO_LARGE = save_png(np.zeros((1, 1), np.uint8))
+"""A picture that is refused: its header claims more pixels than the limit."""
+_header = b"IHDR" + struct.pack(">II", 20_000, 20_000) + TOO_LARGE[24:29]
+TOO_LARGE = TOO_LARGE[:12] + _header + struct.pack(">I", zlib.crc32(_header)) + TOO_LARGE[33:]
+
+
 def all_files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -52,11 +60,10 @@ def test_a_folder_goes_out_and_comes_back(tree: Path, tmp_path: Path) -> None:
         "a.png.hpac",
         "a.tif.hpac",
         "deep/er/no suffix.hpac",
-        "deep/scan.hpac",
+        "deep/scan.dcm.hpac",
     ]
     assert hpac("decode", "-r", tmp_path / "packed", "--output-dir", tmp_path / "back").returncode == 0
     back = all_files(tmp_path / "back")
-    back["deep/er/no suffix"] = back.pop("deep/er/no suffix.png")
     assert back == {name: original[name] for name in back}
     assert len(back) == 4
 
@@ -69,15 +76,15 @@ def test_a_folder_needs_to_be_asked_for(tree: Path) -> None:
 
 def test_patterns_are_understood_where_no_shell_did(tree: Path) -> None:
     assert hpac("encode", tree / "**" / "*.dcm").returncode == 0
-    assert (tree / "deep" / "scan.hpac").exists()
+    assert (tree / "deep" / "scan.dcm.hpac").exists()
 
 
 @pytest.mark.parametrize(("option", "end"), [([], "\n"), (["-0"], "\0")])
 def test_names_come_from_a_list(option: list[str], end: str, tree: Path) -> None:
     names = "".join(f"{tree / name}{end}" for name in ("a.png", "deep/scan.dcm"))
     assert hpac("encode", "--files-from", "-", *option, data=names.encode()).returncode == 0
-    assert (tree / "a.hpac").exists()
-    assert (tree / "deep" / "scan.hpac").exists()
+    assert (tree / "a.png.hpac").exists()
+    assert (tree / "deep" / "scan.dcm.hpac").exists()
 
 
 def test_links_in_folders_are_not_followed(tree: Path, tmp_path: Path) -> None:
@@ -87,30 +94,86 @@ def test_links_in_folders_are_not_followed(tree: Path, tmp_path: Path) -> None:
     assert [source.within for source in found] == ["a.png"]
 
 
-@pytest.mark.parametrize(
-    ("suffix", "expected"), [("append", ["a.png.hpac", "b.png.hpac"]), ("auto", ["a.hpac", "b.hpac"])]
-)
-def test_names_of_outputs(suffix: str, expected: list[str]) -> None:
-    sources = [Source("a.png", "a.png"), Source("b.png", "b.png")]
-    tasks = plan_encoding(sources, output=None, output_dir=None, suffix=suffix)
-    assert [task.target for task in tasks] == expected
+@pytest.mark.parametrize("name", ["a.png", "IM000001", "1.2.840.99.7.1", "a.b.PNG", "a.hpac"])
+def test_a_name_gets_and_loses_its_ending(name: str, tree: Path) -> None:
+    original = (tree / "a.png").read_bytes()
+    (tree / "a.png").rename(tree / name)
+    assert hpac("encode", tree / name, "--remove-source").returncode == 0
+    assert not (tree / name).exists()
+    assert hpac("decode", tree / f"{name}.hpac").returncode == 0
+    assert (tree / name).read_bytes() == original
 
 
-def test_clashes_are_found_before_any_work(tree: Path) -> None:
-    result = hpac("encode", "-r", tree, "--suffix", "replace")
-    assert result.returncode == 2
-    assert b"both become" in result.stderr
-    assert not list(tree.rglob("*.hpac"))
+@pytest.mark.parametrize(("name", "expected"), [("a.png", "file.png"), ("IM000001", "file"), ("a.b.PNG", "file.PNG")])
+def test_a_suffix_that_is_gone_comes_back(name: str, expected: str, tree: Path) -> None:
+    original = (tree / "a.png").read_bytes()
+    (tree / "a.png").rename(tree / name)
+    assert hpac("encode", tree / name, "-o", tree / "file.hpac").returncode == 0
+    assert hpac("decode", tree / "file.hpac").returncode == 0
+    assert (tree / expected).read_bytes() == original
+
+
+def test_standard_input_has_the_suffix_of_its_kind(tree: Path) -> None:
+    hpac("encode", "-", "-o", tree / "file.hpac", data=(tree / "a.png").read_bytes())
+    assert hpac("decode", tree / "file.hpac").returncode == 0
+    assert (tree / "file.png").read_bytes() == (tree / "a.png").read_bytes()
+
+
+def test_two_files_that_decode_to_one_name_are_refused_before_any_work(tree: Path) -> None:
+    hpac("encode", tree / "a.png")
+    hpac("encode", tree / "a.png", "-o", tree / "a.hpac")
+    (tree / "a.png").unlink()
+    result = hpac("decode", tree / "a.hpac", tree / "a.png.hpac", "--force", "--remove-source")
+    assert (result.returncode, b"both become" in result.stderr) == (2, True)
+    assert not (tree / "a.png").exists()
+
+
+def test_an_output_that_is_another_source_is_refused(tree: Path) -> None:
+    (tree / "a.png.hpac").write_bytes((tree / "a.png").read_bytes())
+    before = all_files(tree)
+    result = hpac("encode", tree / "a.png", tree / "a.png.hpac", "--force")
+    assert (result.returncode, b"an input itself" in result.stderr) == (2, True)
+    assert all_files(tree) == before
+
+
+def test_an_output_of_another_source_is_not_overwritten_where_sources_go(tree: Path) -> None:
+    one, other = tree / "a.png", tree / "deep" / "scan.dcm"
+    original = one.read_bytes()
+    assert hpac("encode", one, "-o", tree / "x.hpac", "--remove-source").returncode == 0
+    result = hpac("encode", other, "-o", tree / "x.hpac", "--force", "--remove-source")
+    assert (result.returncode, b"was made of another file" in result.stderr) == (6, True)
+    assert other.exists()
+    assert hpac("decode", tree / "x.hpac", "-o", one).returncode == 0
+    assert one.read_bytes() == original
+
+
+def test_an_output_of_another_source_is_not_overwritten_silently(tree: Path) -> None:
+    hpac("encode", tree / "a.png", "-o", tree / "x.hpac")
+    result = hpac("encode", tree / "deep" / "scan.dcm", "-o", tree / "x.hpac", "--force", "--quiet")
+    assert (result.returncode, b"was overwritten" in result.stderr) == (0, True)
+    assert hpac("encode", tree / "deep" / "scan.dcm", "-o", tree / "x.hpac", "--force", "--quiet").stderr == b""
+
+
+def test_a_decoded_file_is_not_overwritten_by_another_where_sources_go(tree: Path) -> None:
+    for name, option in (("a.png", "x/y.hpac"), ("deep/er/no suffix", "z/y.hpac")):
+        (tree / option).parent.mkdir()
+        hpac("encode", tree / name, "-o", tree / option)
+        shutil.copy(tree / option, tree / (option + ".kept"))
+    options = ["--force", "--remove-source", "-o", tree / "out.png"]
+    assert hpac("decode", tree / "x/y.hpac", *options).returncode == 0
+    assert hpac("decode", tree / "z/y.hpac", *options).returncode == 6
+    assert (tree / "out.png").read_bytes() == (tree / "a.png").read_bytes()
+    assert (tree / "z/y.hpac").exists()
 
 
 def test_two_folders_whose_files_would_clash() -> None:
     sources = [Source("x/a.png", "a.png"), Source("y/a.png", "a.png")]
     with pytest.raises(UsageError, match="both become"):
-        plan_encoding(sources, output=None, output_dir="out", suffix="auto")
+        plan_encoding(sources, output=None, output_dir="out")
 
 
 def test_lines_of_json_tell_all(tree: Path) -> None:
-    (tree / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (tree / "bad.png").write_bytes(TOO_LARGE)
     result = hpac("encode", "-r", tree, "--json", "-j", "2")
     *each, last = lines(result)
     assert result.returncode == 1
@@ -122,7 +185,7 @@ def test_lines_of_json_tell_all(tree: Path) -> None:
         "bad.png": "failed",
     }
     (bad,) = (line for line in each if line["status"] == "failed")
-    assert bad["exit_code"] == 4
+    assert bad["exit_code"] == 5
     done = next(line for line in each if line["file"].endswith("a.png"))
     assert done["bpsp"] == round(8 * done["output_bytes"] / done["samples"], 4)
     assert last["summary"]["done"] == 4
@@ -134,21 +197,47 @@ def test_fail_fast_leaves_the_rest(tree: Path) -> None:
     names = [tree / name for name in ("A.png", "a.png")]
     result = hpac("encode", *names, "--fail-fast", "-j", "1", "--json")
     assert lines(result)[-1]["summary"]["not_reached"] == 1
-    assert not (tree / "a.hpac").exists()
+    assert not (tree / "a.png.hpac").exists()
 
 
 def test_what_exists_is_skipped_if_asked(tree: Path) -> None:
     hpac("encode", tree / "a.png")
-    before = (tree / "a.hpac").stat().st_mtime_ns, (tree / "a.hpac").read_bytes()
+    before = (tree / "a.png.hpac").stat().st_mtime_ns, (tree / "a.png.hpac").read_bytes()
     result = hpac("encode", tree / "a.png", tree / "deep/scan.dcm", "--skip-existing", "--json")
     assert result.returncode == 0
     assert [line["status"] for line in lines(result)[:-1]].count("skipped") == 1
-    assert ((tree / "a.hpac").stat().st_mtime_ns, (tree / "a.hpac").read_bytes()) == before
+    assert ((tree / "a.png.hpac").stat().st_mtime_ns, (tree / "a.png.hpac").read_bytes()) == before
+
+
+@pytest.mark.parametrize("what", ["changed", "junk", "truncated"])
+def test_only_what_is_whole_and_of_this_very_source_is_skipped(what: str, tree: Path) -> None:
+    target = tree / "a.png.hpac"
+    hpac("encode", tree / "a.png")
+    if what == "changed":
+        (tree / "a.png").write_bytes(save_png(np.zeros((9, 9), np.uint8)))
+    else:
+        target.write_bytes(b"junk" if what == "junk" else target.read_bytes()[:-1])
+    before = target.read_bytes()
+    result = hpac("encode", tree / "a.png", "--skip-existing", "--json")
+    assert (result.returncode, lines(result)[0]["status"]) == (6, "failed")
+    assert target.read_bytes() == before
+    assert hpac("encode", tree / "a.png", "--skip-existing", "--force").returncode == 0
+    assert hpac("encode", tree / "a.png", "--skip-existing", "--json").returncode == 0
+
+
+@pytest.mark.parametrize("data", [other_compressor_png(), None])
+def test_decoding_fails_where_something_else_exists(data: bytes | None, tree: Path) -> None:
+    (tree / "a.png").write_bytes(data or (tree / "a.png").read_bytes())
+    hpac("encode", tree / "a.png")
+    (tree / "a.png").write_bytes(b"something else")
+    result = hpac("decode", tree / "a.png.hpac", "--skip-existing")
+    assert (result.returncode, b"holds something else" in result.stderr) == (6, True)
+    assert (tree / "a.png").read_bytes() == b"something else"
 
 
 def test_decoding_skips_what_exists(tree: Path) -> None:
     hpac("encode", tree / "a.png")
-    result = hpac("decode", tree / "a.hpac", "--skip-existing", "--json")
+    result = hpac("decode", tree / "a.png.hpac", "--skip-existing", "--json")
     assert (result.returncode, lines(result)[0]["status"]) == (0, "skipped")
 
 
@@ -156,21 +245,47 @@ def test_a_source_is_removed_only_after_its_round_trip(tree: Path) -> None:
     original = (tree / "a.png").read_bytes()
     assert hpac("encode", tree / "a.png", "--remove-source").returncode == 0
     assert not (tree / "a.png").exists()
-    assert hpac("decode", tree / "a.hpac", "--remove-source").returncode == 0
+    assert hpac("decode", tree / "a.png.hpac", "--remove-source").returncode == 0
     assert (tree / "a.png").read_bytes() == original
-    assert not (tree / "a.hpac").exists()
+    assert not (tree / "a.png.hpac").exists()
 
 
 def test_a_source_that_fails_is_kept(tree: Path) -> None:
-    (tree / "a.hpac").write_bytes(b"in the way")
+    (tree / "a.png.hpac").write_bytes(b"in the way")
     assert hpac("encode", tree / "a.png", "--remove-source").returncode == 6
     assert (tree / "a.png").exists()
 
 
 def test_a_source_is_kept_where_samples_alone_were_written(tree: Path) -> None:
     hpac("encode", tree / "a.png")
-    assert hpac("decode", tree / "a.hpac", "-o", tree / "x.npy", "--remove-source").returncode == 2
-    assert (tree / "a.hpac").exists()
+    assert hpac("decode", tree / "a.png.hpac", "-o", tree / "x.npy", "--remove-source").returncode == 2
+    assert (tree / "a.png.hpac").exists()
+
+
+@pytest.mark.parametrize("output", ["/dev/null", "-", "fifo", "/dev/stdout"])
+@pytest.mark.parametrize("command", ["encode", "decode"])
+def test_a_source_is_kept_where_its_output_is_no_file(command: str, output: str, tree: Path) -> None:
+    os.mkfifo(tree / "fifo")
+    hpac("encode", tree / "a.png")
+    source = tree / ("a.png" if command == "encode" else "a.png.hpac")
+    result = hpac(command, source, "-o", tree / "fifo" if output == "fifo" else output, "--remove-source", "--force")
+    assert (result.returncode, b"needs an output that is a file on disk" in result.stderr) == (2, True)
+    assert result.stdout == b""
+    assert source.exists()
+
+
+def test_a_source_is_kept_where_its_named_output_is_a_pipe(tree: Path) -> None:
+    os.mkfifo(tree / "a.png.hpac")
+    result = hpac("encode", tree / "a.png", "--remove-source", "--force")
+    assert (result.returncode, b"needs an output that is a file" in result.stderr) == (2, True)
+    assert (tree / "a.png").exists()
+
+
+def test_what_is_no_file_is_not_removed(tree: Path) -> None:
+    os.mkfifo(tree / "fifo.png")
+    result = hpac("encode", tree / "fifo.png", "--remove-source")
+    assert (result.returncode, b"only a file on disk" in result.stderr) == (2, True)
+    assert (tree / "fifo.png").exists()
 
 
 def test_nothing_is_removed_unverified(tree: Path) -> None:
@@ -183,7 +298,7 @@ def test_times_and_permissions_are_kept(tree: Path) -> None:
     (tree / "a.png").chmod(0o640)
     hpac("encode", tree / "a.png")
     (tree / "a.png").unlink()
-    hpac("decode", tree / "a.hpac")
+    hpac("decode", tree / "a.png.hpac")
     facts = (tree / "a.png").stat()
     assert (facts.st_mtime_ns, facts.st_mode & 0o777) == (10**18 + 123456789, 0o640)
 
@@ -191,7 +306,7 @@ def test_times_and_permissions_are_kept(tree: Path) -> None:
 def test_times_are_new_if_asked(tree: Path) -> None:
     os.utime(tree / "a.png", ns=(10**18, 10**18))
     hpac("encode", tree / "a.png", "--no-preserve")
-    assert (tree / "a.hpac").stat().st_mtime_ns > 10**18
+    assert (tree / "a.png.hpac").stat().st_mtime_ns > 10**18
 
 
 def test_a_dry_run_estimates_and_writes_nothing(tmp_path: Path, photograph: np.ndarray) -> None:
@@ -199,13 +314,13 @@ def test_a_dry_run_estimates_and_writes_nothing(tmp_path: Path, photograph: np.n
     about = lines(hpac("encode", tmp_path / "x.png", "--dry-run", "--json"))[0]["output_bytes"]
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
     hpac("encode", "--no-verify", tmp_path / "x.png")
-    assert abs(about / (tmp_path / "x.hpac").stat().st_size - 1) < 0.1
+    assert abs(about / (tmp_path / "x.png.hpac").stat().st_size - 1) < 0.1
 
 
 def test_check_writes_nothing_and_tells_by_its_exit_code(tree: Path) -> None:
     before = all_files(tree)
     assert hpac("check", "-r", tree).returncode == 0
-    (tree / "z.png").write_bytes(save_png(np.zeros((3, 3), np.uint8))[:-20])
+    (tree / "z.png").write_bytes(TOO_LARGE)
     assert hpac("check", "-r", tree, "-q").returncode == 1
     assert all_files(tree).keys() - before.keys() == {"z.png"}
 
@@ -242,8 +357,8 @@ def test_a_killed_batch_is_completed_by_running_it_again(tmp_path: Path, photogr
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert subprocess.run(command, check=False).returncode == 0
-    assert len(list(tmp_path.glob("[0-9].hpac"))) == 5
-    assert hpac("verify", *tmp_path.glob("[0-9].hpac"), "-q").returncode == 0
+    assert len(list(tmp_path.glob("[0-9].png.hpac"))) == 5
+    assert hpac("verify", *tmp_path.glob("[0-9].png.hpac"), "-q").returncode == 0
 
 
 def wait_for(happened: object, seconds: float = 60) -> None:
@@ -263,11 +378,11 @@ def test_a_worker_that_dies_costs_one_file() -> None:
 
 
 def test_defaults_come_from_a_file_and_from_the_environment(tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "c.toml").write_text('[encode]\nsuffix = "append"\ntile-size = 32\n')
+    (tmp_path / "c.toml").write_text("[encode]\nquiet = true\ntile-size = 32\n")
     hpac("--config", tmp_path / "c.toml", "encode", tree / "a.png")
     assert api.inspect(str(tree / "a.png.hpac"))["frames"][0]["tile"] == 32
-    hpac("encode", tree / "a.png", HPAC_ENCODE_TILE_SIZE="64")
-    assert api.inspect(str(tree / "a.hpac"))["frames"][0]["tile"] == 64
+    hpac("encode", tree / "a.png", "--force", HPAC_ENCODE_TILE_SIZE="64")
+    assert api.inspect(str(tree / "a.png.hpac"))["frames"][0]["tile"] == 64
 
 
 @pytest.mark.parametrize("text", ["[encode]\nnonsense = 1\n", "[nothing]\n", "not toml"])

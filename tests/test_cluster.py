@@ -18,7 +18,7 @@ from hpac_cli import api
 from hpac_cli.batch import actions
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_decoding, plan_encoding
-from hpac_cli.batch.work import Rules, attempt
+from hpac_cli.batch.work import attempt
 
 fsspec = pytest.importorskip("fsspec")
 distributed = pytest.importorskip("distributed")
@@ -53,30 +53,32 @@ def is_png(head: bytes, _name: str) -> bool:
 
 
 def test_urls_go_out_and_come_back(remote: str, pictures: dict[str, bytes]) -> None:
-    session, system = api.Session(), fsspec.filesystem("memory")
+    session, removing, system = api.Session(), api.Session(api.Options(remove_source=True)), fsspec.filesystem("memory")
     sources = find_sources([remote], recursive=True, is_wanted=is_png)
-    for task in plan_encoding(sources, output=None, output_dir="memory://packed", suffix="auto"):
-        assert attempt(task, session, actions.encode, Rules()).status == "done"
-    assert sorted(system.find("/packed")) == [f"/packed/deep/{i}.hpac" for i in range(6)]
+    for task in plan_encoding(sources, output=None, output_dir="memory://packed"):
+        assert attempt(task, session, actions.encode).status == "done"
+    assert sorted(system.find("/packed")) == [f"/packed/deep/{i}.png.hpac" for i in range(6)]
     sources = find_sources(["memory://packed"], recursive=True, is_wanted=lambda _head, name: name.endswith(".hpac"))
     for task in plan_decoding(sources, output=None, output_dir="memory://back"):
-        outcome = attempt(task, session, actions.decode, Rules(remove_source=True))
+        outcome = attempt(task, removing, actions.decode)
         assert outcome.output.startswith("memory://back/deep/")
     assert {name: system.cat_file(f"/back/deep/{name}") for name in pictures} == pictures
     assert not system.find("/packed")
 
 
-def test_an_existing_url_is_refused_or_skipped(remote: str) -> None:
-    fsspec.filesystem("memory").pipe_file("/out/0.hpac", b"precious")
+def test_an_existing_url_is_refused_or_skipped_if_it_is_of_this_source(remote: str) -> None:
+    fsspec.filesystem("memory").pipe_file("/out/0.png.hpac", b"precious")
     (task,) = plan_encoding(
         find_sources([f"{remote}/deep/0.png"], recursive=False, is_wanted=is_png),
         output=None,
         output_dir="memory://out",
-        suffix="auto",
     )
-    assert attempt(task, api.Session(), actions.encode, Rules()).exit_code == 6
-    assert attempt(task, api.Session(), actions.encode, Rules(skip_existing=True)).status == "skipped"
-    assert fsspec.filesystem("memory").cat_file("/out/0.hpac") == b"precious"
+    assert attempt(task, api.Session(), actions.encode).exit_code == 6
+    skipping = api.Session(api.Options(skip_existing=True))
+    assert attempt(task, skipping, actions.encode).exit_code == 6
+    assert fsspec.filesystem("memory").cat_file("/out/0.png.hpac") == b"precious"
+    assert attempt(task, api.Session(api.Options(force=True)), actions.encode).status == "done"
+    assert attempt(task, skipping, actions.encode).status == "skipped"
 
 
 @pytest.mark.parametrize("url", ["memory://nothing/here.png", "nonsense://x/y.png"])
@@ -91,7 +93,7 @@ def test_a_url_on_the_command_line(tmp_path: Path, pictures: dict[str, bytes]) -
     url = (tmp_path / "0.png").as_uri()
     assert hpac("encode", url).returncode == 0
     (tmp_path / "0.png").unlink()
-    assert hpac("decode", (tmp_path / "0.hpac").as_uri()).returncode == 0
+    assert hpac("decode", (tmp_path / "0.png.hpac").as_uri()).returncode == 0
     assert (tmp_path / "0.png").read_bytes() == pictures["0.png"]
 
 
@@ -112,18 +114,18 @@ def test_a_cluster_encodes_checks_and_decodes(scheduler: str, folder: Path, pict
     coded = hpac("encode", "-r", folder, "--scheduler", scheduler, "--json", "--remove-source")
     assert (coded.returncode, summary(coded)["done"]) == (0, 6)
     alone = hpac("encode", "-", "-o", "-", data=pictures["3.png"]).stdout
-    assert (folder / "3.hpac").read_bytes() == alone
+    assert (folder / "3.png.hpac").read_bytes() == alone
     assert hpac("decode", "-r", folder.as_uri(), "--scheduler", scheduler, "-q").returncode == 0
     assert {name: (folder / name).read_bytes() for name in pictures} == pictures
 
 
 def test_a_cluster_refuses_and_skips_what_exists(scheduler: str, folder: Path) -> None:
-    (folder / "2.hpac").write_bytes(b"precious")
+    (folder / "2.png.hpac").write_bytes(b"precious")
     refused = hpac("encode", "-r", folder, "--scheduler", scheduler, "--json")
     assert (refused.returncode, summary(refused)["failed"], summary(refused)["done"]) == (1, 1, 5)
     skipped = hpac("encode", "-r", folder, "--scheduler", scheduler, "--json", "--skip-existing")
-    assert (skipped.returncode, summary(skipped)["skipped"]) == (0, 6)
-    assert (folder / "2.hpac").read_bytes() == b"precious"
+    assert (skipped.returncode, summary(skipped)["skipped"], summary(skipped)["failed"]) == (1, 5, 1)
+    assert (folder / "2.png.hpac").read_bytes() == b"precious"
 
 
 def test_no_scheduler_is_one_line(folder: Path) -> None:

@@ -22,7 +22,7 @@ from pydicom.uid import (
 from pydicom.valuerep import VR
 
 from hpac_cli import images
-from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import HpacError, LimitExceededError, UnsupportedError
 from hpac_cli.limits import Limits
 
 STORAGE = {0x7FE00010, 0x00020000, 0x00020010}
@@ -192,10 +192,36 @@ def test_trailing_bytes_and_private_elements_come_back() -> None:
     assert images.write(images.read(data)) == data
 
 
-def test_too_few_samples_are_refused() -> None:
-    data = make_dicom(np.zeros((20, 20), np.uint16))
-    with pytest.raises(InputError, match="truncated"):
-        images.read(data[:-50])
+def is_kept_whole(data: bytes) -> bool:
+    """Whether all of a file is in the envelope, and comes back."""
+    image = images.read(data)
+    return image.identical and not image.frames and images.write(image) == data
+
+
+def test_a_file_with_too_few_samples_is_kept_whole() -> None:
+    assert is_kept_whole(make_dicom(np.zeros((20, 20), np.uint16))[:-50])
+
+
+def test_an_encapsulated_icon_keeps_its_file_whole() -> None:
+    pytest.importorskip("jpeg_ls")
+    data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)))
+    icon = Dataset()
+    icon.Rows = icon.Columns = 9
+    icon.PixelData = data.PixelData
+    icon["PixelData"].is_undefined_length = True
+    data.IconImageSequence = [icon]
+    file = io.BytesIO()
+    data.save_as(file)
+    assert is_kept_whole(file.getvalue())
+
+
+def test_an_image_that_no_frame_shows_is_kept() -> None:
+    pytest.importorskip("jpeg_ls")
+    data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((2, 9, 9), np.uint8)), JPEGLSLossless)))
+    data.NumberOfFrames = 1
+    file = io.BytesIO()
+    data.save_as(file)
+    assert is_kept_whole(file.getvalue())
 
 
 def test_too_many_pixels_are_refused() -> None:

@@ -61,7 +61,7 @@ def test_any_region_is_what_it_is_in_the_whole(
 def test_a_frame_alone_is_what_it_is_in_the_whole(
     data: bytes, session: api.Session, frames: tuple[np.ndarray, ...], frame: int
 ) -> None:
-    assert np.array_equal(region_of(data, session, frame, None, workers=2), frames[frame])
+    assert np.array_equal(region_of(data, session, frame, None, threads=2), frames[frame])
 
 
 def test_only_the_tiles_of_the_region_are_looked_at(data: bytes, session: api.Session) -> None:

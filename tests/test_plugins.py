@@ -2,12 +2,14 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import make_dicom, make_tiff, save_png
 from PIL import Image as PillowImage
 
+import hpac_cli
 from hpac_cli import api
 from hpac_cli.errors import UnsupportedError
 from hpac_cli.plugins import pillow
@@ -23,7 +25,7 @@ HpacCodec = pytest.importorskip("hpac_cli.plugins.zarr").HpacCodec
 def encoded(data: bytes, tmp_path: Path, name: str) -> Path:
     (tmp_path / name).write_bytes(data)
     api.compress(str(tmp_path / name), None, api.Session())
-    return (tmp_path / name).with_suffix(".hpac")
+    return tmp_path / f"{name}.hpac"
 
 
 @pytest.fixture
@@ -119,7 +121,38 @@ def test_chunks_come_back(dtype: str, shape: tuple[int, ...]) -> None:
     assert out.tobytes() == chunk.tobytes()
 
 
-@pytest.mark.parametrize("chunk", [np.zeros((0, 3), "u1"), np.zeros((3, 3), ">u2"), np.zeros((3, 3), "c8")])
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", ">i4", ">f8", "u1"])
+@pytest.mark.parametrize("shape", [(30,), (9, 11), (9, 11, 3), (2, 9, 11), (2, 2, 9, 11, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_chunks_come_back_as_they_lie_in_memory(dtype: str, shape: tuple[int, ...], order: Any) -> None:
+    chunk = np.asarray(np.random.default_rng(1).integers(0, 100, shape).astype(dtype), order=order)
+    codec = numcodecs.get_codec({"id": "hpac"})
+    assert codec.decode(codec.encode(chunk)).tobytes() == chunk.tobytes(order="A")
+    out = np.empty_like(chunk)
+    codec.decode(codec.encode(chunk), out)
+    assert np.array_equal(out, chunk)
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2"])
+@pytest.mark.parametrize(("order", "zarr_format"), [("C", 2), ("F", 2), ("C", 3), ("F", 3)])
+def test_zarr_keeps_orders(dtype: str, order: Any, zarr_format: Any, volume: np.ndarray, tmp_path: Path) -> None:
+    codec = {"compressors": numcodecs.get_codec({"id": "hpac"}), "filters": None, "order": order}
+    if zarr_format == 3:
+        codec = {"serializer": HpacCodec(), "compressors": None, "config": {"order": order}}
+    array = zarr.create_array(
+        str(tmp_path / "z"), shape=volume.shape, chunks=(2, 32, 40), dtype=dtype, zarr_format=zarr_format, **codec
+    )
+    array[:] = volume
+    assert np.array_equal(zarr.open_array(str(tmp_path / "z"), mode="r")[:], volume)
+
+
+def test_arrays_keep_their_byte_order() -> None:
+    array = np.arange(60, dtype=">i2").reshape(6, 10)
+    again = hpac_cli.decode(hpac_cli.encode(array))
+    assert (again.dtype, again.tobytes()) == (array.dtype, array.tobytes())
+
+
+@pytest.mark.parametrize("chunk", [np.zeros((0, 3), "u1"), np.zeros((3, 3), "c8")])
 def test_chunks_that_cannot_be_images_are_refused(chunk: np.ndarray) -> None:
     with pytest.raises(UnsupportedError, match="chunk of type"):
         numcodecs.get_codec({"id": "hpac"}).encode(chunk)

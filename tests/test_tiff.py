@@ -2,6 +2,8 @@
 
 import io
 import struct
+import zlib
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpac_cli import images
-from hpac_cli.errors import HpacError, InputError, LimitExceededError
+from hpac_cli.errors import HpacError, LimitExceededError
+from hpac_cli.images import tiff
 from hpac_cli.limits import Limits
 
 
@@ -235,10 +238,74 @@ def test_damage_is_refused_or_harmless(at: int, value: int) -> None:
         assert images.write(image) == bytes(data)
 
 
-def test_samples_beyond_the_end_are_named() -> None:
-    data = make_tiff(np.zeros((60, 60), np.uint8))
-    with pytest.raises(InputError, match="truncated"):
-        images.read(data[:-100])
+def is_kept_whole(data: bytes) -> bool:
+    """Whether all of a file is in the envelope, and comes back."""
+    image = images.read(data)
+    return image.identical and not image.frames and images.write(image) == data
+
+
+def test_a_truncated_file_is_kept_whole() -> None:
+    assert is_kept_whole(make_tiff(np.zeros((60, 60), np.uint8))[:-100])
+
+
+def repacked(pages: list[np.ndarray], *, spare: int = 0, shared: bool = False) -> bytes:
+    """A TIFF whose streams no zlib makes (stored blocks with one of no bytes between), tags as told.
+
+    Args:
+        spare: bytes by which StripByteCounts overstate the first strip, into that of the next page.
+        shared: whether all pages point to the first strip.
+    """
+    out, tags = bytearray(b"II*\0" + bytes(4)), []
+    strips = []
+    for page in pages:
+        plain = page.tobytes()
+        stored = b"\0" + struct.pack("<HH", len(plain), 65535 - len(plain)) + plain
+        stream = b"\x78\x01\0\0\0\xff\xff" + stored + b"\1\0\0\xff\xff" + zlib.adler32(plain).to_bytes(4, "big")
+        strips.append((len(out), len(stream)))
+        out += stream
+    link = 4
+    for index, page in enumerate(pages):
+        at, count = strips[0 if shared else index]
+        tags = [(256, page.shape[1]), (257, page.shape[0]), (258, 8), (259, 8), (262, 1), (273, at), (277, 1)]
+        tags += [(278, page.shape[0]), (279, count + (spare if index == 0 else 0))]
+        struct.pack_into("<I", out, link, len(out))
+        out += struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", code, 4, 1, v) for code, v in tags)
+        link = len(out)
+        out += bytes(4)
+    return bytes(out)
+
+
+PAGES = [np.arange(2000, dtype=np.uint8).reshape(40, 50), np.arange(7, 2007, dtype=np.uint8).reshape(40, 50)]
+
+
+def test_pages_that_are_written_anew_keep_their_order_and_samples() -> None:
+    image = images.read(repacked(PAGES))
+    assert image.fidelity == "samples+metadata"
+    assert [frame[..., 0].tolist() for frame in image.frames] == [page.tolist() for page in PAGES]
+
+
+def test_a_strip_that_is_said_to_reach_into_another_is_not_overwritten() -> None:
+    assert is_kept_whole(repacked(PAGES, spare=500))
+
+
+def test_a_strip_of_two_pages_is_not_written_anew() -> None:
+    assert is_kept_whole(repacked(PAGES, shared=True))
+
+
+def test_files_with_lengths_beside_their_segments_are_not_written_anew() -> None:
+    leader = b"GDAL_STRUCTURAL_METADATA_SIZE=000140 bytes\nBLOCK_LEADER=SIZE_AS_UINT4\n"
+    assert is_kept_whole(repacked(PAGES).ljust(6000, b"\0").replace(b"\0" * len(leader), leader, 1))
+
+
+def test_what_is_lost_when_written_anew_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = tiff._write_anew
+
+    def forget_a_byte(data: bytes, page: Any) -> Any:
+        fresh, layout = honest(data, page)
+        return fresh[:-1] + b"\1", layout
+
+    monkeypatch.setattr(tiff, "_write_anew", forget_a_byte)
+    assert is_kept_whole(repacked(PAGES) + b"all that follows")
 
 
 def test_too_many_pixels_are_refused() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import hpac, make_network
+from hpac_cli.intnet.network import Network
 from PIL import Image as PillowImage
 
-from hpac_cli.codec.tiles import encode_tile
+from hpac_cli.codec.networks import Network
 from hpac_cli.errors import InputError, ModelError
-from hpac_cli.intnet.network import Network
 from hpac_cli.model.weights import read_weights, write_weights
 from hpac_cli.training import CONFIGS
 from hpac_cli.training.data import CropSampler, Histories, Source, read_tiles
@@ -160,23 +160,24 @@ def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: 
     write_weights(weights, tmp_path / "small.safetensors")
     again = read_weights(tmp_path / "small.safetensors")
     assert again.digest() == weights.digest()
-    planes = to_planes(torch.from_numpy(photograph[:64, :64].astype(np.int32)).permute(2, 0, 1).contiguous())
+    samples = photograph[:64, :64].astype(np.int32)
+    planes = to_planes(torch.from_numpy(samples).permute(2, 0, 1).contiguous())
     net = Hpac(trainer.net.shape)
     net.load_state_dict(trainer.average)
     with torch.no_grad():
         estimate = net(planes[:, None], 8, True).sum().item()
-    assert 8 * len(encode_tile(make_network(again), planes, 8)) == pytest.approx(estimate, rel=0.01)
+    assert 8 * len(make_network(again).coder.encode(samples, 8)) == pytest.approx(estimate, rel=0.01)
 
 
 def test_the_twin_of_shipped_integers_estimates_what_they_take(real_network: Network, photograph: np.ndarray) -> None:
     weights = real_network.weights
-    part = torch.from_numpy(photograph[64:128, 64:160, : weights.shape.planes].astype(np.int32))
-    planes = to_planes(part.permute(2, 0, 1).contiguous())
+    samples = photograph[64:128, 64:160, : weights.shape.planes].astype(np.int32)
+    planes = to_planes(torch.from_numpy(samples).permute(2, 0, 1).contiguous())
     net = Hpac(weights.shape)
     net.load_state_dict(from_integers(weights)[0])
     with torch.no_grad():
         estimate = net(planes[:, None], 8, True).sum().item()
-    assert 8 * len(encode_tile(real_network, planes, 8)) == pytest.approx(estimate, rel=0.003)
+    assert 8 * len(real_network.coder.encode(samples, 8)) == pytest.approx(estimate, rel=0.003)
 
 
 def test_unknown_configs_are_named(tmp_path: Path) -> None:

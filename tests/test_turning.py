@@ -99,8 +99,8 @@ def test_info_counts_turned_tiles(photograph: np.ndarray, networks: Networks, tm
     assert api.inspect(str(file), DEFAULT_LIMITS)["turned_tiles"] == 4
 
 
-def test_the_same_file_from_one_worker_and_from_two(directed: np.ndarray, networks: Networks) -> None:
-    one, two = (plan_frame(directed, networks=networks, tile=128, workers=workers) for workers in (1, 2))
+def test_the_same_plan_from_one_thread_and_from_two(directed: np.ndarray, networks: Networks) -> None:
+    one, two = (plan_frame(directed, networks=networks, tile=128, threads=threads) for threads in (1, 2))
     assert one == two
 
 

@@ -5,6 +5,7 @@ HpacError
 │   └── MissingPackageError  needs a package that is not installed                    exit 2
 ├── InputError               the picture is damaged                                   exit 4
 │   └── UnsupportedError     valid, but of a kind that this version does not take     exit 3
+│       └── DecoderMissingError  it needs a decoder that is not installed             exit 3
 ├── ContainerError           not hpac, truncated, or altered                          exit 4
 │   └── NewerVersionError    written by a later format version                        exit 3
 ├── ModelError               weights missing or damaged                               exit 8
@@ -44,6 +45,10 @@ class UnsupportedError(InputError):
     exit_code = 3
 
 
+class DecoderMissingError(UnsupportedError):
+    """The picture needs an optional package that is not installed."""
+
+
 class ContainerError(HpacError):
     """The .hpac data is not hpac, truncated, or altered."""
 
@@ -72,15 +77,6 @@ class OutputExistsError(HpacError):
     """The output exists and overwriting was not asked for."""
 
     exit_code = 6
-
-    def __init__(self, message: str, output: str = "") -> None:
-        """Say what exists.
-
-        Args:
-            output: its path, where it is what an earlier call may have written.
-        """
-        super().__init__(message)
-        self.output = output
 
 
 class FileAccessError(HpacError):

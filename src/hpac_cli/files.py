@@ -15,6 +15,7 @@ STANDARD = "-"
 """Names standard input or output."""
 
 _PARTIAL = ".partial"
+_SIGNATURE = b"\x89HPAC"
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
         if path.is_dir():
             raise OutputExistsError(f"output {path} is a folder; name a file with -o")
         if not force and not is_special(path):
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path))
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it")
     if not path.parent.is_dir():
         raise FileAccessError(f"folder {path.parent} does not exist; make it first")
 
@@ -67,6 +68,15 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
 def is_special(path: Path) -> bool:
     """Whether the output is a pipe or a device, which is written to, not replaced."""
     return path.exists() and not path.is_file()
+
+
+def is_hpac(path: Path) -> bool:
+    """Whether a file begins as .hpac files do, whatever follows."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SIGNATURE)) == _SIGNATURE
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
@@ -160,10 +170,10 @@ def _publish(temporary: Path, path: Path, *, force: bool) -> None:
         try:
             os.link(temporary, path)  # unlike a rename, this fails if the name is taken
         except FileExistsError as error:
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path)) from error
+            raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
         except OSError:  # a file system without links
             if path.exists():
-                raise OutputExistsError(f"output {path} exists; use --force to overwrite it", str(path)) from None
+                raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from None
             temporary.replace(path)
     with contextlib.suppress(OSError):  # not every file system can sync a folder
         folder = os.open(path.parent, os.O_RDONLY)

@@ -21,11 +21,15 @@ class Image:
     envelope: bytes = b""
     """What that kind of file needs beside the samples; opaque to the codec."""
     file_hash: bytes = b""
-    """SHA-256, or the beginning of it, of the file that images.write gives; empty for arrays."""
+    """SHA-256, or the beginning of it, of the source file; empty for arrays."""
     identical: bool = False
     """Whether that file is the source, byte for byte."""
     order: tuple[int, ...] = ()
     """A sensible order of the samples' values where they are names rather than amounts (palettes)."""
+    suffix: str = ""
+    """Of the source file's name, with its dot; empty if it had none."""
+    made_hash: bytes = b""
+    """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
 
     @property
     def num_samples(self) -> int:

@@ -1,7 +1,8 @@
 """A second decoder, slow and plain, written from docs/format.md and nothing of hpac_cli.
 
 It decodes one pixel at a time in Python integers (layers as int64 dot products), with a range
-decoder of its own. It catches what round trips cannot: one mistake made twice.
+decoder of its own. It catches what round trips cannot: one mistake made twice. A tile can be decoded with a
+record of every layer's outputs, to be held against the core's.
 """
 
 import copy
@@ -10,7 +11,7 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,14 +32,22 @@ def clamp(v: int, low: int, high: int) -> int:
     return min(max(v, low), high)
 
 
+def read_tables(folder: Path) -> dict[str, list[int]]:
+    with safe_open(folder / "tables.safetensors", framework="numpy") as file:
+        return {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118
+
+
 class Weights:
-    def __init__(self, path: Path) -> None:
-        with safe_open(path, framework="numpy") as file:
-            self.shape = json.loads(file.metadata()["hpac"])["shape"]
-            self.arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        with safe_open(path.parent / "tables.safetensors", framework="numpy") as file:
-            self.table = {name: file.get_tensor(name).tolist() for name in file.keys()}  # noqa: SIM118
+    def __init__(self, shape: dict[str, int], arrays: dict[str, np.ndarray], table: dict[str, list[int]]) -> None:
+        self.shape, self.arrays, self.table = shape, arrays, table
         self.wide = {n: a.astype(np.int64) for n, a in self.arrays.items()}
+
+    @classmethod
+    def read(cls, path: Path) -> "Weights":
+        with safe_open(path, framework="numpy") as file:
+            shape = json.loads(file.metadata()["hpac"])["shape"]
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return cls(shape, arrays, read_tables(path.parent))
 
     def digest(self) -> bytes:
         sha = hashlib.sha256(json.dumps(self.shape, sort_keys=True).encode())
@@ -120,8 +129,26 @@ def layers(shape: dict[str, int]) -> list[str]:
     ]
 
 
+class Record:
+    """A hash of every layer's outputs, by name, as src/hpac_cli/core/trace.h defines them and in its order."""
+
+    def __init__(self, shape: dict[str, int]) -> None:
+        parts = ("gate", "value", "gated", "out", "up", "down")
+        names = ["focus", "input", "input2", "context sums"]
+        names += [f"blocks.{b}.{part}" for b in range(shape["blocks"]) for part in parts]
+        names += [f"heads.{p}.{part}" for p in range(shape["planes"]) for part in ("hidden", "out")]
+        self.hashes = dict.fromkeys(names, 0xCBF29CE484222325)
+
+    def add(self, name: str, numbers: Iterable[int]) -> None:
+        found = self.hashes[name]
+        for number in numbers:
+            found = (found ^ int(number) % (1 << 32)) * 0x100000001B3 % (1 << 64)
+        self.hashes[name] = found
+
+
 class RangeDecoder:
     def __init__(self, data: bytes) -> None:
+        self.intervals: list[tuple[int, int]] = []
         self.words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
         self.at, self.lower, self.range = 0, 0, (1 << 64) - 1
         self.point = self._next() << 32 | self._next()
@@ -138,16 +165,31 @@ class RangeDecoder:
         scale = self.range >> 24
         quantile = (self.point - self.lower) % (1 << 64) // scale
         column = max(k for k in range(columns) if edges[k] <= quantile)
+        self.intervals.append((edges[column], edges[column + 1] - edges[column]))
         self.lower = (self.lower + scale * edges[column]) % (1 << 64)
         self.range = scale * (edges[column + 1] - edges[column])
         if self.range < 1 << 32:
             self.lower, self.range = (self.lower << 32) % (1 << 64), self.range << 32
             self.point = (self.point << 32) % (1 << 64) | self._next()
+        assert 1 <= column <= columns - 2
         return column - 1
+
+    def end(self) -> None:
+        """All words have been read, and at most one that is not there."""
+        assert len(self.words) <= self.at <= len(self.words) + 1
 
 
 class Tile:
-    def __init__(self, weights: Weights, height: int, width: int, bit_depth: int, data: bytes) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        height: int,
+        width: int,
+        bit_depth: int,
+        data: bytes,
+        record: Record | None = None,
+    ) -> None:
+        self.record = record
         self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
         self.planes, self.k = weights.shape["planes"], weights.shape["components"]
         self.coder = RangeDecoder(data)
@@ -168,8 +210,13 @@ class Tile:
                     self.sample[p][y, x] = focus[p][0] + residual
             if len(self.context):
                 self.learn(pixels, states)
+        self.coder.end()
         out = np.array([[[s[y, x] for x in range(self.width)] for y in range(self.height)] for s in self.sample])
         return out if self.planes == 1 else np.stack([out[1] + out[0], out[0], out[2] + out[0]])
+
+    def note(self, name: str, numbers: Iterable[int]) -> None:
+        if self.record:
+            self.record.add(name, numbers)
 
     def normalise(self, d: int, level: int) -> int:
         t = self.w.table
@@ -200,6 +247,8 @@ class Tile:
             told = self.w.layer("context.features", np.concatenate([self.first[y, x], known]).astype(np.int64))
             self.context += np.clip(told, 0, 127)
             self.known += 1
+        if pixels:
+            self.note("context sums", self.context)
 
     def told(self, place: int, stream: np.ndarray) -> np.ndarray:
         """The stream with the context added."""
@@ -214,6 +263,7 @@ class Tile:
     def look(self, y: int, x: int) -> tuple[np.ndarray, list[tuple[int, int]], list[int]]:
         """Run the trunk for one pixel."""
         focus = [self.focus(p, y, x) for p in range(self.planes)]
+        self.note("focus", (number for pair in focus for number in pair))
         inputs = []
         for dy, dx in window(3, False):
             for p, (base, level) in enumerate(focus):
@@ -225,10 +275,12 @@ class Tile:
         px, py = (16 if v % 2 else -16 for v in (x, y))
         inputs += [px, py, px * py // 16]
         self.first[y, x] = np.clip(self.w.layer("input", np.array(inputs)), 0, 127)
+        self.note("input", self.first[y, x])
         stream = np.clip(self.w.layer("input2", self.first[y, x]), -32767, 32767)
+        stream = self.told(0, stream)
+        self.note("input2", stream)
         taps = window(self.w.shape["rows"], True)
         for b, gates in enumerate(self.gates):
-            stream = self.told(b, stream)
             narrow = np.clip((stream + 8) >> 4, -127, 127)
             gates[y, x] = np.clip(self.w.layer(f"blocks.{b}.gate", narrow), -127, 127)
             value = np.clip(self.w.layer(f"blocks.{b}.value", narrow), -127, 127)
@@ -237,15 +289,22 @@ class Tile:
             gate = np.clip(self.w.depthwise(f"blocks.{b}.depthwise", near), -127, 127)
             product = np.clip((gate * value + 8) >> 4, -127, 127)
             stream = np.clip(stream + self.w.layer(f"blocks.{b}.out", product), -32767, 32767)
+            for part, numbers in (("gate", gates[y, x]), ("value", value), ("gated", product), ("out", stream)):
+                self.note(f"blocks.{b}.{part}", numbers)
             hidden = np.clip(self.w.layer(f"blocks.{b}.up", np.clip((stream + 8) >> 4, -127, 127)), 0, 127)
             stream = np.clip(stream + self.w.layer(f"blocks.{b}.down", hidden), -32767, 32767)
-        return np.clip((self.told(-1, stream) + 8) >> 4, -127, 127), focus, []
+            stream = self.told(b + 1, stream)
+            self.note(f"blocks.{b}.up", hidden)
+            self.note(f"blocks.{b}.down", stream)
+        return np.clip((stream + 8) >> 4, -127, 127), focus, []
 
     def mixture(self, p: int, y: int, x: int, state: tuple) -> "Mixture":
         trunk, focus, earlier = state
         known = [self.normalise(e, focus[level][1]) for q, e in enumerate(earlier) for level in (q, p)]
         hidden = np.clip(self.w.layer(f"heads.{p}.hidden", np.concatenate([trunk, known]).astype(np.int64)), 0, 127)
         out = np.clip(self.w.layer(f"heads.{p}.out", hidden), -32767, 32767)
+        self.note(f"heads.{p}.hidden", hidden)
+        self.note(f"heads.{p}.out", out)
         groups = [[int(v) for v in group] for group in out.reshape(3 + p, self.k)]
         low = (-self.sample[0][y, x] if p else 0) - focus[p][0]
         return Mixture(self.w.table, groups, focus[p][1], earlier, low, low + (1 << self.depth) - 1)
@@ -462,7 +521,7 @@ def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
 def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns."""
     paths = sorted(path for path in weights_folder.glob("*.safetensors") if path.name != "tables.safetensors")
-    known = {w.digest(): w for w in map(Weights, paths)}
+    known = {w.digest(): w for w in map(Weights.read, paths)}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
     assert file.take(2)[0] == 1

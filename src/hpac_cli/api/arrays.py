@@ -44,7 +44,7 @@ def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: s
         )
     check_tile(tile)
     stream = io.BytesIO()
-    image = from_array(array.astype(sample_type, copy=False))
+    image = from_array(array)
     Session(Options(tile=tile, adapt=adapt, backend=backend)).encode(image, stream)
     return stream.getvalue()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from hpac_cli import files
 from hpac_cli.errors import UnsupportedError
 
+from . import existing
 from .names import converted_name, decoded_name
 from .session import Result, Session
 from .streams import Counting, model_of, write_bytes
@@ -44,15 +46,22 @@ def decompress_stream(
     start, options = time.monotonic(), session.options
     counted = Counting(stream)
     reader = session.open(counted)  # type: ignore[arg-type]
-    target, wanted = decoded_name(source, output, KIND_NAMES[reader.header.kind])
+    header = reader.header
+    target, wanted = decoded_name(source, output, KIND_NAMES[header.kind], os.fsdecode(header.suffix))
     if folder is not None and output is None and target is not None:
         target = Path(folder) / target.name
-    files.check_output(target, source=source, force=options.force)
+    existing.check_target(target, source, options)
+    there = target if target is not None and target.is_file() else None
+    same_kind = header.identical and wanted == KIND_NAMES[header.kind]
+    if there and options.skip_existing and same_kind and existing.is_source_of(there, source, options.limits):
+        return Result(str(there), 0, 0, 0, time.monotonic() - start, "bytes", skipped=True)
     image = session.decode(reader)
     data, fidelity = to_file(image, wanted)
+    if there and existing.check_decoded(there, data, options):
+        return Result(str(there), 0, 0, 0, time.monotonic() - start, fidelity, skipped=True)
     write_bytes(target, data, force=options.force, like=model_of(source, options))
-    seconds = time.monotonic() - start
-    return Result(str(target or files.STANDARD), counted.count, len(data), image.num_samples, seconds, fidelity)
+    seconds, name = time.monotonic() - start, str(target or files.STANDARD)
+    return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
 
 
 def decompress_part(source: str, output: str, session: Session, *, frame: int, region: Region | None) -> Result:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpac_cli import files
-from hpac_cli.errors import HpacError, RoundTripError, UnsupportedError
+from hpac_cli.errors import HpacError, RoundTripError, UnsupportedError, UsageError
 
+from . import existing
 from .decoding import rebuild
-from .names import default_output
+from .names import default_output, suffix_of
 from .session import Options, Result, Session, check_tile
 from .streams import Counting, model_of, read_whole, write_output
 
@@ -35,12 +38,22 @@ def compress(source: str, output: str | None, session: Session) -> Result:
 
     start, options = time.monotonic(), session.options
     check_tile(options.tile)
+    if options.remove_source and not options.verify:
+        raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output) if output else default_output(source)
-    files.check_output(target, source=source, force=options.force)
+    existing.check_target(target, source, options)
     data = read_whole(source)
+    size_before, digest, note = len(data), hashlib.sha256(data).digest(), ""
+    if target is not None and target.is_file():
+        held = existing.source_hash_of(target, options.limits)
+        if options.skip_existing and held and digest.startswith(held):
+            return Result(
+                str(target), size_before, target.stat().st_size, 0, time.monotonic() - start, "", skipped=True
+            )
+        note = existing.check_replaced(target, digest, held, options)
     image = images.read(data, options.limits)
-    size_before = len(data)
     del data  # large files would lie in memory twice
+    image = replace(image, suffix=suffix_of(source, image.kind))
     _check_identical(image, options)
 
     def write(stream: BinaryIO) -> int:
@@ -53,7 +66,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
 
     size = write_output(target, write, seekable=options.verify, force=options.force, like=model_of(source, options))
     seconds = time.monotonic() - start
-    return Result(str(target or files.STANDARD), size_before, size, image.num_samples, seconds, image.fidelity)
+    name = str(target or files.STANDARD)
+    return Result(name, size_before, size, image.num_samples, seconds, image.fidelity, note=note)
 
 
 def _check_identical(image: Image, options: Options) -> None:
@@ -65,19 +79,26 @@ def _check_identical(image: Image, options: Options) -> None:
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
-    """Decode a container and rebuild its file; compare samples and everything around them.
+    """Decode a container, rebuild its file, and compare.
+
+    A file that is said to come back byte for byte must have the hash of its source, any other that of the file which
+    was shown to hold the same when the source was read.
+
+    Args:
+        image: as images.read made it of the source.
 
     Raises:
         RoundTripError: they differ.
     """
     try:
         decoded = session.decode(session.open(stream), "verify")
-        rebuild(decoded)
+        made = hashlib.sha256(rebuild(decoded)).digest()
     except HpacError as error:
         raise RoundTripError(
             f"the encoded file does not decode ({error}); nothing was written; please report this picture"
         ) from error
-    if not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
+    right = made == (image.file_hash if decoded.identical else image.made_hash)
+    if not right or not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
         raise RoundTripError(
             "the encoded file decodes to something else; nothing was written; please report this picture"
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
 from hpac_cli import files
 from hpac_cli.errors import UnsupportedError, UsageError
-from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 SUFFIX = ".hpac"
 
@@ -16,18 +16,33 @@ _NAMELESS = "standard input needs an output: -o FILE, or -o - for standard outpu
 
 
 def default_output(source: str) -> Path:
-    """image.png becomes image.hpac beside it.
+    """image.png becomes image.png.hpac beside it.
 
     Raises:
         UsageError: standard input has no name to derive one from.
     """
     if source == files.STANDARD:
         raise UsageError(_NAMELESS)
-    return Path(source).with_suffix(SUFFIX)
+    return Path(source + SUFFIX)
 
 
-def decoded_name(source: str, output: str | None, kind: str) -> tuple[Path | None, str]:
-    """Where decoding writes, None for standard output, and which kind of file."""
+def suffix_of(source: str, kind: str) -> str:
+    """What an .hpac file remembers of its source's name; of standard input, what such files are usually called."""
+    from hpac_cli import images
+    from hpac_cli.container.fields import SUFFIX_BYTES
+
+    if source == files.STANDARD:
+        return images.SUFFIXES[kind]
+    suffix = os.path.splitext(os.path.basename(source))[1]
+    return suffix if SUFFIX_BYTES.fullmatch(os.fsencode(suffix)) else ""
+
+
+def decoded_name(source: str, output: str | None, kind: str, own_suffix: str) -> tuple[Path | None, str]:
+    """Where decoding writes, None for standard output, and which kind of file.
+
+    Args:
+        own_suffix: of the file that was encoded; it ends the name if what is left without .hpac lacks it.
+    """
     from hpac_cli import images
 
     suffix = images.SUFFIXES[kind]
@@ -44,10 +59,14 @@ def decoded_name(source: str, output: str | None, kind: str) -> tuple[Path | Non
     if source == files.STANDARD:
         raise UsageError(_NAMELESS)
     path = Path(source)
-    stem = path.name.removesuffix(SUFFIX)
-    if stem != path.name and images.KINDS_BY_SUFFIX.get(Path(stem).suffix.lower()) == kind:
-        return path.with_name(stem), kind  # image.png.hpac
-    return path.with_name(stem + suffix), kind
+    name = path.name.removesuffix(SUFFIX)
+    if kind in images.ARRAYS:
+        own_suffix = suffix
+    if not name.lower().endswith(own_suffix.lower()):
+        name += own_suffix
+    if not name:
+        raise UsageError("its name leaves none for the output; give one with -o")
+    return path.with_name(name), kind
 
 
 def converted_name(output: str) -> tuple[Path | None, str]:
@@ -64,16 +83,16 @@ def converted_name(output: str) -> tuple[Path | None, str]:
     return Path(output), kind
 
 
-def salvaged_name(source: str, output: str | None, kind: str) -> tuple[Path | None, str]:
+def salvaged_name(source: str, output: str | None, kind: str, own_suffix: str) -> tuple[Path | None, str]:
     """Where salvaged samples go: as their own kind, or plainly if what lay around them is lost."""
     if kind:
-        return decoded_name(source, output, kind)
+        return decoded_name(source, output, kind, own_suffix)
     if output and output != files.STANDARD:
         return converted_name(output)
     raise UsageError("what lay around the samples is lost too; name a plain .png, .tif or .npy file with -o")
 
 
-def name_decoded(source: str, stream: BinaryIO, limits: Limits = DEFAULT_LIMITS) -> str:
+def name_decoded(source: str, stream: BinaryIO) -> str:
     """Name the file that decoding an .hpac file gives, without its folder; only its header is read.
 
     Args:
@@ -84,8 +103,8 @@ def name_decoded(source: str, stream: BinaryIO, limits: Limits = DEFAULT_LIMITS)
         HpacError: any of errors.py.
     """
     from hpac_cli.codec.kinds import KIND_NAMES
-    from hpac_cli.container.parse import Reader
+    from hpac_cli.container.parse import peek
 
-    kind = KIND_NAMES[Reader(stream, limits).header.kind]
-    target, _ = decoded_name(source, None, kind)
+    kind, suffix = peek(stream)
+    target, _ = decoded_name(source, None, KIND_NAMES[kind], os.fsdecode(suffix))
     return "" if target is None else target.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 
 from hpac_cli import files
 from hpac_cli.errors import ContainerError, IncompleteError
@@ -36,7 +37,7 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     options = session.options
     found = find_undamaged(data, options.limits)
     kind = KIND_NAMES[found.header.kind] if found.metadata is not None else ""
-    target, wanted = salvaged_name(source, output, kind)
+    target, wanted = salvaged_name(source, output, kind, os.fsdecode(found.header.suffix))
     files.check_output(target, source=source, force=options.force)
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, options.threads)

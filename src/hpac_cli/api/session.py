@@ -40,6 +40,11 @@ class Options:
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
     """Overwrite outputs that exist."""
+    skip_existing: bool = False
+    """Leave out sources whose output is there, whole, and made of this very source."""
+    remove_source: bool = False
+    """The source is removed afterwards (by batch.work): outputs must be regular files, and where an .hpac file of
+    another source has the name of an output, it stays, even with force."""
     require_identical: bool = False
     """Refuse to encode a file that would not come back byte for byte."""
     preserve: bool = True
@@ -66,6 +71,10 @@ class Result:
     seconds: float
     fidelity: str
     """What decoding gives or gave: "bytes", "samples+metadata", or "samples" after conversion."""
+    skipped: bool = False
+    """Whether the output was there already."""
+    note: str = ""
+    """What the user should know of it."""
 
 
 NOTHING = Result("", 0, 0, 0, 0.0, "")

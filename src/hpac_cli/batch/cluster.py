@@ -9,20 +9,19 @@ import functools
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from hpac_cli import api, files
+from hpac_cli import api
 from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
 
 from .actions import Action, decode
-from .tasks import Task, is_url, join, parent
-from .urls import exists, open_url
-from .work import Outcome, Rules, attempt, lost
+from .targets import name_decoded
+from .tasks import Task
+from .urls import exists
+from .work import Outcome, attempt, lost
 
 _CONNECT_SECONDS = 10
 
 
-def run(
-    address: str, tasks: Sequence[Task], action: Action, options: api.Options, rules: Rules
-) -> Generator[Outcome, None, None]:
+def run(address: str, tasks: Sequence[Task], action: Action, options: api.Options) -> Generator[Outcome, None, None]:
     """Do every task on a cluster; yield outcomes as they come.
 
     Args:
@@ -44,14 +43,15 @@ def run(
     with client:
         free: list[Task] = []
         for task in tasks:
-            outcome = _find_existing(task, action, options, rules)
+            outcome = _find_existing(task, action, options)
             if outcome is None:
                 free.append(task)
             else:
                 yield outcome
-        # what was free at the start is overwritten: a worker may be lost after it wrote and before it told
-        forced = replace(options, force=True, threads=1)
-        futures = {client.submit(_do, task, action, forced, rules, pure=False): task for task in free}
+        # a worker may be lost after it wrote and before it told; what was free at the start is then overwritten, or,
+        # if outputs are to be left out, seen to be of this very source
+        forced = replace(options, force=options.force or not options.skip_existing, threads=1)
+        futures = {client.submit(_do, task, action, forced, pure=False): task for task in free}
         try:
             for future in distributed.as_completed(futures, loop=client.loop):
                 failure = future.exception()
@@ -60,26 +60,23 @@ def run(
             client.cancel(list(futures), force=True)
 
 
-def _find_existing(task: Task, action: Action, options: api.Options, rules: Rules) -> Outcome | None:
-    """What comes of a task whose output is there already; None if it is not, or may be overwritten."""
-    if options.force:
+def _find_existing(task: Task, action: Action, options: api.Options) -> Outcome | None:
+    """What comes of a task whose output is there already; None if it is not, may be overwritten, or must be judged."""
+    if options.force or options.skip_existing:
         return None
 
     def look(task: Task, _session: api.Session) -> api.Result:
-        target = task.target
-        if target is None and action is decode:
-            with open_url(task.source) if is_url(task.source) else files.open_input(task.source) as stream:
-                target = join(task.folder or parent(task.source), api.name_decoded(task.source, stream))
+        target = name_decoded(task) if action is decode else task.target
         if target is not None and exists(target):
-            raise OutputExistsError(f"output {target} exists; use --force to overwrite it", target)
+            raise OutputExistsError(f"output {target} exists; use --force to overwrite it")
         return api.NOTHING
 
-    outcome = attempt(replace(task, folder=None), api.Session(options), look, replace(rules, remove_source=False))
+    outcome = attempt(replace(task, folder=None), api.Session(replace(options, remove_source=False)), look)
     return None if outcome.status == "done" else outcome
 
 
-def _do(task: Task, action: Action, options: api.Options, rules: Rules) -> Outcome:
-    return attempt(task, _session(options), action, rules)
+def _do(task: Task, action: Action, options: api.Options) -> Outcome:
+    return attempt(task, _session(options), action)
 
 
 @functools.lru_cache(maxsize=4)

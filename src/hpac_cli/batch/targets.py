@@ -1,65 +1,88 @@
-"""Where do encoded files go? Beside their sources, or mirrored below a folder; clashes are found before any work."""
+"""Names of outputs: beside their sources, or mirrored below a folder; clashes are found before any work."""
 
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from hpac_cli import files
-from hpac_cli.errors import UsageError
+from hpac_cli import api, files
+from hpac_cli.errors import HpacError, UsageError
 
 from .tasks import Source, Task, basename, is_url, join, parent
+from .urls import open_url
 
-SUFFIX = ".hpac"
+SUFFIX = api.SUFFIX
 
 
-def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None, suffix: str) -> list[Task]:
-    """Name the outputs of encoding.
+def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None) -> list[Task]:
+    """Name the outputs of encoding: NAME becomes NAME.hpac.
 
     Args:
         output: of a single source, or None.
         output_dir: mirrors what lies in the folders given; None writes beside the sources.
-        suffix: "replace" makes a.hpac of a.png, "append" a.png.hpac, and "auto" replaces but where two
-            sources of this call would then have the same output.
 
     Raises:
-        UsageError: two sources would have the same output.
+        UsageError: two sources would have the same output, or one that is another source.
     """
-    if output is not None:
-        return [Task(source.name, output, None) for source in sources]
-    places = {source: _place(source, output_dir) for source in sources if source.name != files.STANDARD}
-    uses = Counter(_key(_replace_suffix(place)) for place in places.values())
-    tasks: dict[str, Task] = {}
+    tasks = []
     for source in sources:
-        if source not in places:
-            tasks[source.name] = Task(source.name, None, None)
-            continue
-        target = _replace_suffix(places[source])
-        if suffix == "append" or (suffix == "auto" and uses[_key(target)] > 1):
-            target = places[source] + SUFFIX
-        folder = None if output_dir is None else parent(target)
-        clash = tasks.setdefault(_key(target), Task(source.name, target, folder))
-        if clash.source != source.name:
-            raise UsageError(f"{clash.source} and {source.name} would both become {target}; try --suffix append")
-    return list(tasks.values())
+        if output is not None or source.name == files.STANDARD:
+            tasks.append(Task(source.name, output, None))
+        else:
+            target = _place(source, output_dir) + SUFFIX
+            tasks.append(Task(source.name, target, None if output_dir is None else parent(target)))
+    _check_clashes(tasks, lambda task: task.target)
+    return tasks
 
 
 def plan_decoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None) -> list[Task]:
-    """Name the folders, or the one output, of decoding; each file's name follows from what it holds."""
-    return [
+    """Name the folders, or the one output, of decoding; each file's name follows from what it holds.
+
+    Raises:
+        UsageError: two sources would have the same output, or one that is another source.
+    """
+    tasks = [
         Task(source.name, output, None if output_dir is None else parent(_place(source, output_dir)))
         for source in sources
     ]
+    if len(tasks) > 1:
+        _check_clashes(tasks, name_decoded)
+    return tasks
+
+
+def name_decoded(task: Task) -> str | None:
+    """Where a file goes that is decoded; None if that cannot be told."""
+    if task.target is not None or task.source == files.STANDARD:
+        return task.target
+    try:
+        with open_url(task.source) if is_url(task.source) else files.open_input(task.source) as stream:
+            return join(task.folder or parent(task.source), api.name_decoded(task.source, stream))
+    except HpacError:
+        return None  # which is said when its turn comes
+
+
+def _check_clashes(tasks: Sequence[Task], name: Callable[[Task], str | None]) -> None:
+    """Refuse tasks that would overwrite each other's outputs or sources.
+
+    Raises:
+        UsageError: they would.
+    """
+    sources = {_key(task.source): task.source for task in tasks}
+    makers: dict[str, str] = {}
+    for task in tasks:
+        target = name(task)
+        if target is None or target == files.STANDARD:
+            continue
+        first = makers.setdefault(_key(target), task.source)
+        if first != task.source:
+            raise UsageError(f"{first} and {task.source} would both become {target}; work on one, then on the other")
+        taken = sources.get(_key(target), task.source)
+        if taken != task.source:
+            raise UsageError(f"{task.source} would become {target}, which is an input itself")
 
 
 def _place(source: Source, output_dir: str | None) -> str:
     return source.name if output_dir is None else join(output_dir, source.within)
 
 
-def _replace_suffix(name: str) -> str:
-    base = basename(name)
-    stem = os.path.splitext(base)[0]
-    return name[: len(name) - len(base)] + stem + SUFFIX
-
-
 def _key(name: str) -> str:
-    return name if is_url(name) else os.path.abspath(name)
+    """The same for all names of a file."""
+    return name if is_url(name) else os.path.join(os.path.realpath(parent(name)), basename(name))

@@ -72,26 +72,38 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
         FileAccessError: a file cannot be fetched, or put where it belongs.
         HpacError: whatever the action raises.
     """
-    force = session.options.force
+    options = session.options
     if task.target is not None:
-        _refuse_existing(task.target, force)
+        _refuse_existing(task.target, options)
     with tempfile.TemporaryDirectory(prefix="hpac-") as folder:
         copy = os.path.join(folder, basename(task.source))
         _fetch(task.source, copy)
         target = None if task.target is None else os.path.join(folder, "out", basename(task.target))
         os.mkdir(os.path.join(folder, "out"))
+        if task.target is not None and target is not None and exists(task.target):
+            _fetch(task.target, target)  # what is there is judged as it would be here
         result = action(Task(copy, target, os.path.join(folder, "out")), session)
         if not result.output:
             return result
         final = task.target or join(task.folder or parent(task.source), basename(result.output))
-        _refuse_existing(final, force)
+        if result.skipped:
+            return replace(result, output=final)
+        if task.target is None:
+            _refuse_existing(final, options)
+            if options.skip_existing and exists(final):
+                there = os.path.join(folder, "there")
+                _fetch(final, there)
+                if _read_local(there) == _read_local(result.output):
+                    return replace(result, output=final, skipped=True)
+                if not options.force:
+                    raise OutputExistsError(f"output {final} exists and is not what {task.source} gives")
         _put(result.output, final)
     return replace(result, output=final)
 
 
-def _refuse_existing(name: str, force: bool) -> None:
-    if not force and exists(name):
-        raise OutputExistsError(f"output {name} exists; use --force to overwrite it", name)
+def _refuse_existing(name: str, options: api.Options) -> None:
+    if not (options.force or options.skip_existing) and exists(name):
+        raise OutputExistsError(f"output {name} exists; use --force to overwrite it")
 
 
 def _fetch(name: str, copy: str) -> None:

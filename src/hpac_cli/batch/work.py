@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hpac_cli import api, files
-from hpac_cli.errors import FileAccessError, HpacError, OutputExistsError, RoundTripError, UsageError
+from hpac_cli.errors import FileAccessError, HpacError, RoundTripError, UsageError
 
 from . import urls
 from .actions import Action
@@ -32,37 +32,27 @@ class Outcome:
     samples: int = 0
     fidelity: str = ""
     seconds: float = 0.0
+    note: str = ""
+    """What the user should know of it, all the same."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {**asdict(self), "seconds": round(self.seconds, 3)}
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What happens around the work on a file."""
-
-    skip_existing: bool = False
-    remove_source: bool = False
-
-
-def attempt(task: Task, session: api.Session, action: Action, rules: Rules) -> Outcome:
+def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
     """Do one task; never raises but for signals and a closed pipe."""
     try:
-        if rules.skip_existing and task.target and task.target != files.STANDARD and urls.exists(task.target):
-            return Outcome(task.source, "skipped", task.target)
-        stamp = _stamp(task.source) if rules.remove_source else None
+        stamp = _stamp(task.source) if session.options.remove_source else None
         if urls.is_remote(task):
             result = urls.work_on_copy(task, session, action)
         else:
             _make_folder(task)
             result = action(task, session)
+        if result.skipped:
+            return Outcome(task.source, "skipped", result.output)
         if stamp is not None:
             _remove(task.source, stamp, result)
-    except OutputExistsError as error:
-        if rules.skip_existing and error.output:
-            return Outcome(task.source, "skipped", error.output)
-        return _failed(task, str(error), error.exit_code)
     except BrokenPipeError:
         raise
     except HpacError as error:
@@ -84,6 +74,7 @@ def attempt(task: Task, session: api.Session, action: Action, rules: Rules) -> O
         samples=result.samples,
         fidelity=result.fidelity,
         seconds=result.seconds,
+        note=result.note,
     )
 
 
@@ -103,11 +94,19 @@ def _make_folder(task: Task) -> None:
 
 
 def _stamp(source: str) -> object:
-    return urls.stamp(source) if is_url(source) else files.stamp(source)
+    if is_url(source):
+        return urls.stamp(source)
+    if os.path.exists(source) and not os.path.isfile(source):
+        raise UsageError("only a file on disk can be removed")
+    return files.stamp(source)
 
 
 def _remove(source: str, stamp: object, result: api.Result) -> None:
-    """Remove a source whose round trip was verified, unless it changed meanwhile."""
+    """Remove a source whose round trip was verified, unless it changed meanwhile, or its output is not in place."""
+    if not is_url(result.output) and not (
+        os.path.isfile(result.output) and os.path.getsize(result.output) == result.output_bytes
+    ):
+        raise FileAccessError(f"{result.output} is not as it was written, so the source is kept")
     if result.fidelity == "samples":
         raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
     if _stamp(source) != stamp:

@@ -14,8 +14,9 @@ from hpac_cli import __version__, api
 from hpac_cli.batch import actions
 from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding
 from hpac_cli.batch.tasks import Task
-from hpac_cli.batch.work import Outcome, Rules, attempt
+from hpac_cli.batch.work import Outcome, attempt
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
+from hpac_cli.files import is_special
 
 from .config import read_defaults
 from .options import (
@@ -69,14 +70,6 @@ app = typer.Typer(
 )
 
 
-class Naming(StrEnum):
-    """How outputs of encoding are named."""
-
-    AUTO = "auto"
-    REPLACE = "replace"
-    APPEND = "append"
-
-
 def _is_picture(head: bytes, name: str) -> bool:
     from hpac_cli.images import is_picture
 
@@ -88,7 +81,7 @@ def _is_hpac(_head: bytes, name: str) -> bool:
 
 
 @app.command(
-    epilog="Examples: hpac encode photo.png   writes photo.hpac beside it. "
+    epilog="Examples: hpac encode photo.png   writes photo.png.hpac beside it. "
     "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
     "hpac encode -r photos/ --dry-run   says about what that would save. "
     "hpac encode --adapt full photo.png   takes minutes, for what is stored for long."
@@ -102,12 +95,6 @@ def encode(
     null: Null = False,
     jobs: Jobs = 0,
     scheduler: Scheduler = None,
-    suffix: Annotated[
-        Naming,
-        typer.Option(
-            help="Make a.hpac of a.png (replace), a.png.hpac (append), or that only where two inputs clash (auto).",
-        ),
-    ] = Naming.AUTO,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; estimate sizes from a sample of each image.")
     ] = False,
@@ -137,6 +124,8 @@ def encode(
         tile=tile_size,
         verify=not no_verify,
         force=force,
+        skip_existing=skip_existing,
+        remove_source=remove_source,
         preserve=preserve,
         require_identical=require_identical,
         adapt=adapt.value,
@@ -147,22 +136,21 @@ def encode(
     )
     choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
     sources = gather(choice, _is_picture)
-    _check_removal(remove_source, [source.name for source in sources])
+    _check_removal(remove_source, [source.name for source in sources], output)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
         run(estimates, actions.estimate, options, choice, tell=_about)
     try:
-        tasks = plan_encoding(sources, output=output, output_dir=output_dir, suffix=suffix.value)
+        tasks = plan_encoding(sources, output=output, output_dir=output_dir)
     except UsageError as error:
         raise typer.BadParameter(str(error), param_hint="IN") from error
-    rules = Rules(skip_existing, remove_source)
-    run(tasks, actions.encode, options, choice, rules)
+    run(tasks, actions.encode, options, choice)
 
 
 @app.command(
-    epilog="Examples: hpac decode photo.hpac   writes photo.png beside it. "
+    epilog="Examples: hpac decode photo.png.hpac   writes photo.png beside it. "
     "hpac decode -r archive/ --output-dir photos/   gives a folder back. "
-    "hpac decode scan.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
+    "hpac decode scan.dcm.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
 )
 def decode(
     inputs: Inputs = None,
@@ -195,11 +183,21 @@ def decode(
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
     limits = parse_limits(max_pixels, max_memory)
-    options = api.Options(force=force, preserve=preserve, threads=threads, backend=backend, limits=limits)
+    options = api.Options(
+        force=force,
+        skip_existing=skip_existing,
+        remove_source=remove_source,
+        preserve=preserve,
+        threads=threads,
+        backend=backend,
+        limits=limits,
+    )
     box = parse_region(region)
     is_part = frame is not None or box is not None
     if salvage and is_part:
         raise typer.BadParameter("goes neither with --frame nor with --region", param_hint="--salvage")
+    if skip_existing and (salvage or is_part):
+        raise typer.BadParameter("goes only with whole files", param_hint="--skip-existing")
     if remove_source and (salvage or is_part):
         raise typer.BadParameter("goes only with whole files", param_hint="--remove-source")
 
@@ -210,11 +208,14 @@ def decode(
 
     choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
     sources = gather(choice, _is_hpac)
-    _check_removal(remove_source, [source.name for source in sources])
-    tasks = plan_decoding(sources, output=output, output_dir=output_dir)
+    _check_removal(remove_source, [source.name for source in sources], output)
+    try:
+        tasks = plan_decoding(sources, output=output, output_dir=output_dir)
+    except UsageError as error:
+        raise typer.BadParameter(str(error), param_hint="IN") from error
     if scheduler is not None and (salvage or is_part):
         raise typer.BadParameter("goes only with whole files", param_hint="--scheduler")
-    run(tasks, work if salvage or is_part else actions.decode, options, choice, Rules(skip_existing, remove_source))
+    run(tasks, work if salvage or is_part else actions.decode, options, choice)
 
 
 @app.command(epilog="Example: hpac verify *.hpac")
@@ -282,7 +283,7 @@ def check(
     run(tasks, actions.check, options, choice, tell=_exact)
 
 
-@app.command(epilog="Example: hpac info --json photo.hpac")
+@app.command(epilog="Example: hpac info --json photo.png.hpac")
 def info(
     inputs: Inputs = None,
     recursive: Recursive = False,
@@ -312,7 +313,7 @@ class Likeness(StrEnum):
     BYTES = "bytes"
 
 
-@app.command(epilog="Example: hpac compare scan.dcm scan.hpac --require bytes")
+@app.command(epilog="Example: hpac compare scan.dcm scan.dcm.hpac --require bytes")
 def compare(
     one: Annotated[str, typer.Argument(metavar="A", help="A picture, or an .hpac file.")],
     other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
@@ -329,7 +330,7 @@ def compare(
         found.append(api.compare(one, other, session))
         return api.NOTHING
 
-    outcome = attempt(Task(one, None, None), api.Session(options), work, Rules())
+    outcome = attempt(Task(one, None, None), api.Session(options), work)
     if outcome.exit_code:
         raise typer.Exit(complain(f"{one}, {other}", outcome.error, outcome.exit_code))
     if not quiet:
@@ -428,13 +429,16 @@ def train(
 
 def _once(name: str, work: Any, options: api.Options) -> NoReturn:
     """Do something that is not about one file, with the same care for errors."""
-    outcome = attempt(Task(name, None, None), api.Session(options), work, Rules())
+    outcome = attempt(Task(name, None, None), api.Session(options), work)
     raise typer.Exit(complain(name, outcome.error, outcome.exit_code) if outcome.exit_code else 0)
 
 
-def _check_removal(wanted: bool, names: list[str]) -> None:
+def _check_removal(wanted: bool, names: list[str], output: str | None) -> None:
+    """Refuse to remove sources that are no files, or whose outputs would be none."""
     if wanted and "-" in names:
         raise typer.BadParameter("cannot remove standard input", param_hint="--remove-source")
+    if wanted and output is not None and (output == "-" or is_special(Path(output))):
+        raise typer.BadParameter(f"needs an output that is a file on disk, not {output}", param_hint="--remove-source")
 
 
 def _exact(outcome: Outcome) -> str:

@@ -16,7 +16,7 @@ from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool
 from hpac_cli.batch.sources import find_sources, read_list
 from hpac_cli.batch.tasks import Source, Task
-from hpac_cli.batch.work import Outcome, Rules, attempt, lost
+from hpac_cli.batch.work import Outcome, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
 from .options import Choice, count_processors
@@ -85,7 +85,6 @@ def run(
     action: Action,
     options: api.Options,
     choice: Choice,
-    rules: Rules = Rules(),  # noqa: B008 - it is frozen
     tell: Callable[[Outcome], str] | None = None,
 ) -> None:
     """Do all tasks, several at once where that helps, and exit with the right code.
@@ -107,11 +106,11 @@ def run(
 
     def work(task: Task) -> Outcome:
         with show_progress(task.source, visible=visible and workers == 1) as session.progress:
-            return attempt(task, session, action, rules)
+            return attempt(task, session, action)
 
     sizes = {task.source: _size(task.source) for task in tasks}
     if choice.scheduler:
-        outcomes = cluster.run(choice.scheduler, tasks, action, options, rules)
+        outcomes = cluster.run(choice.scheduler, tasks, action, options)
     else:
         outcomes = Pool(work, lost, workers).run(tasks)
     is_one = workers == 1 and not choice.scheduler
@@ -151,14 +150,16 @@ def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outco
         print(json.dumps({"schema": SCHEMA, **outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
     if outcome.exit_code:
         complain(outcome.file, outcome.error, outcome.exit_code)
-    elif visible:
+    if outcome.note:
+        complain(outcome.file, outcome.note, 0)
+    if not outcome.exit_code and visible:
         print(_printable(tell(outcome)), file=sys.stderr, flush=True)
 
 
 def describe_sizes(outcome: Outcome) -> str:
     """One line about a file of which another was made."""
     if outcome.status == "skipped":
-        return f"{outcome.file}: {outcome.output} exists, left out"
+        return f"{outcome.file}: {outcome.output} exists, whole and of this very file: left out"
     change = outcome.output_bytes / max(1, outcome.input_bytes) - 1
     return (
         f"{outcome.file} -> {outcome.output}: {outcome.input_bytes:,} -> {outcome.output_bytes:,} bytes ({change:+.1%}), "

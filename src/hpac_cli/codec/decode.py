@@ -1,6 +1,7 @@
 """.hpac bytes to image: tile by tile, checked against the stored hash."""
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
 
-from .encode import hash_samples
+from .hashes import hash_samples
 from .kinds import KIND_NAMES
 from .network_tiles import NetworkTile, decode_values
 from .networks import Networks
@@ -71,7 +72,8 @@ def decode_image(
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, threads=threads, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
-    return Image(frames, KIND_NAMES[header.kind], reader.metadata, reader.file_hash, header.identical)
+    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
+    return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix)
 
 
 def decode_frames(

@@ -1,20 +1,20 @@
 """Image to .hpac bytes: frame by frame, tile by tile, each written as soon as it is coded."""
 
-import hashlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Adapted, CodedTile, Frame, Header, Part
-from hpac_cli.image import Image, Samples
+from hpac_cli.image import Image
 
+from .hashes import hash_samples
 from .kinds import KINDS
 from .network_tiles import encode_values
 from .networks import Networks
-from .payloads import pack_quickly, pack_smallest
+from .payloads import measure_quickly, pack_quickly, pack_smallest
 from .plan import plan_frame
 from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes
@@ -22,6 +22,8 @@ from .values import Values, to_ordered
 
 _WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
+_NEAR = 2
+"""Deflating thoroughly makes hardly anything so many times smaller than deflating fast."""
 
 
 Adapt = Callable[[tuple[Frame, ...]], tuple[tuple[Frame, ...], tuple[Adapted, ...]]]
@@ -58,7 +60,9 @@ def encode_image(
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
-    writer = Writer(stream, Header(KINDS[image.kind], image.identical, frames, adapters), image.envelope)
+    suffix = os.fsencode(image.suffix)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix)
+    writer = Writer(stream, header, image.envelope)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:
         box, frame = job.box, frames[job.frame]
@@ -89,16 +93,13 @@ def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> CodedTil
     """Code one part of one tile in whichever way is smallest."""
     if not part.weights_digest:
         return CodedTile(*pack_smallest(coded, part.bit_depth))
-    quick = CodedTile(*pack_quickly(coded, part.bit_depth))
-    if len(quick.payload) * _WORTH_A_NETWORK <= coded.size:
-        return quick
+    roughly = measure_quickly(coded, part.bit_depth)
+    if roughly * _WORTH_A_NETWORK <= _NEAR * coded.size:
+        quick = CodedTile(*pack_quickly(coded, part.bit_depth))
+        if len(quick.payload) * _WORTH_A_NETWORK <= coded.size:
+            return quick
     by_network = encode_values(networks.by_digest(part.weights_digest), coded, part)
+    if roughly >= _NEAR * len(by_network.payload):
+        return by_network
+    quick = CodedTile(*pack_quickly(coded, part.bit_depth))
     return quick if len(quick.payload) < len(by_network.payload) else by_network
-
-
-def hash_samples(frames: tuple[Samples, ...]) -> bytes:
-    """SHA-256 of the samples of all frames, (H, W, C) order, little endian."""
-    sha = hashlib.sha256()
-    for samples in frames:
-        sha.update(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).view(np.uint8).data)
-    return sha.digest()

@@ -35,6 +35,12 @@ def pack_quickly(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
     return min((TileMode.DEFLATE, zlib.compress(planes, 9)), (TileMode.STORED, planes), key=_length)
 
 
+def measure_quickly(coded: Coded, bit_depth: int) -> int:
+    """About the bytes that pack_quickly takes, in a third of its time."""
+    planes = _split(coded, bytes_per_value(bit_depth))
+    return min(len(zlib.compress(planes, 1)), len(planes))
+
+
 def pack_smallest(coded: Coded, bit_depth: int) -> tuple[TileMode, bytes]:
     """Write values in whichever way without a network is smallest; which differences are, is tasted."""
     size = bytes_per_value(bit_depth)

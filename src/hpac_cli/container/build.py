@@ -58,7 +58,7 @@ class Writer:
         self._tiles += 1
 
     def end(self, samples_hash: bytes, file_hash: bytes) -> None:
-        """Write the end: SHA-256 of the samples, and of the file that decoding gives (empty for arrays)."""
+        """Write the end: SHA-256 of the samples, and of the source file (empty for arrays)."""
         of_samples, of_file = TINY_HASH_BYTES if self._size < TINY_BYTES else HASH_BYTES
         self._chunk(END, samples_hash[:of_samples] + file_hash[:of_file])
         self._stream.flush()

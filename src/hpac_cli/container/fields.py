@@ -1,6 +1,7 @@
 """What is in an .hpac file? One declaration of chunks and header fields for writer and reader."""
 
 import lzma
+import re
 import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -32,6 +33,10 @@ MAX_CODED_BITS = 16
 MAX_ADAPTERS = 16
 ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
+
+
+SUFFIX_BYTES = re.compile(rb"\.[^\x00-\x20/\\\x7f]{1,31}")
+"""What a suffix may be: a dot, and bytes that lead into no folder and steer no terminal."""
 
 
 class Kind(IntEnum):
@@ -185,6 +190,8 @@ class Header:
     """Whether decoding gives the source file byte for byte."""
     frames: tuple[Frame, ...]
     adapters: tuple[Adapted, ...] = ()
+    suffix: bytes = b""
+    """Of the source file's name, with its dot; empty if it had none (SUFFIX_BYTES)."""
 
     @property
     def num_samples(self) -> int:
@@ -199,23 +206,26 @@ def chunk_fields(payload: bytes) -> Fields:
 
 def build_header(header: Header) -> bytes:
     """Write the header chunk's payload."""
-    return b"".join(map(put_varint, (header.kind, header.identical, len(header.frames))))
+    return b"".join(map(put_varint, (header.kind, header.identical, len(header.frames)))) + put_string(header.suffix)
 
 
-def parse_header(payload: bytes) -> tuple[Kind, bool, int]:
-    """Read the header chunk's payload: kind, whether decoding is byte for byte, number of frames.
+def parse_header(payload: bytes) -> tuple[Kind, bool, int, bytes]:
+    """Read the header chunk's payload: kind, whether decoding is byte for byte, number of frames, source's suffix.
 
     Raises:
         ContainerError: a field is out of range.
     """
     fields = chunk_fields(payload)
     kind, identical, num_frames = (fields.varint() for _ in range(3))
+    suffix = fields.string()
     fields.end()
+    if suffix and not SUFFIX_BYTES.fullmatch(suffix):
+        raise ContainerError("what is stored as the suffix of the source's name is none")
     if kind not in list(Kind):
         raise ContainerError(f"source kind {kind} is unknown")
     if identical > 1:
         raise ContainerError(f"fidelity {identical} is unknown")
-    return Kind(kind), bool(identical), num_frames
+    return Kind(kind), bool(identical), num_frames, suffix
 
 
 def build_adapter(adapted: Adapted) -> bytes:

@@ -32,6 +32,7 @@ from .fields import (
     Adapted,
     Frame,
     Header,
+    Kind,
     Packing,
     TileMode,
     chunk_fields,
@@ -93,7 +94,7 @@ class Reader:
         self.header = self._read_header(first)
 
     def _read_header(self, first: Chunk) -> Header:
-        kind, identical, num_frames = parse_header(first.payload)
+        kind, identical, num_frames, suffix = parse_header(first.payload)
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         if chunk := self._take(METADATA):
@@ -113,7 +114,7 @@ class Reader:
             frames.append(parse_frame(chunk.payload, self._limits))
             self.sizes["frames"] += chunk.size
             self._check_size(frames)
-        return Header(kind, identical, tuple(frames), tuple(adapters))
+        return Header(kind, identical, tuple(frames), tuple(adapters), suffix)
 
     def _take(self, kind: bytes) -> Chunk | None:
         """The next chunk that must be understood, if it is of this type; else it waits."""
@@ -271,6 +272,29 @@ class Reader:
                 f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match"
             )
         return Chunk(head[:1], payload, offset, self._offset - offset)
+
+
+def peek(stream: BinaryIO) -> tuple[Kind, bytes]:
+    """Read only what names the file that a container came from: its kind, and its name's suffix.
+
+    Raises:
+        ContainerError: not hpac, or damaged.
+        NewerVersionError: the format's major version is higher than ours.
+    """
+    head = _Peek(stream)
+    return head.kind, head.suffix
+
+
+class _Peek(Reader):
+    """Reads up to the header."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._offset = stream, 0
+        self._read_signature()
+        first = self._chunk()
+        if first.type != HEADER:
+            raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
+        self.kind, _, _, self.suffix = parse_header(first.payload)
 
 
 def parse_tile(chunk: Chunk) -> TileChunk:

@@ -65,11 +65,11 @@ NOINLINE void find_multiplier(const struct run *run, row_of_lanes *restrict vali
   }
 }
 
-/* Differences of samples are below 2^17, so sums of five and their multiples by 60 div 5 fit 32 bits. */
-NOINLINE void find_focus(const struct tables *tables, const struct run *run, const int32_t *const *near,
-                         row_of_lanes *restrict valid, const int32_t *restrict multiplier, int32_t fallback,
-                         int32_t unknown, int32_t *restrict base, int32_t *restrict level) {
-  const int32_t *restrict threshold = tables->level_threshold;
+/* Bases, and sums of absolute differences over pairs of neighbours, brought to a common denominator. Differences of
+   samples are below 2^17, so these are below 2^23. */
+NOINLINE void find_bases(const struct run *run, const int32_t *const *near, row_of_lanes *restrict valid,
+                         const int32_t *restrict multiplier, int32_t fallback, int32_t *restrict base,
+                         int32_t *restrict sum) {
   const int32_t *restrict nw = near[AT_NW], *restrict n = near[AT_N], *restrict ne = near[AT_NE],
                          *restrict w = near[AT_W], *restrict nn = near[AT_NN], *restrict ww = near[AT_WW];
   for (int i = 0; i < run->lanes; i++) {
@@ -78,70 +78,72 @@ NOINLINE void find_focus(const struct tables *tables, const struct run *run, con
     const int32_t median = larger(smaller(high, w[i] + n[i] - nw[i]), low);
     const int32_t single = has_w ? w[i] : has_n ? n[i] : fallback;
     base[i] = has_nw ? median : single;
-    const int32_t sum = 2 + (magnitude(w[i] - nw[i]) & has_w & has_nw) + (magnitude(n[i] - nw[i]) & has_n & has_nw) +
-                        (magnitude(ne[i] - n[i]) & valid[AT_NE][i] & has_n) +
-                        (magnitude(w[i] - ww[i]) & has_w & valid[AT_WW][i]) +
-                        (magnitude(n[i] - nn[i]) & has_n & valid[AT_NN][i]);
-    const int32_t scaled = sum * multiplier[i];
-    int32_t found = 0; /* thresholds that are not above: a binary search */
-    for (int step = THRESHOLDS_PADDED / 2; step; step /= 2) found += threshold[found + step - 1] <= scaled ? step : 0;
-    level[i] = multiplier[i] ? found : unknown;
+    const int32_t differences = (magnitude(w[i] - nw[i]) & has_w & has_nw) + (magnitude(n[i] - nw[i]) & has_n & has_nw) +
+                                (magnitude(ne[i] - n[i]) & valid[AT_NE][i] & has_n) +
+                                (magnitude(w[i] - ww[i]) & has_w & valid[AT_WW][i]) +
+                                (magnitude(n[i] - nn[i]) & has_n & valid[AT_NN][i]);
+    sum[i] = (2 + differences) * multiplier[i];
   }
 }
 
-/* min(|d|, limit) * reciprocal is at most 2^30 and a little: docs/format.md, "Tables". */
-INLINE int32_t normalise(const int32_t *asinh, int32_t distance, int32_t limit, int32_t reciprocal) {
+/* Scale levels: how many thresholds are not above a sum; `unknown` where no pair is known. */
+NOINLINE void find_levels(const struct network *n, const int32_t *restrict sum, int32_t unknown, int lanes,
+                          int32_t *restrict level) {
+  row_of_lanes cell, threshold;
+  for (int i = 0; i < lanes; i++) cell[i] = level_cell(larger(sum[i], 1));
+  look_up(n->cell_threshold, cell, threshold, lanes);
+  look_up(n->cell_level, cell, level, lanes);
+  for (int i = 0; i < lanes; i++) level[i] = sum[i] ? level[i] + (threshold[i] <= sum[i]) : unknown;
+}
+
+/* Where on the table of asinh a distance lies. min(|d|, limit) * reciprocal is at most 2^30 and a little:
+   docs/format.md, "Tables". */
+INLINE int32_t asinh_place(int32_t distance, int32_t limit, int32_t reciprocal) {
   const int32_t near = smaller(magnitude(distance), limit);
-  const int32_t index = smaller((near * reciprocal + (1 << (RECIPROCAL_BITS - 1))) >> RECIPROCAL_BITS, ASINH_LAST);
-  return distance < 0 ? -asinh[index] : asinh[index];
+  const int32_t place = smaller((near * reciprocal + (1 << (RECIPROCAL_BITS - 1))) >> RECIPROCAL_BITS, ASINH_LAST);
+  return distance < 0 ? -place : place;
 }
 
-NOINLINE void normalise_neighbour(const int32_t *restrict asinh, const int32_t *restrict near,
-                                  const int32_t *restrict base, const int32_t *restrict limit,
-                                  const int32_t *restrict reciprocal, const int32_t *restrict valid,
-                                  int32_t *restrict feature, int lanes) {
-  for (int i = 0; i < lanes; i++) feature[i] = normalise(asinh, near[i] - base[i], limit[i], reciprocal[i]) & valid[i];
+NOINLINE void find_neighbour_places(const int32_t *restrict near, const int32_t *restrict base,
+                                    const int32_t *restrict limit, const int32_t *restrict reciprocal,
+                                    const int32_t *restrict valid, int32_t *restrict place, int lanes) {
+  for (int i = 0; i < lanes; i++) place[i] = asinh_place(near[i] - base[i], limit[i], reciprocal[i]) & valid[i];
 }
 
-/* Residuals in units of the scale of a level, as signed activations `step` apart. */
-NOINLINE void normalise_residuals(const struct tables *tables, const int32_t *restrict residual,
-                                  const int32_t *restrict level, activation *restrict y, size_t step, int pixels) {
-  row_of_lanes value;
-  for (int i = 0; i < pixels; i++)
-    value[i] = normalise(tables->asinh, residual[i], tables->level_limit[level[i]], tables->level_reciprocal[level[i]]);
-  for (int i = 0; i < pixels; i++) y[(size_t)i * step] = to_activation(value[i]);
+NOINLINE void find_residual_places(const int32_t *restrict residual, const int32_t *restrict limit,
+                                   const int32_t *restrict reciprocal, int32_t *restrict place, int lanes) {
+  for (int i = 0; i < lanes; i++) place[i] = asinh_place(residual[i], limit[i], reciprocal[i]);
 }
 
-/* Words of features: word k of pixel i at [k][i]. */
+/* Signed activations of places, `step` apart. */
+INLINE void look_up_asinh(const struct network *n, const int32_t *place, activation *y, size_t step, int count) {
+  EACH_SCALAR(i, count) {
+    STAY_SCALAR;
+    y[(size_t)i * step] = n->asinh[place[i]];
+  }
+}
+
+/* Words of features: feature f of pixel i is activation f % WORD_INPUTS of word [f / WORD_INPUTS][i]. */
 typedef int32_t feature_words[(MAX_FEATURES + WORD_INPUTS - 1) / WORD_INPUTS][CHUNK] ALIGNED;
 
-INLINE int32_t pack_word(row_of_lanes *features, int i) {
-  if (WORD_INPUTS == 1) return features[0][i];
-  if (WORD_INPUTS == 2) return (int32_t)(((uint32_t)features[0][i] & 0xffff) | ((uint32_t)features[1][i] << 16));
-  const uint32_t word = ((uint32_t)features[0][i] & 255) | ((uint32_t)features[1][i] & 255) << 8 |
-                        ((uint32_t)features[2][i] & 255) << 16 | (uint32_t)features[3][i] << 24;
-  return (int32_t)(word ^ (ZERO_ACTIVATION * 0x01010101u));
-}
-
-NOINLINE void pack_features(row_of_lanes *restrict features, int words, int lanes, feature_words words_out) {
-  for (int k = 0; k < words; k++)
-    for (int i = 0; i < lanes; i++) words_out[k][i] = pack_word(features + k * WORD_INPUTS, i);
+INLINE activation *feature_column(int32_t (*words)[CHUNK], int feature) {
+  return (activation *)words[feature / WORD_INPUTS] + feature % WORD_INPUTS;
 }
 
 /* Where the focus of a run is written, for each plane. */
 struct focus_rows {
   int32_t *base[MAX_PLANES], *level[MAX_PLANES];
+  int32_t *limit[MAX_PLANES], *reciprocal[MAX_PLANES]; /* of the level */
 };
 
 static void find_features(const struct network *n, const struct sample_ring *ring, const struct run *run, int width,
                           int depth, const struct focus_rows *out, feature_words words) {
   const struct tables *tables = &n->tables;
   const int planes = n->shape.planes, lanes = run->lanes;
-  row_of_lanes valid[WINDOW], multiplier, limit, reciprocal, features[MAX_FEATURES + WORD_INPUTS - 1];
+  row_of_lanes valid[WINDOW], multiplier, sum, place;
   find_valid(run, width, valid);
   find_multiplier(run, valid, multiplier);
   const int32_t unknown = smaller(20 + 4 * larger(depth - 8, 0), LEVELS - 1);
-  int at = WINDOW * planes;
   for (int p = 0; p < planes; p++) {
     const int32_t *near[WINDOW];
     for (int o = 0; o < WINDOW; o++) {
@@ -150,25 +152,27 @@ static void find_features(const struct network *n, const struct sample_ring *rin
     }
     int32_t *base = out->base[p], *level = out->level[p];
     const int32_t middle = p ? 0 : (int32_t)1 << (depth - 1);
-    find_focus(tables, run, near, valid, multiplier, middle, unknown, base, level);
-    for (int i = 0; i < lanes; i++) limit[i] = tables->level_limit[level[i]];
-    for (int i = 0; i < lanes; i++) reciprocal[i] = tables->level_reciprocal[level[i]];
-    for (int o = 0; o < WINDOW; o++)
-      normalise_neighbour(tables->asinh, near[o], base, limit, reciprocal, valid[o], features[o * planes + p], lanes);
-    for (int i = 0; i < lanes; i++) features[at + p][i] = 2 * level[i] - 24;
-    for (int i = 0; i < lanes; i++) features[at + planes + p][i] = ((base[i] - middle) * (1 << POSITION_BITS)) >> depth;
+    find_bases(run, near, valid, multiplier, middle, base, sum);
+    find_levels(n, sum, unknown, lanes, level);
+    look_up(tables->level_limit, level, out->limit[p], lanes);
+    look_up(tables->level_reciprocal, level, out->reciprocal[p], lanes);
+    for (int o = 0; o < WINDOW; o++) {
+      find_neighbour_places(near[o], base, out->limit[p], out->reciprocal[p], valid[o], place, lanes);
+      look_up_asinh(n, place, feature_column(words, o * planes + p), WORD_INPUTS, lanes);
+    }
+    activation *of_level = feature_column(words, WINDOW * planes + p);
+    activation *of_base = feature_column(words, (WINDOW + 1) * planes + p);
+    for (int i = 0; i < lanes; i++) {
+      of_level[i * WORD_INPUTS] = to_activation(2 * level[i] - 24);
+      of_base[i * WORD_INPUTS] = to_activation(((base[i] - middle) * (1 << POSITION_BITS)) >> depth);
+    }
   }
-  at += 2 * planes;
   for (int i = 0; i < lanes; i++) {
     const int32_t y = run->first + i, x = run->wave - 2 * y;
-    const int32_t px = (x & 1) * 32 - 16, py = (y & 1) * 32 - 16;
-    features[at][i] = px;
-    features[at + 1][i] = py;
-    features[at + 2][i] = px * py / 16;
+    const int32_t parity[POSITION_INPUTS] = {(x & 1) * 32 - 16, (y & 1) * 32 - 16, ((x ^ y) & 1) ? -16 : 16};
+    for (int k = 0; k < POSITION_INPUTS; k++)
+      feature_column(words, (WINDOW + 2) * planes + k)[i * WORD_INPUTS] = to_activation(parity[k]);
   }
-  at += POSITION_INPUTS;
-  for (; at % WORD_INPUTS; at++) memset(features[at], 0, sizeof features[at]);
-  pack_features(features, at / WORD_INPUTS, lanes, words);
 }
 
 #endif

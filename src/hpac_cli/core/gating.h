@@ -123,16 +123,19 @@ struct gating_run {
 INLINE void gate_group(const int vectors, const int num_words, const struct gating *gating, int first,
                        const struct gating_run *run) {
   const int at = first / LANES;
-  const vec *weights = gating->weights + (size_t)at * (size_t)num_words;
+  vec weights[MAX_VECTORS * MAX_TAP_WORDS], bias[MAX_VECTORS], shift[MAX_VECTORS]; /* in registers, if they fit */
+  memcpy(weights, gating->weights + (size_t)at * (size_t)num_words, (size_t)(vectors * num_words) * sizeof(vec));
+  memcpy(bias, gating->bias + at, (size_t)vectors * sizeof(vec));
+  memcpy(shift, gating->shift + at, (size_t)vectors * sizeof(vec));
   for (int i = 0; i < run->pixels; i++) {
     vec gated[MAX_VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) {
       const size_t lane = (size_t)i * run->tap_step + (size_t)(first + v * LANES);
-      vec sum = gating->bias[at + v];
+      vec sum = bias[v];
 #pragma GCC unroll 8
       for (int n = 0; n < num_words; n++) sum = v_dot(sum, v_load(run->taps[n] + lane), weights[v * num_words + n]);
-      const vec gate = v_clamp(v_shift_each(sum, gating->shift[at + v]), 127);
+      const vec gate = v_clamp(v_shift_each(sum, shift[v]), 127);
       const vec value = v_load(run->values + (size_t)i * run->value_step + first + v * LANES);
       gated[v] = v_shift(v_add(v_product(gate, value), v_all(1 << (NARROW_PLACES - 1))), NARROW_PLACES);
     }

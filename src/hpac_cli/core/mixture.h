@@ -45,10 +45,13 @@ typedef row_of_lanes parameter_rows[MAX_PARAMETERS];
 
 NOINLINE void transpose(const int32_t *restrict rows, size_t step, int pixels, int lanes, int parameters,
                         row_of_lanes *restrict columns) {
-  for (int i = 0; i < pixels; i++)
-    for (int k = 0; k < parameters; k++) columns[k][i] = rows[(size_t)i * step + (size_t)k];
-  for (int i = pixels; i < lanes; i++)
-    for (int k = 0; k < parameters; k++) columns[k][i] = 0;
+  for (int k = 0; k < parameters; k++) {
+    EACH_SCALAR(i, pixels) {
+      STAY_SCALAR;
+      columns[k][i] = rows[(size_t)i * step + (size_t)k];
+    }
+    for (int i = pixels; i < lanes; i++) columns[k][i] = 0;
+  }
 }
 
 /* A parameter is below 2^15, a scale at most 2^23: their products need 64 bits. */
@@ -72,11 +75,12 @@ NOINLINE void find_weights(const int32_t *restrict table, row_of_lanes *restrict
   for (int j = 1; j < components; j++)
     for (int i = 0; i < lanes; i++) largest[i] = larger(largest[i], logit[j][i]);
   for (int i = 0; i < lanes; i++) total[i] = 0;
-  for (int j = 0; j < components; j++)
-    for (int i = 0; i < lanes; i++) {
-      total[i] += table[smaller(largest[i] - logit[j][i], EXP_LAST)];
-      weight[j][i] = total[i];
-    }
+  for (int j = 0; j < components; j++) {
+    row_of_lanes below, share;
+    for (int i = 0; i < lanes; i++) below[i] = smaller(largest[i] - logit[j][i], EXP_LAST);
+    look_up(table, below, share, lanes);
+    for (int i = 0; i < lanes; i++) weight[j][i] = total[i] += share[i];
+  }
   for (int i = 0; i < lanes; i++) divisor[i] = (double)total[i];
   for (int j = 0; j < components; j++)
     for (int i = 0; i < lanes; i++) weight[j][i] = (int32_t)((double)weight[j][i] * (1 << WEIGHT_BITS) / divisor[i]);
@@ -98,8 +102,10 @@ NOINLINE void find_window(const struct network *n, const struct mixture *m, int 
   for (int j = 0; j < components; j++) {
     const int32_t *restrict mean = m->mean[j] + at, *restrict spread = m->spread[j] + at,
                             *restrict weight = m->weight[j] + at;
+    row_of_lanes width;
+    look_up(scale, spread, width, lanes);
     for (int i = 0; i < lanes; i++) {
-      const int32_t reach = magnitude(mean[i] - centre[i]) + REACH * scale[spread[i]];
+      const int32_t reach = magnitude(mean[i] - centre[i]) + REACH * width[i];
       half[i] = larger(half[i], weight[i] >= SIGNIFICANT ? reach : 0);
       narrowest[i] = smaller(narrowest[i], weight[i] >= SIGNIFICANT ? spread[i] : SPREADS);
     }
@@ -117,23 +123,25 @@ NOINLINE void find_window(const struct network *n, const struct mixture *m, int 
   }
 }
 
-/* Places of bucket edges on the logistic table, in 2^-10: first + k * step, at most 2^29. No component counts as
-   narrower than 1/16 bucket, which bounds the step. */
-INLINE void find_edge_places(const int32_t *inverse_table, int32_t start, int32_t exponent, int32_t mean,
-                             int32_t spread, int32_t *first, int32_t *step) {
-  const int32_t inverse = inverse_table[larger(spread, 16 * exponent)];
+/* No component counts as narrower than 1/16 bucket, which bounds the steps below. */
+INLINE int32_t least_spread(int32_t spread, int32_t exponent) { return larger(spread, 16 * exponent); }
+
+/* Places of bucket edges on the logistic table, in 2^-10: first + k * step, at most 2^29. */
+INLINE void find_edge_places(int32_t inverse, int32_t start, int32_t exponent, int32_t mean, int32_t *first,
+                             int32_t *step) {
   const int64_t edge = (int64_t)((1 << POSITION_BITS) * start - (1 << (POSITION_BITS - 1)) - mean);
   *first = (int32_t)clamp64((edge * inverse) >> EDGE_BITS, START_LIMIT) + (1 << (EDGE_BITS - 1)) +
            (SIGMOID_LAST / 2 << EDGE_BITS);
   *step = (int32_t)((uint32_t)inverse << exponent >> (EDGE_BITS - POSITION_BITS));
 }
 
-NOINLINE void find_window_places(const int32_t *restrict inverse, const int32_t *restrict start,
-                                 const int32_t *restrict exponent, const int32_t *restrict mean,
-                                 const int32_t *restrict spread, int32_t *restrict first, int32_t *restrict step,
-                                 int lanes) {
-  for (int i = 0; i < lanes; i++)
-    find_edge_places(inverse, start[i], exponent[i], mean[i], spread[i], &first[i], &step[i]);
+NOINLINE void find_window_places(const int32_t *table, const int32_t *restrict start, const int32_t *restrict exponent,
+                                 const int32_t *restrict mean, const int32_t *restrict spread, int32_t *restrict first,
+                                 int32_t *restrict step, int lanes) {
+  row_of_lanes least, inverse;
+  for (int i = 0; i < lanes; i++) least[i] = least_spread(spread[i], exponent[i]);
+  look_up(table, least, inverse, lanes);
+  for (int i = 0; i < lanes; i++) find_edge_places(inverse[i], start[i], exponent[i], mean[i], &first[i], &step[i]);
 }
 
 /* What is known of a run of pixels before their samples in one plane are. */
@@ -152,7 +160,7 @@ static void find_mixture(const struct network *n, const struct known *known, con
   parameter_rows parameters;
   row_of_lanes scale, limited[MAX_PLANES - 1], weights[MAX_COMPONENTS];
   transpose(rows, step, pixels, lanes, components * (3 + plane), parameters);
-  for (int i = 0; i < lanes; i++) scale[i] = n->tables.level_scale[known->level[i]];
+  look_up(n->tables.level_scale, known->level, scale, lanes);
   for (int q = 0; q < plane; q++)
     for (int i = 0; i < lanes; i++)
       limited[q][i] = clamp(known->residual[q][i], -scale[i], scale[i]) * (1 << POSITION_BITS);
@@ -175,9 +183,7 @@ static void find_mixture(const struct network *n, const struct known *known, con
                        m->first[j] + at, m->step[j] + at, lanes);
 }
 
-INLINE int32_t logistic(const int32_t *sigmoid, int32_t place) {
-  return sigmoid[clamp(place >> EDGE_BITS, 0, SIGMOID_LAST)];
-}
+INLINE int32_t logistic_index(int32_t place) { return clamp(place >> EDGE_BITS, 0, SIGMOID_LAST); }
 
 /* Mass below an edge at `edge` samples, of a sample whose sum over components is `sum`. */
 INLINE int32_t limit_mass(int32_t sum, int32_t edge, int32_t low, int32_t high) {

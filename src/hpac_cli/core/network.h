@@ -13,7 +13,8 @@ enum {
   EXP_LAST = 416,
   SPREADS = 337,
   SIGMOID_LAST = 8192,
-  THRESHOLDS_PADDED = 128   /* so that a binary search needs no end */
+  LEVEL_STEPS = 8,          /* parts of an octave, of which each holds one threshold of levels at most */
+  LEVEL_CELLS = 24 * LEVEL_STEPS
 };
 
 struct block_layers {
@@ -33,7 +34,10 @@ struct network {
   struct linear context_out[MAX_BLOCKS + 1]; /* one for each block, one for the heads */
   struct block_layers blocks[MAX_BLOCKS];
   struct head_layers heads[MAX_PLANES];
-  struct tables tables; /* our copies */
+  struct tables tables; /* our copies, but for the first and asinh */
+  activation *asinh;    /* of -ASINH_LAST to ASINH_LAST: points at 0 */
+  /* Of sums below 2^24, by the leading bits of their floats: levels below a cell, and where the next begins. */
+  int32_t cell_level[LEVEL_CELLS], cell_threshold[LEVEL_CELLS];
 };
 
 /* Cut the next layer off what is given. */
@@ -78,27 +82,57 @@ static int pack_layers(struct network *n, struct layers rest) {
   return ok;
 }
 
-static int copy_table(const int32_t **to, struct memory *memory, const int32_t *from, int length, int padded) {
-  int32_t *copy = take(memory, (size_t)padded * sizeof *copy);
+static int copy_table(const int32_t **to, struct memory *memory, const int32_t *from, int length) {
+  int32_t *copy = take(memory, (size_t)length * sizeof *copy);
   if (!copy) return 0;
   memcpy(copy, from, (size_t)length * sizeof *copy);
-  for (int i = length; i < padded; i++) copy[i] = INT32_MAX;
   *to = copy;
   return 1;
+}
+
+/* The table of asinh with its negative half, as activations. */
+static int extend_asinh(struct network *n, const int32_t *asinh) {
+  activation *table = take(&n->memory, (2 * ASINH_LAST + 1) * sizeof *table);
+  if (!table) return 0;
+  n->asinh = table + ASINH_LAST;
+  for (int i = 0; i <= ASINH_LAST; i++) {
+    n->asinh[i] = to_activation(asinh[i]);
+    n->asinh[-i] = to_activation(-asinh[i]);
+  }
+  return 1;
+}
+
+/* Which cell a sum, 1 to 2^24 - 1, lies in: its float's exponent and first 3 bits. Such floats are exact. */
+INLINE int32_t level_cell(int32_t sum) {
+  const float exact = (float)sum;
+  int32_t bits;
+  memcpy(&bits, &exact, sizeof bits);
+  return (bits >> (23 - 3)) - (127 << 3);
+}
+
+static void fill_level_cells(struct network *n, const int32_t *threshold) {
+  for (int cell = 0; cell < LEVEL_CELLS; cell++) {
+    const int octave = cell / LEVEL_STEPS, step = cell % LEVEL_STEPS;
+    /* the first whole number of the cell, rounded up */
+    const int32_t begin = (int32_t)((((int64_t)(LEVEL_STEPS + step) << octave) + LEVEL_STEPS - 1) / LEVEL_STEPS);
+    int32_t level = 0;
+    while (level < LEVELS - 1 && threshold[level] <= begin) level++;
+    n->cell_level[cell] = level;
+    n->cell_threshold[cell] = level < LEVELS - 1 ? threshold[level] : INT32_MAX;
+  }
 }
 
 static int copy_tables(struct network *n, const struct tables *from) {
   struct tables *to = &n->tables;
   struct memory *m = &n->memory;
-  return copy_table(&to->level_threshold, m, from->level_threshold, LEVELS - 1, THRESHOLDS_PADDED) &&
-         copy_table(&to->level_scale, m, from->level_scale, LEVELS, LEVELS) &&
-         copy_table(&to->level_limit, m, from->level_limit, LEVELS, LEVELS) &&
-         copy_table(&to->level_reciprocal, m, from->level_reciprocal, LEVELS, LEVELS) &&
-         copy_table(&to->asinh, m, from->asinh, ASINH_LAST + 1, ASINH_LAST + 1) &&
-         copy_table(&to->spread, m, from->spread, SPREADS, SPREADS) &&
-         copy_table(&to->spread_inverse, m, from->spread_inverse, SPREADS, SPREADS) &&
-         copy_table(&to->exp, m, from->exp, EXP_LAST + 1, EXP_LAST + 1) &&
-         copy_table(&to->sigmoid, m, from->sigmoid, SIGMOID_LAST + 1, SIGMOID_LAST + 1);
+  fill_level_cells(n, from->level_threshold);
+  return extend_asinh(n, from->asinh) && copy_table(&to->level_scale, m, from->level_scale, LEVELS) &&
+         copy_table(&to->level_limit, m, from->level_limit, LEVELS) &&
+         copy_table(&to->level_reciprocal, m, from->level_reciprocal, LEVELS) &&
+         copy_table(&to->spread, m, from->spread, SPREADS) &&
+         copy_table(&to->spread_inverse, m, from->spread_inverse, SPREADS) &&
+         copy_table(&to->exp, m, from->exp, EXP_LAST + 1) &&
+         copy_table(&to->sigmoid, m, from->sigmoid, SIGMOID_LAST + 1);
 }
 
 static void discard_network(struct network *n) {

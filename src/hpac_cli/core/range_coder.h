@@ -64,6 +64,9 @@ INLINE void put(struct coder *c, uint32_t left, uint32_t width) {
 /* The column's place in [0, 2^24); more where the words are damaged. */
 INLINE uint64_t peek(const struct coder *c) { return c->low / (c->range >> TOTAL_BITS); }
 
+/* Whether the column's place is at or behind an edge: place >= left, without a division. */
+INLINE int is_past(const struct coder *c, uint32_t left) { return c->low >= (c->range >> TOTAL_BITS) * left; }
+
 INLINE void skip(struct coder *c, uint32_t left, uint32_t width) {
   const uint64_t scale = c->range >> TOTAL_BITS;
   c->low -= scale * left;

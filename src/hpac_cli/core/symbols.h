@@ -9,8 +9,8 @@
 enum {
   FOCUS_SYMBOLS = BUCKETS + 2,
   FOCUS_COLUMNS = FOCUS_SYMBOLS + 2,
-  MIDDLE = 7,          /* bucket edges MIDDLE + 1 to MIDDLE + MIDDLE_EDGES are looked at first */
-  MIDDLE_EDGES = 8,
+  MIDDLE = 10,         /* the first bucket edge of those that are looked at first: 83 % of samples lie between them */
+  MIDDLE_EDGES = 4,
   REFINE_BITS = 3,
   REFINE_SYMBOLS = 1 << REFINE_BITS,
   PLAIN_BITS = 4,
@@ -27,7 +27,7 @@ INLINE uint32_t column_left(int32_t mass, int32_t symbol, int32_t columns) {
 
 /* Room for the symbols of a wavefront. */
 struct symbol_room {
-  int32_t (*middle)[MIDDLE_EDGES];
+  int32_t *middle[MIDDLE_EDGES];
   int32_t *bucket, *left, *width; /* focus symbols that are known */
   int32_t *open, *bits, *before, *edge; /* samples under refinement, and what is left of each */
 };
@@ -36,42 +36,56 @@ static int make_symbol_room(struct symbol_room *room, struct memory *memory, siz
   int32_t **rows[7] = {&room->bucket, &room->left, &room->width, &room->open, &room->bits, &room->before, &room->edge};
   for (int k = 0; k < 7; k++)
     if (!(*rows[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
-  return (room->middle = take(memory, lanes * sizeof *room->middle)) != NULL;
+  for (int k = 0; k < MIDDLE_EDGES; k++)
+    if (!(room->middle[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
+  return 1;
 }
 
-/* Left ends of the columns between the middle edges, where most samples lie. */
-NOINLINE void find_middle_edges(const struct network *n, const struct mixture *m, int pixels,
-                                int32_t (*restrict out)[MIDDLE_EDGES]) {
-  const int32_t *restrict sigmoid = n->tables.sigmoid;
-  const int components = n->shape.components;
-  for (int i = 0; i < pixels; i++) {
-    int32_t sum[MIDDLE_EDGES] = {0};
-    for (int j = 0; j < components; j++) {
-      const int32_t first = m->first[j][i], step = m->step[j][i], weight = m->weight[j][i];
-      for (int k = 0; k < MIDDLE_EDGES; k++) sum[k] += weight * logistic(sigmoid, first + (MIDDLE + 1 + k) * step);
-    }
-    const int32_t start = m->start[i], exponent = m->exponent[i], low = m->low[i], high = m->high[i];
-    for (int k = 0; k < MIDDLE_EDGES; k++) {
-      const int32_t bucket = MIDDLE + 1 + k;
-      const int32_t mass = limit_mass(sum[k], start + bucket * (1 << exponent), low, high);
-      out[i][k] = (int32_t)column_left(mass >> (MASS_BITS - TOTAL_BITS), bucket + 1, FOCUS_COLUMNS);
-    }
+/* Where the column of the bucket behind an edge begins, given the sum over components below the edge. */
+INLINE uint32_t bucket_left(int32_t sum, int32_t bucket, int32_t start, int32_t exponent, int32_t low, int32_t high) {
+  const int32_t mass = limit_mass(sum, start + bucket * (1 << exponent), low, high);
+  return column_left(mass >> (MASS_BITS - TOTAL_BITS), bucket + 1, FOCUS_COLUMNS);
+}
+
+/* Add a component's mass below an edge of each sample's window. */
+INLINE void add_masses(const int32_t *sigmoid, const int32_t *restrict weight, const int32_t *restrict first,
+                       const int32_t *restrict step, const int32_t *restrict bucket, int32_t add,
+                       int32_t *restrict mass, int lanes) {
+  for (int at = 0; at < lanes; at += CHUNK) {
+    row_of_lanes index, share;
+    const int count = smaller(lanes - at, CHUNK);
+    for (int i = 0; i < count; i++)
+      index[i] = logistic_index(first[at + i] + ((bucket ? bucket[at + i] : 0) + add) * step[at + i]);
+    look_up(sigmoid, index, share, count);
+    for (int i = 0; i < count; i++) mass[at + i] += weight[at + i] * share[i];
   }
 }
 
-/* Left ends of all focus columns of one sample, and the end of the last. */
-NOINLINE void find_all_edges(const struct network *n, const struct mixture *m, int i, int32_t *restrict left) {
+/* The same for the middle edges of all samples of a wavefront, between which most samples lie. */
+NOINLINE void find_middle_edges(const struct network *n, const struct mixture *m, int lanes,
+                                const struct symbol_room *room) {
   const int32_t *restrict sigmoid = n->tables.sigmoid;
-  int32_t sum[BUCKETS + 1] = {0};
+  const int32_t *restrict start = m->start, *restrict exponent = m->exponent, *restrict low = m->low,
+                          *restrict high = m->high;
+  for (int k = 0; k < MIDDLE_EDGES; k++) {
+    const int32_t bucket = MIDDLE + k;
+    int32_t *restrict left = room->middle[k];
+    for (int i = 0; i < lanes; i++) left[i] = 0;
+    for (int j = 0; j < n->shape.components; j++) {
+      const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
+      add_masses(sigmoid, weight, first, step, NULL, bucket, left, lanes);
+    }
+    for (int i = 0; i < lanes; i++)
+      left[i] = (int32_t)bucket_left(left[i], bucket, start[i], exponent[i], low[i], high[i]);
+  }
+}
+
+/* The same for any edge of one sample. */
+NOINLINE uint32_t find_edge(const struct network *n, const struct mixture *m, int i, int32_t bucket) {
+  int32_t sum = 0;
   for (int j = 0; j < n->shape.components; j++)
-    for (int k = 0; k <= BUCKETS; k++)
-      sum[k] += m->weight[j][i] * logistic(sigmoid, m->first[j][i] + k * m->step[j][i]);
-  left[0] = 1;
-  for (int k = 0; k <= BUCKETS; k++) {
-    const int32_t mass = limit_mass(sum[k], m->start[i] + k * (1 << m->exponent[i]), m->low[i], m->high[i]);
-    left[k + 1] = (int32_t)column_left(mass >> (MASS_BITS - TOTAL_BITS), k + 1, FOCUS_COLUMNS);
-  }
-  left[FOCUS_SYMBOLS] = (1 << TOTAL_BITS) - 1;
+    sum += m->weight[j][i] * n->tables.sigmoid[logistic_index(m->first[j][i] + bucket * m->step[j][i])];
+  return bucket_left(sum, bucket, m->start[i], m->exponent[i], m->low[i], m->high[i]);
 }
 
 /* Focus symbols of known samples: bucket, and the column's left end and width. */
@@ -87,10 +101,8 @@ NOINLINE void find_known_buckets(const struct network *n, const struct mixture *
   }
   for (int j = 0; j < n->shape.components; j++) {
     const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
-    for (int i = 0; i < lanes; i++) {
-      below[i] += weight[i] * logistic(sigmoid, first[i] + bucket[i] * step[i]);
-      above[i] += weight[i] * logistic(sigmoid, first[i] + (bucket[i] + 1) * step[i]);
-    }
+    add_masses(sigmoid, weight, first, step, bucket, 0, below, lanes);
+    add_masses(sigmoid, weight, first, step, bucket, 1, above, lanes);
   }
   for (int i = 0; i < lanes; i++) {
     const int32_t b = bucket[i], edge = start[i] + b * (1 << exponent[i]);
@@ -136,19 +148,38 @@ INLINE int32_t code_bits(const enum coder_mode mode, struct coder *c, int pixel,
   return read;
 }
 
-/* The bucket of a sample that is to be read: BUCKETS or -1 outside the window. */
+/* The bucket of a sample that is to be read; -1 or BUCKETS outside the window. */
 INLINE int32_t read_bucket(const struct network *n, const struct mixture *m, struct coder *c, int i,
-                           const int32_t *restrict middle) {
-  const uint64_t place = peek(c);
-  int passed = 0;
-  for (int k = 0; k < MIDDLE_EDGES; k++) passed += (uint64_t)middle[k] <= place;
-  if (passed == 0 || passed == MIDDLE_EDGES) {
-    int32_t left[FOCUS_SYMBOLS + 1];
-    find_all_edges(n, m, i, left);
-    return read_symbol(c, left, FOCUS_SYMBOLS) - 1;
+                           const struct symbol_room *room) {
+  if (!is_past(c, 1) || is_past(c, (1 << TOTAL_BITS) - 1)) {
+    c->damaged = 1;
+    return 0;
   }
-  skip(c, (uint32_t)middle[passed - 1], (uint32_t)(middle[passed] - middle[passed - 1]));
-  return MIDDLE + passed;
+  int passed = 0; /* edges that are not above */
+  for (int k = 0; k < MIDDLE_EDGES; k++) passed += is_past(c, (uint32_t)room->middle[k][i]);
+  int32_t bucket = MIDDLE + passed - 1;
+  uint32_t left, right;
+  if (passed == 0) {
+    right = (uint32_t)room->middle[0][i];
+    for (; bucket >= 0 && !is_past(c, left = find_edge(n, m, i, bucket)); bucket--) right = left;
+    if (bucket < 0) left = 1;
+  } else if (passed == MIDDLE_EDGES) {
+    left = (uint32_t)room->middle[MIDDLE_EDGES - 1][i];
+    for (; bucket < BUCKETS && is_past(c, right = find_edge(n, m, i, bucket + 1)); bucket++) left = right;
+    if (bucket == BUCKETS) right = (1 << TOTAL_BITS) - 1;
+  } else {
+    left = (uint32_t)room->middle[passed - 1][i];
+    right = (uint32_t)room->middle[passed][i];
+  }
+  skip(c, left, right - left);
+  return bucket;
+}
+
+/* part * 2^24 div whole, of masses up to 2^30. Dividend and divisor are exact doubles; their correctly rounded quotient
+   may be the next whole number, never one more or less. */
+INLINE int32_t divide_mass(int32_t part, int32_t whole) {
+  const int32_t quotient = (int32_t)((double)part * (1 << TOTAL_BITS) / (double)whole);
+  return quotient - ((int64_t)quotient * whole > (int64_t)part << TOTAL_BITS);
 }
 
 /* Left ends of the columns of a refinement by the mixture: the 2^bits parts of the bucket that begins at `edge`,
@@ -159,15 +190,17 @@ NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, 
   const int parts = 1 << bits;
   for (int j = 0; j < n->shape.components; j++) {
     int32_t first, step;
-    find_edge_places(n->tables.spread_inverse, edge, exponent, m->mean[j][i], m->spread[j][i], &first, &step);
-    for (int k = 0; k <= parts; k++) mass[k] += m->weight[j][i] * logistic(n->tables.sigmoid, first + k * step);
+    const int32_t inverse = n->tables.spread_inverse[least_spread(m->spread[j][i], exponent)];
+    find_edge_places(inverse, edge, exponent, m->mean[j][i], &first, &step);
+    for (int k = 0; k <= parts; k++)
+      mass[k] += m->weight[j][i] * n->tables.sigmoid[logistic_index(first + k * step)];
   }
   for (int k = 0; k <= parts; k++) mass[k] = limit_mass(mass[k], edge + k * (1 << exponent), m->low[i], m->high[i]);
-  const int64_t total = mass[parts] - mass[0];
+  const int32_t total = mass[parts] - mass[0];
   for (int k = 0; k <= REFINE_SYMBOLS; k++) {
     const int part = smaller(k, parts);
     const int32_t share =
-        total > 0 ? (int32_t)(((int64_t)(mass[part] - mass[0]) << TOTAL_BITS) / total) : part << (TOTAL_BITS - bits);
+        total > 0 ? divide_mass(mass[part] - mass[0], total) : part << (TOTAL_BITS - bits);
     left[k] = (int32_t)column_left(share, k, REFINE_SYMBOLS + 2);
   }
 }
@@ -232,11 +265,11 @@ INLINE int32_t code_escape(const enum coder_mode mode, struct coder *c, int i, i
 /* Code the samples of one plane on one wavefront, relative to their bases; reading fills `value`. */
 INLINE void code_plane(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
                        const struct symbol_room *room, int pixels, int32_t *value) {
-  if (mode == READ) find_middle_edges(n, m, pixels, room->middle);
+  if (mode == READ) find_middle_edges(n, m, round_up(pixels, 16), room);
   else find_known_buckets(n, m, value, round_up(pixels, 16), room);
   int num_open = 0;
   for (int i = 0; i < pixels && !c->damaged; i++) {
-    if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room->middle[i]);
+    if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room);
     else take_symbol(mode, c, i, (uint32_t)room->left[i], (uint32_t)room->width[i]);
     room->edge[i] = m->start[i] + room->bucket[i] * (1 << m->exponent[i]);
     room->bits[i] = m->exponent[i];

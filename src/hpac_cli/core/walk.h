@@ -19,7 +19,8 @@ struct tile {
   /* of a whole wavefront */
   activation *first;  /* of the first layer, and normalised residuals behind them */
   activation *trunk;  /* the narrowed stream, and normalised residuals behind it */
-  int32_t *base[MAX_PLANES], *level[MAX_PLANES], *residual[MAX_PLANES], *value[MAX_PLANES];
+  struct focus_rows focus;
+  int32_t *residual[MAX_PLANES], *value[MAX_PLANES];
   struct mixture mixture;
   struct symbol_room symbols;
   /* of a run of pixels */
@@ -52,8 +53,9 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
   ok = ok && (t->first = take(m, lanes * t->pixel_step * sizeof(activation)));
   ok = ok && (t->trunk = take(m, lanes * t->pixel_step * sizeof(activation)));
   for (int p = 0; p < s->planes; p++) {
-    int32_t **rows[4] = {&t->base[p], &t->level[p], &t->residual[p], &t->value[p]};
-    for (int k = 0; k < 4; k++) ok = ok && (*rows[k] = take(m, lanes * sizeof(int32_t)));
+    int32_t **rows[6] = {&t->focus.base[p],       &t->focus.level[p], &t->focus.limit[p],
+                         &t->focus.reciprocal[p], &t->residual[p],    &t->value[p]};
+    for (int k = 0; k < 6; k++) ok = ok && (*rows[k] = take(m, lanes * sizeof(int32_t)));
   }
   ok = ok && make_mixture_room(&t->mixture, m, s->components, lanes) && make_symbol_room(&t->symbols, m, lanes);
   ok = ok && (t->features = take(m, sizeof *t->features));
@@ -97,7 +99,12 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
   const int pixels = run->pixels, wave = run->wave, slots = n->taps.slots;
   activation *first = t->first + at * step, *trunk = t->trunk + at * step;
   struct focus_rows focus;
-  for (int p = 0; p < s->planes; p++) focus.base[p] = t->base[p] + at, focus.level[p] = t->level[p] + at;
+  for (int p = 0; p < s->planes; p++) {
+    focus.base[p] = t->focus.base[p] + at;
+    focus.level[p] = t->focus.level[p] + at;
+    focus.limit[p] = t->focus.limit[p] + at;
+    focus.reciprocal[p] = t->focus.reciprocal[p] + at;
+  }
   find_features(n, &t->samples, run, t->picture->width, t->picture->depth, &focus, *t->features);
 
   const struct inputs features = {*t->features, WORD_BYTES, CHUNK * WORD_BYTES};
@@ -147,6 +154,13 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
   }
 }
 
+/* The residuals of plane q in units of the scale of plane p, as activations behind those of each pixel. */
+static void tell_residuals(const struct tile *t, int q, int p, const struct run *run, size_t at, activation *y) {
+  row_of_lanes place;
+  find_residual_places(t->residual[q] + at, t->focus.limit[p] + at, t->focus.reciprocal[p] + at, place, run->lanes);
+  look_up_asinh(t->network, place, y, t->pixel_step, run->pixels);
+}
+
 /* The mixtures of one plane for a run of pixels, whose earlier planes are known. */
 static void run_head(struct tile *t, int plane, const struct run *run, size_t at) {
   const struct network *n = t->network;
@@ -154,9 +168,8 @@ static void run_head(struct tile *t, int plane, const struct run *run, size_t at
   const size_t step = t->pixel_step;
   activation *trunk = t->trunk + at * step, *behind = trunk + n->shape.width;
   for (int q = 0; q < plane; q++) {
-    const int32_t *residual = t->residual[q] + at;
-    normalise_residuals(&n->tables, residual, t->level[q] + at, behind++, step, run->pixels);
-    normalise_residuals(&n->tables, residual, t->level[plane] + at, behind++, step, run->pixels);
+    tell_residuals(t, q, q, run, at, behind++);
+    tell_residuals(t, q, plane, run, at, behind++);
   }
   const struct inputs from_trunk = activations_of(trunk, step);
   run_relu(&head->hidden, &from_trunk, &(struct outputs){.y = t->hidden, .y_step = t->hidden_step}, run->pixels);
@@ -170,7 +183,7 @@ static void run_head(struct tile *t, int plane, const struct run *run, size_t at
       for (int k = 0; k < head->out.outputs; k++)
         hash_number(&hashes[TRACE_PARAMETERS], t->parameters[(size_t)i * t->parameter_step + (size_t)k]);
   }
-  struct known known = {.plane = plane, .base = t->base[plane] + at, .level = t->level[plane] + at,
+  struct known known = {.plane = plane, .base = t->focus.base[plane] + at, .level = t->focus.level[plane] + at,
                         .green = t->value[0] + at};
   for (int q = 0; q < plane; q++) known.residual[q] = t->residual[q] + at;
   find_mixture(n, &known, t->parameters, t->parameter_step, t->picture->depth, (int)at, run->pixels, run->lanes,
@@ -182,8 +195,7 @@ static void sum_features(struct tile *t, const struct run *run, size_t at) {
   const struct network *n = t->network;
   activation *first = t->first + at * t->pixel_step;
   for (int p = 0; p < n->shape.planes; p++)
-    normalise_residuals(&n->tables, t->residual[p] + at, t->level[p] + at, first + n->shape.width + p, t->pixel_step,
-                        run->pixels);
+    tell_residuals(t, p, p, run, at, first + n->shape.width + p);
   const struct inputs in = activations_of(first, t->pixel_step);
   sum_relu(&n->context_features, &in, &(struct outputs){.sums = t->sums}, run->pixels);
   t->count += run->pixels;
@@ -229,7 +241,7 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
   if (mode != READ) {
     load_samples(t, wave, first, pixels);
     for (int p = 0; p < planes; p++)
-      for (int i = 0; i < pixels; i++) t->residual[p][i] = t->value[p][i] - t->base[p][i];
+      for (int i = 0; i < pixels; i++) t->residual[p][i] = t->value[p][i] - t->focus.base[p][i];
   }
   for (int p = 0; p < planes; p++) {
     for (int at = 0; at < pixels; at += CHUNK) {
@@ -239,7 +251,7 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
     code_plane(mode, n, &t->mixture, coder, &t->symbols, pixels, t->residual[p]);
     if (coder->damaged) return;
     if (mode == READ) {
-      for (int i = 0; i < pixels; i++) t->value[p][i] = t->residual[p][i] + t->base[p][i];
+      for (int i = 0; i < pixels; i++) t->value[p][i] = t->residual[p][i] + t->focus.base[p][i];
       store_samples(t, p, wave, first, pixels);
     }
     memcpy(ring_samples(&t->samples, p, wave, first), t->value[p], (size_t)pixels * sizeof(int32_t));

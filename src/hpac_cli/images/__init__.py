@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import replace
 
-from hpac_cli.errors import InputError, UnsupportedError
+from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -24,6 +24,8 @@ KINDS_BY_SUFFIX = {
     ".npy": "array",
     **dict.fromkeys((".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"), "none"),
 }
+ARRAYS = ("array", "array2d", "arrays")
+"""Kinds that come from memory, not from files."""
 CONVERTED = ("png", "tiff", "array")
 """Kinds that any samples can be written as, where they fit."""
 
@@ -38,14 +40,46 @@ _FOREIGN = (
 def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
     """Read an image file, and find out whether the same bytes can be made again.
 
+    The file is made again at once. Where it differs from the source, it must be shown to hold the same: all that is
+    beside the samples, and all samples as a reader of their own sees them (images.proof). Else, and where
+    the file is damaged, it is kept whole: no frames, all of its bytes in the envelope.
+
     Raises:
-        InputError: damaged, or no image.
+        InputError: no image.
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    image = _read(data, limits)
-    again = write(image)
-    return replace(image, file_hash=hashlib.sha256(again).digest(), identical=again == data)
+    image = _read_faithfully(_recognise(data), data, limits)
+    if len(image.envelope) > limits.max_metadata_bytes:
+        raise LimitExceededError(
+            f"{len(image.envelope):,} bytes of it are no samples that can be coded; "
+            f"the limit is {limits.max_metadata_bytes:,}"
+        )
+    return image
+
+
+def _read_faithfully(kind: str, data: bytes, limits: Limits) -> Image:
+    from . import dicom, png, proof, splice, tiff
+
+    read_kind = {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind]
+    holds_the_same = {"png": png.holds_the_same, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
+    source = hashlib.sha256(data).digest()
+    for rewrite in (True, False):
+        try:
+            image = read_kind(data, limits, rewrite=rewrite)
+            again = write(image)
+        except DecoderMissingError:
+            raise
+        except InputError:
+            if kind == "dicom" and not dicom.is_marked(data):
+                raise  # it may be anything
+            continue
+        if again == data:
+            return replace(image, file_hash=source, made_hash=source, identical=True)
+        if rewrite and holds_the_same(data, again):
+            return replace(image, file_hash=source, made_hash=hashlib.sha256(again).digest())
+    whole = png.keep_whole(data) if kind == "png" else splice.cut(kind, data, [])
+    return replace(whole, file_hash=source, made_hash=source, identical=True)
 
 
 def is_picture(head: bytes, name: str) -> bool:
@@ -53,16 +87,16 @@ def is_picture(head: bytes, name: str) -> bool:
     from . import dicom, png, tiff
 
     has_name = name.lower().endswith((".dcm", ".dicom"))
-    return png.is_png(head) or tiff.is_tiff(head) or head[128:132] == b"DICM" or (has_name and dicom.is_dicom(head))
+    return png.is_png(head) or tiff.is_tiff(head) or dicom.is_marked(head) or (has_name and dicom.is_dicom(head))
 
 
-def _read(data: bytes, limits: Limits) -> Image:
+def _recognise(data: bytes) -> str:
     from . import dicom, png, tiff
 
     # a DICOM file may begin with a TIFF header, for programs that know only that
-    for recognise, read_kind in (png.is_png, png.read), (dicom.is_dicom, dicom.read), (tiff.is_tiff, tiff.read):
-        if recognise(data):
-            return read_kind(data, limits)
+    for kind, is_kind in ("png", png.is_png), ("dicom", dicom.is_dicom), ("tiff", tiff.is_tiff):
+        if is_kind(data):
+            return kind
     for magic, offset, name in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
             raise UnsupportedError(f"this is {name}; this version takes PNG, TIFF and DICOM")
@@ -86,7 +120,7 @@ def surroundings(image: Image) -> bytes:
     """All that a picture's file holds beside its samples, but for how PNG compressed them."""
     from . import png
 
-    if image.kind != "png":
+    if image.kind != "png" or not image.frames:
         return image.envelope
     (samples,) = image.frames
     return png.open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)[1]

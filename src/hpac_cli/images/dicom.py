@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hpac_cli.errors import HpacError, InputError, UnsupportedError
+from hpac_cli.errors import DecoderMissingError, HpacError, InputError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits
 
@@ -28,7 +28,7 @@ from .splice import Wrapper, cut
 _PREAMBLE = 128
 _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 """Elements that hold samples."""
-_DEFLATED = "1.2.840.10008.1.2.1.99"
+DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _LOSSLESS = {
     "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
@@ -53,11 +53,14 @@ class _NoGeometryError(ValueError):
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UT", b"UC", b"UR", b"SV", b"UV")
 
 
+def is_marked(data: bytes) -> bool:
+    """Whether the data says that it is DICOM."""
+    return data[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
+
+
 def is_dicom(data: bytes) -> bool:
     """Whether the data is DICOM: by its mark, or, without preamble, by a plausible first element."""
-    if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
-        return True
-    return any(_is_plausible(data[:8], order) for order in "<>")
+    return is_marked(data) or any(_is_plausible(data[:8], order) for order in "<>")
 
 
 def _is_plausible(head: bytes, order: str) -> bool:
@@ -70,24 +73,27 @@ def _is_plausible(head: bytes, order: str) -> bool:
     return explicit or length < 1 << 16
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """Read a DICOM file; every frame of its pixel data is a frame.
+
+    Args:
+        rewrite: write pixel data natively that cannot be encoded as they were; else these stay in the file.
 
     Raises:
         InputError: damaged.
-        UnsupportedError: no decoder is installed for its transfer syntax.
+        DecoderMissingError: no decoder is installed for its transfer syntax.
         LimitExceededError: larger than limits allow.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that are not as the standard says
-        return _read(data, limits)
+        return _read(data, limits, rewrite)
 
 
-def _read(data: bytes, limits: Limits) -> Image:
+def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
     dataset = _parse(data)
     syntax = _text(dataset.file_meta, "TransferSyntaxUID") if hasattr(dataset, "file_meta") else ""
-    if syntax == _DEFLATED:
-        return _read_deflated(data, dataset, limits)
+    if syntax == DEFLATED:
+        return _read_deflated(data, dataset, limits, rewrite)
     found = _find_pixels(dataset)
     if found is None:
         return cut("dicom", data, [])
@@ -95,7 +101,7 @@ def _read(data: bytes, limits: Limits) -> Image:
     little = dataset.original_encoding[1] is not False
     try:
         if element.length == _UNDEFINED:
-            return _read_encapsulated(data, dataset, syntax, element, limits)
+            return _read_encapsulated(data, dataset, syntax, element, limits, rewrite)
         return cut("dicom", data, _native_layouts(data, dataset, element, kind, little, limits))
     except _NoGeometryError:
         return cut("dicom", data, [])
@@ -209,12 +215,16 @@ def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list
     return layouts
 
 
-def _read_deflated(data: bytes, dataset: Any, limits: Limits) -> Image:
+def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> Image:
     """Read a file whose data set is one raw deflate stream."""
-    start = _end_of_meta(data)
+    start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
     stream = data[start : len(data) - len(tail)]
-    parameters = find_parameters(stream, plain, raw=True) or FRESH._replace(head=b"")
+    parameters = find_parameters(stream, plain, raw=True)
+    if parameters is None:
+        if not rewrite:
+            return cut("dicom", data, [])
+        parameters = FRESH._replace(head=b"")
     inflated = data[:start] + plain
     found = _find_pixels(dataset)
     layouts = []
@@ -226,10 +236,10 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits) -> Image:
 
 
 def _start_of_meta(data: bytes) -> int:
-    return _PREAMBLE + 4 if data[_PREAMBLE : _PREAMBLE + 4] == b"DICM" else 0
+    return _PREAMBLE + 4 if is_marked(data) else 0
 
 
-def _end_of_meta(data: bytes) -> int:
+def end_of_meta(data: bytes) -> int:
     """Where the file meta group, explicit and little endian, ends."""
     at = _start_of_meta(data)
     while data[at : at + 2] == b"\2\0":
@@ -240,7 +250,7 @@ def _end_of_meta(data: bytes) -> int:
     return at
 
 
-def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits) -> Image:
+def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
     """Decode lossless frames and write them natively into an otherwise equal file."""
     kept = cut("dicom", data, [])
     bits = _attribute(dataset, "BitsAllocated", 0)
@@ -256,6 +266,8 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     check_size(layout, limits, frames)
     if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
         return cut("dicom", data, again)
+    if not rewrite:
+        return kept
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
     native = _write_native(data, element, words, bits)
     if native is None:
@@ -268,7 +280,7 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
 
 def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
     """Layouts of RLE frames, if each is one fragment and can be made again; else None."""
-    items = _items(data, element.value_tell)
+    items = list_items(data, element.value_tell)
     if items is None or len(items) != frames + 1:  # the first is the offset table
         return None
     for variant in range(NUM_VARIANTS):
@@ -302,7 +314,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
     """Decode frame after frame to native bytes in the planar configuration that the file names.
 
     Raises:
-        UnsupportedError: pydicom finds no decoder.
+        DecoderMissingError: pydicom finds no decoder.
         InputError: a frame is damaged.
     """
     from pydicom.pixels.utils import iter_pixels
@@ -320,7 +332,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
         raise
     except RuntimeError as error:
         if "unable to decode" in str(error).lower() or "missing dependencies" in str(error).lower():
-            raise UnsupportedError(
+            raise DecoderMissingError(
                 f"DICOM transfer syntax {syntax} needs a decoder: pip install {_LOSSLESS[syntax]}"
             ) from error
         raise InputError(f"DICOM damaged: {error}") from error
@@ -339,7 +351,7 @@ def _write_native(data: bytes, element: Any, words: bytes, bits: int) -> tuple[b
     head = element.value_tell - 12
     if data[head : head + 4] != struct.pack("<HH", 0x7FE0, 0x0010) or len(words) >= _UNDEFINED - 1:
         return None
-    items = _items(data, element.value_tell)
+    items = list_items(data, element.value_tell)
     meta = _replace_syntax(data[:head])
     if not items or meta is None:
         return None
@@ -350,7 +362,7 @@ def _write_native(data: bytes, element: Any, words: bytes, bits: int) -> tuple[b
     return front + padded + data[end:], len(front)
 
 
-def _items(data: bytes, at: int) -> list[Place] | None:
+def list_items(data: bytes, at: int) -> list[Place] | None:
     """Where the items of the encapsulated sequence that begins at `at` lie; None if it does not end."""
     found: list[Place] = []
     while True:

@@ -89,8 +89,11 @@ def is_png(data: bytes) -> bool:
     return data.startswith(SIGNATURE)
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """Read a PNG file of any colour type and bit depth; of an animation, the default image is coded.
+
+    Args:
+        rewrite: put the samples in a fresh stream where theirs cannot be made as it was; else such a file stays whole.
 
     Raises:
         InputError: damaged.
@@ -107,11 +110,47 @@ def read(data: bytes, limits: Limits) -> Image:
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
+    if not recipe and not rewrite:
+        return keep_whole(data)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
         )
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
+
+
+def keep_whole(data: bytes) -> Image:
+    """Take a file as it is, samples and all; it need not be whole or right."""
+    return Image((), "png", data)
+
+
+def holds_the_same(data: bytes, again: bytes) -> bool:
+    """Whether a file whose samples are in a fresh stream holds all that its source holds.
+
+    That is: all chunks but IDAT and all that follows IEND to the byte, nothing in IDAT behind the stream, and
+    samples that, filtered as in the source, give to the byte what its stream inflates to.
+
+    Args:
+        data: the source, which `read` understands.
+        again: what `write` made.
+    """
+    (chunks, trailer), (other_chunks, other_trailer) = _split(data), _split(again)
+    around, other_around = (
+        _join(_without_pixels(chunks)) + trailer,
+        _join(_without_pixels(other_chunks)) + other_trailer,
+    )
+    if around != other_around:
+        return False
+    geometry = _parse_header(chunks)
+    coded, other_coded = (
+        memoryview(b"".join(c.data for c in each if c.type == b"IDAT")) for each in (chunks, other_chunks)
+    )
+    samples, types, used = _decode_samples(coded, geometry)
+    again_samples, _, _ = _decode_samples(other_coded, geometry)
+    inflater = Inflater(coded)
+    refiltered = _filter_all(samples, geometry, b"".join(types))
+    exact = all(inflater.read(rows.nbytes) == rows.tobytes() for rows in refiltered)
+    return exact and used == len(coded) and np.array_equal(samples, again_samples)
 
 
 def write(image: Image) -> bytes:
@@ -120,6 +159,10 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope does not fit the samples.
     """
+    if not image.frames:
+        return image.envelope
+    if len(image.frames) > 1:
+        raise InputError("a stored PNG has several frames")
     (samples,) = image.frames
     recipe, skeleton = open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)
     chunks, trailer = _split(skeleton)

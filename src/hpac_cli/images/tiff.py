@@ -9,12 +9,13 @@ Source: TIFF 6.0; TIFF Technical Notes 1 to 3; the BigTIFF design.
 import contextlib
 import io
 import logging
+import lzma
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
 from hpac_cli.limits import Limits
 
@@ -30,15 +31,20 @@ _NONE, _LZW, _PACKBITS, _LZMA, _ZSTD = 1, 5, 32773, 34925, 50000
 _DEFLATES = (8, 32946)
 _ADOBE_DEFLATE = 8
 _REMADE = (_LZMA, _ZSTD)
-"""Lossless compression that is undone with imagecodecs and not made again."""
+"""Lossless compression that is undone and not made again."""
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _MAX_INFLATION = 1100
 """No deflate stream grows by more; an image that would claims too much."""
+
+_GDAL_LEADERS, _HEAD_BYTES = b"BLOCK_LEADER=", 4096
+"""Says that the length of each segment stands before it too, where no tag points (GDAL's cloud-optimised files)."""
 
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _CHANNELS, _ROWS, _STRIP_COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_COUNTS, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
 _SUBSAMPLING, _DEPTH = 530, 32997
+REWRITTEN = (_COMPRESSION, _STRIPS, _STRIP_COUNTS, _TILES, _TILE_COUNTS)
+"""Tags that change where a page is written anew."""
 _YCBCR = 6
 
 
@@ -47,16 +53,19 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in _MAGIC
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """Read a TIFF file; every page, sub-IFD and pyramid level that can be coded is a frame.
+
+    Args:
+        rewrite: write pages anew whose segments cannot be made as they were; else these stay in the file as they are.
 
     Raises:
         InputError: damaged.
-        UnsupportedError: a decoder is not installed.
+        DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
     pages = _parse(data, limits)
-    data, layouts = _make_layouts(data, pages)
+    data, layouts = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
     return cut("tiff", data, layouts)
 
 
@@ -92,7 +101,7 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            ifds = list(_walk(file.pages))
+            ifds = list(walk(file.pages))
             return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), limits))]
     except HpacError:
         raise
@@ -102,7 +111,7 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
         raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
 
 
-def _walk(pages: Any) -> Iterator[Any]:
+def walk(pages: Any) -> Iterator[Any]:
     """Yield every IFD once, sub-IFDs after the page that they belong to."""
     seen: set[int] = set()
     waiting = list(pages)
@@ -194,16 +203,19 @@ def _number(tags: dict[int, Any], code: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _make_layouts(data: bytes, pages: list[_Page]) -> tuple[bytes, list[Layout]]:
-    """Find out how each page can be made again; write those anew for which there is no way."""
-    layouts = []
-    for page in pages:
-        layout = _find_layout(data, page)
+def _make_layouts(data: bytes, pages: list[_Page], *, rewrite: bool) -> tuple[bytes, list[Layout]]:
+    """Find out how each page can be made again; write those anew for which there is no way, all or none."""
+    found = [_find_layout(data, page) for page in pages]
+    kept = [layout for layout in found if layout is not None]
+    fresh, layouts = data, list[Layout]()
+    for page, layout in zip(pages, found, strict=True):
         if layout is None and page.compression != _NONE:  # else bits that pad its rows are in use
-            data, layout = _write_anew(data, page)
+            fresh, layout = _write_anew(fresh, page) if rewrite else (data, None)
+            if layout is None:  # a strange file, of which nothing is changed
+                return data, kept
         if layout is not None:
             layouts.append(layout)
-    return data, layouts
+    return fresh, layouts
 
 
 def _find_layout(data: bytes, page: _Page) -> Layout | None:
@@ -258,13 +270,16 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     """Write a page's segments as fresh deflate streams into the file, and point its tags to them.
 
     Segments that became smaller take the places of the old ones, others go to the end. All other
-    bytes of the file stay where they were. None if the page has to stay as it is.
+    bytes of the file stay where they were. None if the page has to stay as it is, as where segments are said to
+    be longer than their streams: what else lies there is not ours to overwrite.
     """
     plain = replace(page.layout, places=tuple(Place(0, 0) for _ in page.layout.places))
     segments = [
         _decode_segment(data, page, box, place) for box, place in zip(plain.boxes(), page.layout.places, strict=True)
     ]
-    if any(segment is None for segment in segments):
+    if any(segment is None for segment in segments) or any(
+        _has_spare_bytes(data, page, box, place) for box, place in zip(plain.boxes(), page.layout.places, strict=True)
+    ):
         return data, None
     reverse = page.layout.reverse
     fresh = [compress(segment, FRESH) for segment in segments if segment is not None]
@@ -304,26 +319,48 @@ def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], p
             plain = unpack_runs(coded, expected)
         elif page.compression == _LZW:
             plain = lzw.decompress(coded, expected)
+        elif page.compression == _LZMA:
+            plain = _decode_lzma(coded, expected)
         else:
-            plain = _decode_with_imagecodecs(coded, page.compression, expected)
-    except UnsupportedError:
+            plain = _decode_zstd(coded, expected)
+    except DecoderMissingError:
         raise
     except (InputError, LimitExceededError):
         return None
     return plain if len(plain) == expected else None
 
 
-def _decode_with_imagecodecs(coded: bytes, compression: int, expected: int) -> bytes:
+def _has_spare_bytes(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bool:
+    """Whether a segment decodes without its last bytes too."""
+    shorter = place._replace(length=max(0, place.length - _END_BYTES[page.compression == _LZW]))
+    return _decode_segment(data, page, box, shorter) is not None
+
+
+_END_BYTES = (1, 3)
+"""So many bytes of a segment's end hold more than an end code and padding: of any code, and of LZW."""
+
+
+def _decode_lzma(coded: bytes, expected: int) -> bytes:
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    try:
+        plain = decoder.decompress(coded, expected + 1)
+    except (lzma.LZMAError, EOFError) as error:
+        raise InputError(f"TIFF damaged: {error}") from error
+    if not decoder.eof or decoder.unused_data:
+        raise InputError("TIFF damaged: an LZMA segment is longer or shorter than its stream")
+    return plain
+
+
+def _decode_zstd(coded: bytes, expected: int) -> bytes:
     try:
         import imagecodecs
     except ImportError as error:
-        raise UnsupportedError(
-            f"TIFF compression {compression} needs a decoder: pip install 'hpac-cli[codecs]'"
+        raise DecoderMissingError(
+            f"TIFF compression {_ZSTD} needs a decoder: pip install 'hpac-cli[codecs]'"
         ) from error
-    decode = {_LZMA: imagecodecs.lzma_decode, _ZSTD: imagecodecs.zstd_decode}[compression]
     try:
-        return bytes(decode(coded, out=expected))
-    except Exception as error:  # each of its decoders has an error of its own
+        return bytes(imagecodecs.zstd_decode(coded, out=expected))
+    except Exception as error:  # it has errors of its own
         raise InputError(f"TIFF damaged: {error}") from error
 
 

@@ -20,20 +20,19 @@ def encode_chunk(chunk: NDArray[Any], tile: int) -> bytes:
         tile: side in pixels; 0 for one that suits the chunk.
 
     Raises:
-        UnsupportedError: neither integers nor floats of up to 64 bits, of another byte order, or empty.
+        UnsupportedError: neither integers nor floats of up to 64 bits, or empty.
     """
     if chunk.dtype.kind == "b":
         chunk = chunk.view(np.uint8)
-    if chunk.dtype.kind not in "uif" or not chunk.dtype.isnative or not chunk.size:
+    if chunk.dtype.kind not in "uif" or not chunk.size:
         raise UnsupportedError(
-            f"chunk of type {chunk.dtype} and shape {chunk.shape}; hpac takes integers and floats of up to 64 bits, "
-            "little endian"
+            f"chunk of type {chunk.dtype} and shape {chunk.shape}; hpac takes integers and floats of up to 64 bits"
         )
     return hpac_cli.encode(_to_image(chunk), tile=tile)
 
 
 def decode_chunk(data: bytes) -> NDArray[Any]:
-    """Decode a chunk to its samples in C order, one dimension."""
+    """Decode a chunk to its samples in C order and in the byte order that they had, one dimension."""
     return np.ascontiguousarray(hpac_cli.decode(data)).reshape(-1)
 
 

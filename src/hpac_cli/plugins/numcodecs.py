@@ -18,10 +18,12 @@ class Hpac(Codec):  # type: ignore[misc]
         self.tile = tile
 
     def encode(self, buf: Any) -> bytes:
-        """Encode a chunk."""
-        return encode_chunk(ensure_ndarray(buf), self.tile)
+        """Encode a chunk as it lies in memory: one in Fortran's order as its transpose."""
+        chunk = ensure_ndarray(buf)
+        fortran = chunk.flags.f_contiguous and not chunk.flags.c_contiguous
+        return encode_chunk(chunk.T if fortran else chunk, self.tile)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """Decode a chunk to its samples in C order."""
+        """Decode a chunk to its samples as they lay in memory."""
         samples = decode_chunk(bytes(ensure_ndarray(buf)))
         return samples if out is None else ndarray_copy(samples, out)

@@ -6,6 +6,7 @@ by `hpac decode`.
 """
 
 import io
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -87,6 +88,8 @@ def _open_without_pixels(reader: Reader) -> Image.Image | None:
     """What Pillow says of a PNG's header and chunks; None for other kinds."""
     if reader.header.kind is not Kind.PNG:
         return None
+    if not reader.header.frames:
+        return Image.open(io.BytesIO(reader.metadata))
     (frame,) = reader.header.frames
     shape, itemsize = (frame.height, frame.width, frame.channels), int(frame.sample_type[1:])
     _, skeleton = png.open_envelope(reader.metadata, shape, itemsize)
@@ -96,6 +99,8 @@ def _open_without_pixels(reader: Reader) -> Image.Image | None:
 def _to_pillow(image: Any) -> Image.Image:
     if image.kind in ("png", "tiff"):
         return Image.open(io.BytesIO(images.write(image)))
+    if not image.frames:
+        raise SyntaxError("nothing of this file was coded as samples; hpac decode gives it back")
     frames = [_from_samples(samples) for samples in image.frames]
     if len(frames) == 1:
         return frames[0]
@@ -131,7 +136,9 @@ def _save(image: Image.Image, stream: IO[bytes], _name: str | bytes) -> None:
     else:
         image.save(file, "tiff", **options)
     try:
-        api.Session(api.Options(tile=tile)).encode(images.read(file.getvalue()), stream)  # type: ignore[arg-type]
+        picture = images.read(file.getvalue())
+        picture = replace(picture, suffix=images.SUFFIXES[picture.kind])
+        api.Session(api.Options(tile=tile)).encode(picture, stream)  # type: ignore[arg-type]
     except HpacError as error:
         raise OSError(str(error)) from error
 

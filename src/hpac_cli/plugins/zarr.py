@@ -34,7 +34,11 @@ class HpacCodec(ArrayBytesCodec):
 
     async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
         samples = await asyncio.to_thread(decode_chunk, chunk_bytes.to_bytes())
-        chunk = samples.view(chunk_spec.dtype.to_native_dtype()).reshape(chunk_spec.shape)
+        wanted = (
+            chunk_spec.dtype.to_native_dtype()
+        )  # whose byte order need not be that of the array when it was written
+        native = samples.astype(samples.dtype.newbyteorder("="), copy=False).view(wanted.newbyteorder("="))
+        chunk = native.astype(wanted, copy=False).reshape(chunk_spec.shape)
         return chunk_spec.prototype.nd_buffer.from_numpy_array(chunk)
 
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: Any) -> int:

@@ -1,0 +1,106 @@
+"""What becomes of files that have the name of an output already."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from hpac_cli import files
+from hpac_cli.errors import HpacError, OutputExistsError, UsageError
+from hpac_cli.limits import Limits
+
+from .session import Options
+from .streams import read_whole
+
+
+def check_target(target: Path | None, source: str, options: Options) -> None:
+    """Refuse an output before any work is done for it.
+
+    Args:
+        target: None for standard output.
+
+    Raises:
+        UsageError: the source is to be removed, and the output is no regular file on disk.
+        OutputExistsError: it exists, and is neither to be overwritten nor perhaps to be left out.
+        FileAccessError: its folder does not exist.
+    """
+    if options.remove_source and (target is None or files.is_special(target)):
+        name = "standard output" if target is None else str(target)
+        raise UsageError(f"--remove-source needs an output that is a file on disk, which {name} is not")
+    files.check_output(target, source=source, force=options.force or options.skip_existing)
+
+
+def source_hash_of(path: Path, limits: Limits) -> bytes:
+    """What an .hpac file says of its source: SHA-256, or the beginning of it. Empty if it is not whole, or none."""
+    from hpac_cli.container.parse import Reader
+
+    try:
+        with path.open("rb") as stream:
+            reader = Reader(stream, limits)
+            for _ in reader.tiles():
+                pass
+    except (HpacError, OSError):
+        return b""
+    return reader.file_hash
+
+
+def check_replaced(target: Path, digest: bytes, held: bytes, options: Options) -> str:
+    """Refuse to put an .hpac file in the place of one that exists, but where that was asked for.
+
+    Args:
+        target: exists.
+        digest: SHA-256 of the source.
+        held: source_hash_of the target.
+
+    Returns:
+        What the user should know of the file that is replaced.
+
+    Raises:
+        OutputExistsError: force is not given, or the target may be the only copy of another source.
+    """
+    what = "was made of another file, or of this one before it changed" if held else "is no whole .hpac file"
+    if not options.force:
+        raise OutputExistsError(f"output {target} exists and {what}; use --force to overwrite it")
+    if digest.startswith(held or b"\0" * 32):
+        return ""
+    if options.remove_source and (held or files.is_hpac(target)):
+        raise OutputExistsError(
+            f"output {target} exists and {what}; with --remove-source it is not overwritten, "
+            "for it may be all that is left of that file: move it away first"
+        )
+    return f"{target} was overwritten; it was made of another file, or of this one before it changed" if held else ""
+
+
+def is_source_of(path: Path, container: str, limits: Limits) -> bool:
+    """Whether a file is, by its hash, what a whole .hpac file was made of."""
+    held = source_hash_of(Path(container), limits) if container != files.STANDARD else b""
+    if not held:
+        return False
+    sha = hashlib.sha256()
+    with files.open_input(str(path)) as stream:
+        while part := stream.read(1 << 20):
+            sha.update(part)
+    return sha.digest().startswith(held)
+
+
+def check_decoded(target: Path, data: bytes, options: Options) -> bool:
+    """Refuse to put a decoded file in the place of one that exists, but where that was asked for.
+
+    Args:
+        target: exists.
+        data: what it is to hold.
+
+    Returns:
+        Whether it holds that already, and is to be left as it is.
+
+    Raises:
+        OutputExistsError: it holds something else, and force is not given or its .hpac file may be gone.
+    """
+    if not options.skip_existing and not options.remove_source:
+        return False
+    if read_whole(str(target)) == data:
+        return options.skip_existing
+    if options.remove_source or not options.force:
+        hint = "move it away first" if options.remove_source else "use --force to overwrite it"
+        raise OutputExistsError(f"output {target} exists and holds something else; {hint}")
+    return False

@@ -1,0 +1,142 @@
+"""Proof that a TIFF or DICOM file which was written anew holds all that its source holds.
+
+Samples are decoded, of both files, by readers that are not ours: tifffile and pydicom. Whatever they cannot
+read, and whatever they raise, proves nothing.
+"""
+
+import io
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .deflate import decompress
+from .dicom import DEFLATED, end_of_meta, list_items
+from .tiff import REWRITTEN, walk
+
+_PIXEL_DATA = 0x7FE00010
+_OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
+"""Elements that say where encapsulated frames lie."""
+_SYNTAX, _GROUP_LENGTH = 0x00020010, 0x00020000
+_RLE = "1.2.840.10008.1.2.5"
+_IMAGE_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ")
+"""What an image of the JPEG family begins with: JPEG and JPEG-LS, JPEG 2000, and the latter's file format."""
+
+
+def same_tiff(data: bytes, again: bytes) -> bool:
+    """Whether two TIFF files have the same directories in the same places, and pages of the same samples."""
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as source, tifffile.TiffFile(io.BytesIO(again)) as made:
+            changed: list[tuple[int, int]] = []
+            for page, other in zip(walk(source.pages), walk(made.pages), strict=True):
+                if not _same_tags(page, other, data, again):
+                    return False
+                if not _same_segments(page, other, data, again):
+                    if not _same_array(page.asarray(), other.asarray()):
+                        return False
+                    changed += _places(page) + [_value_of(t) for t in page.tags if t.code in REWRITTEN]
+            return _same_beside(changed, data, again)
+    except Exception:  # tifffile and its decoders raise whatever the damage leads to
+        return False
+
+
+def _same_tags(page: Any, other: Any, data: bytes, again: bytes) -> bool:
+    def facts(each: Any, file: bytes) -> list[Any]:
+        return [
+            (
+                tag.code,
+                tag.dtype,
+                tag.count,
+                _value_of(tag),
+                b"" if tag.code in REWRITTEN else file[slice(*_value_of(tag))],
+            )
+            for tag in each.tags
+        ]
+
+    return bool(page.offset == other.offset) and facts(page, data) == facts(other, again)
+
+
+def _value_of(tag: Any) -> tuple[int, int]:
+    """Where a tag's value begins and ends."""
+    return tag.valueoffset, tag.valueoffset + tag.valuebytecount
+
+
+def _places(page: Any) -> list[tuple[int, int]]:
+    """Where a page's segments begin and end."""
+    return [(at, at + size) for at, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
+
+
+def _same_segments(page: Any, other: Any, data: bytes, again: bytes) -> bool:
+    places = _places(page)
+    return places == _places(other) and all(data[a:b] == again[a:b] for a, b in places)
+
+
+def _same_beside(changed: list[tuple[int, int]], data: bytes, again: bytes) -> bool:
+    """Whether all bytes of the source are in their places, but for those that had to change."""
+    source, made = np.frombuffer(data, np.uint8), np.frombuffer(again, np.uint8)
+    at = 0
+    for begin, end in [*sorted(changed), (len(data), len(data))]:
+        if not np.array_equal(source[at:begin], made[at:begin]):
+            return False
+        at = max(at, end)
+    return True
+
+
+def _same_array(one: Any, other: Any) -> bool:
+    return bool(one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes())
+
+
+def same_dicom(data: bytes, again: bytes) -> bool:
+    """Whether two DICOM files have equal elements and frames of the same samples, the second one natively."""
+    import pydicom
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            source, made = (pydicom.dcmread(io.BytesIO(file), force=True) for file in (data, again))
+            if str(source.file_meta.get("TransferSyntaxUID", "")) == DEFLATED:
+                return _inflate(data) == _inflate(again)
+            if any(tag in source for tag in _OFFSET_TABLES) or not _has_one_image_a_frame(source, data):
+                return False
+            if not _same_array_by_array(source, made):
+                return False
+            for dataset in (source, made):
+                del dataset[_PIXEL_DATA]
+                del dataset.file_meta[_SYNTAX]
+                dataset.file_meta.pop(_GROUP_LENGTH, None)
+            nested = any(e.tag == _PIXEL_DATA and e.is_undefined_length for e in source.iterall())
+            return bool(not nested and source == made and source.file_meta == made.file_meta)
+    except Exception:  # pydicom and its decoders raise whatever the damage leads to
+        return False
+
+
+def _inflate(data: bytes) -> tuple[bytes, bytes, bytes]:
+    start = end_of_meta(data)
+    plain, tail = decompress(data[start:], _MAX_INFLATION * len(data), raw=True)
+    return data[:start], plain, tail
+
+
+_MAX_INFLATION = 1100
+
+
+def _has_one_image_a_frame(dataset: Any, data: bytes) -> bool:
+    """Whether no fragment of pixel data holds an image that no frame shows."""
+    element = dataset.get_item(_PIXEL_DATA)
+    fragments = (list_items(data, element.value_tell) or [])[1:]  # the first is the offset table
+    frames = int(dataset.get("NumberOfFrames", None) or 1)
+    if str(dataset.file_meta.TransferSyntaxUID) == _RLE:
+        return len(fragments) == frames
+    return sum(data.startswith(_IMAGE_STARTS, place.offset) for place in fragments) == frames
+
+
+def _same_array_by_array(source: Any, made: Any) -> bool:
+    from pydicom.pixels.utils import iter_pixels
+
+    frames: Iterator[Any] = itertools.zip_longest(iter_pixels(source, raw=True), iter_pixels(made, raw=True))
+    return all(one is not None and other is not None and _same_array(one, other) for one, other in frames)

@@ -19,11 +19,9 @@ from hpac_cli.core import unit_names
 
 HERE = Path(__file__).parent
 CHECKS = "address,undefined"
-COMMON = (
-    *("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-I{core.SOURCES}"),
-    # AddressSanitizer finds what these would, and without them clang takes a sixth of the time.
-    "-fno-sanitize=null,alignment,object-size,pointer-overflow",
-)
+COMMON = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-I{core.SOURCES}")
+LEFT_OUT = ("-fno-sanitize=null,alignment,object-size,pointer-overflow",)
+"""AddressSanitizer finds what these would; without them compilers take a third of the time or less."""
 CALLS = ("-mllvm", "-asan-instrumentation-with-call-threshold=500")
 
 
@@ -43,12 +41,14 @@ def find_clang() -> core.Compiler | None:
 def build(clang: core.Compiler, folder: Path, checks: str = CHECKS) -> Path:
     """Compile the core and the target into `folder`, beside the networks that the target runs on."""
     folder.mkdir(parents=True, exist_ok=True)
-    flags = (f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *COMMON, *CALLS)
+    flags = (f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *LEFT_OUT, *COMMON, *CALLS)
     objects = core.compile_objects(clang, folder, flags, unit_names())
     target = folder / "fuzz_tile.o"
     clang.compile(HERE / "fuzz_tile.c", target, ("-std=c11", "-Wall", "-Wextra", "-Werror", *flags))
     program = folder / "fuzz_tile"
-    core.run([*clang.command, f"-fsanitize=fuzzer,{checks}", *map(str, [target, *objects.values()]), "-o", str(program)])
+    core.run(
+        [*clang.command, f"-fsanitize=fuzzer,{checks}", *map(str, [target, *objects.values()]), "-o", str(program)]
+    )
     write_material(folder / "material.bin")
     return program
 

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "codec": BASE | {"container", "model", "training", "intnet", "entropy", "core"},
     "adapt": BASE | {"container", "model", "training", "codec"},
     "api": BASE | {"files", "images", "codec", "container", "adapt"},
-    "bench": BASE | {"api", "images"},
+    "bench": BASE | {"api", "batch", "files", "images"},
     "plugins": BASE | {"api", "images", "container"},
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},

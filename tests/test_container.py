@@ -75,7 +75,7 @@ def test_a_small_file_is_these_bytes() -> None:
         data.hex()
         == (
             "89485041430d0a1a0a0100"  # signature, version
-            "4803000001" + "ed7b13cb"  # H
+            "480400000100" + "23be52be"  # H: an array, not identical, one frame, no suffix
             "4613" + "0101008001" + "01" + "010108" + "7765696768747331" + "0000" + "3326fc87"
             "4508" + "68" * 8 + "0c436880"
         )

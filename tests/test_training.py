@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import hpac, make_network
-from hpac_cli.intnet.network import Network
 from PIL import Image as PillowImage
 
 from hpac_cli.codec.networks import Network

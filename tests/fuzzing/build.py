@@ -1,19 +1,20 @@
 """The fuzzer of the core, compiled: clang's libFuzzer with sanitizers.
 
 python tests/fuzzing/build.py build/fuzz
-build/fuzz/fuzz_tile build/fuzz/found tests/fuzzing/corpus     finds and new inputs go to the first folder
+mkdir build/fuzz/found; cd build/fuzz
+./fuzz_tile found ../../tests/fuzzing/corpus     finds go to build/fuzz, inputs that reach anything new to found
 """
 
 import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from fuzzing.material import write_material
-
 from hpac_cli.core import compile as core
 from hpac_cli.core import unit_names
 
@@ -38,11 +39,13 @@ def find_clang() -> core.Compiler | None:
         return clang
 
 
-def build(clang: core.Compiler, folder: Path, checks: str = CHECKS) -> Path:
+def build(
+    clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_names(), checks: str = CHECKS
+) -> Path:
     """Compile the core and the target into `folder`, beside the networks that the target runs on."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = (f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *LEFT_OUT, *COMMON, *CALLS)
-    objects = core.compile_objects(clang, folder, flags, unit_names())
+    objects = core.compile_objects(clang, folder, flags, units)
     target = folder / "fuzz_tile.o"
     clang.compile(HERE / "fuzz_tile.c", target, ("-std=c11", "-Wall", "-Wextra", "-Werror", *flags))
     program = folder / "fuzz_tile"
@@ -62,7 +65,7 @@ def main() -> None:
     clang = find_clang()
     if clang is None:
         sys.exit("a clang with libFuzzer is needed (Debian: clang and libclang-rt-dev)")
-    print(build(clang, options.folder, options.checks))
+    print(build(clang, options.folder, checks=options.checks))
 
 
 if __name__ == "__main__":

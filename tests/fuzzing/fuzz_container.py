@@ -20,16 +20,13 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["hpac_cli"]):
-    import hpac_cli.images.dicom
-    import hpac_cli.images.npy
-    import hpac_cli.images.splice
-    import hpac_cli.images.tiff
     from hpac_cli import api, images
     from hpac_cli.api.names import name_decoded
     from hpac_cli.codec.partial import decode_region, decode_salvaged
     from hpac_cli.container.fields import SIGNATURE
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.errors import HpacError
+    from hpac_cli.images import dicom, npy, png, splice, tiff  # noqa: F401  (imported elsewhere only when called)
 
 from fuzz import LIMITS, Fuzzer, mutate, mutate_chunks
 
@@ -80,7 +77,8 @@ def salvage(data: bytes) -> None:
 def read_parts(data: bytes) -> None:
     """The name, and frame after frame, as `hpac decode --region` reads them."""
     name = name_decoded("x.hpac", io.BytesIO(data))
-    assert name.startswith("x") and "/" not in name
+    assert name.startswith("x")
+    assert "/" not in name
     reader = SESSION.open(io.BytesIO(data))
     for index in range(min(2, len(reader.header.frames))):
         decode_region(SESSION.open(io.BytesIO(data)), index, None, networks=SESSION.networks)

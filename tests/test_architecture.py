@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "codec": BASE | {"container", "model", "core", "entropy"},
     "adapt": BASE | {"container", "model", "training", "codec"},
     "api": BASE | {"files", "images", "codec", "container", "adapt"},
-    "bench": BASE | {"api", "images"},
+    "bench": BASE | {"api", "batch", "files", "images"},
     "plugins": BASE | {"api", "images", "container"},
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},

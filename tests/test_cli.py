@@ -325,6 +325,10 @@ def test_bench_with_an_unknown_backend_is_one_line() -> None:
     assert_one_line(hpac("bench", "--backend", "foo", DATA / "kodim23.png"), 2, "no backend 'foo'")
 
 
+def test_bench_names_a_missing_file() -> None:
+    assert_one_line(hpac("bench", "nofile.png"), 7, "nofile.png: no such file")
+
+
 def test_no_arguments_show_help() -> None:
     assert b"encode" in hpac().stdout + hpac().stderr
 

@@ -1,4 +1,7 @@
-"""hpac and its peers, each as a function from samples to bytes and one back."""
+"""hpac and its peers, each as a function from samples to bytes and one back.
+
+hpac has the threads of its session; the others have one, whatever their libraries would take.
+"""
 
 import io
 from collections.abc import Callable, Sequence
@@ -34,8 +37,8 @@ def make_codecs(session: api.Session, efforts: Sequence[int], adapt: Sequence[st
         return codecs
     for effort in efforts:
         codecs[f"jxl-e{effort}"] = Codec(
-            lambda a, e=effort: bytes(imagecodecs.jpegxl_encode(_flat(a), lossless=True, effort=e)),  # type: ignore[misc]
-            imagecodecs.jpegxl_decode,
+            lambda a, e=effort: bytes(imagecodecs.jpegxl_encode(_flat(a), lossless=True, effort=e, numthreads=1)),  # type: ignore[misc]
+            lambda d: imagecodecs.jpegxl_decode(d, numthreads=1),
             lambda a: _fits(a, 2),
         )
     codecs["jpeg-ls"] = Codec(
@@ -44,31 +47,17 @@ def make_codecs(session: api.Session, efforts: Sequence[int], adapt: Sequence[st
         lambda a: _fits(a, 2) and a.shape[2] in (1, 3) and min(a.shape[:2]) > 1,
     )
     codecs["jpeg2000"] = Codec(
-        lambda a: bytes(imagecodecs.jpeg2k_encode(_flat(a), level=0, reversible=True)),
-        imagecodecs.jpeg2k_decode,
+        lambda a: bytes(imagecodecs.jpeg2k_encode(_flat(a), level=0, reversible=True, numthreads=1)),
+        lambda d: imagecodecs.jpeg2k_decode(d, numthreads=1),
         lambda a: _fits(a, 2),
     )
     if getattr(imagecodecs, "AVIF", None) is not None and imagecodecs.AVIF.available:
         codecs["avif"] = Codec(
-            lambda a: bytes(imagecodecs.avif_encode(_flat(a), level=100, speed=4)),
-            imagecodecs.avif_decode,
+            lambda a: bytes(imagecodecs.avif_encode(_flat(a), level=100, speed=4, numthreads=1)),
+            lambda d: imagecodecs.avif_decode(d, numthreads=1),
             lambda a: a.dtype == np.uint8 and a.shape[2] in (1, 3, 4),
         )
     return codecs
-
-
-def name_versions() -> dict[str, str]:
-    """The versions of everything that is measured."""
-    import PIL
-
-    from hpac_cli import __version__
-
-    versions = {"hpac": __version__, "pillow": PIL.__version__}
-    try:
-        import imagecodecs
-    except ImportError:
-        return versions
-    return {**versions, "imagecodecs": imagecodecs.__version__}
 
 
 def _fits(samples: Samples, size: int) -> bool:

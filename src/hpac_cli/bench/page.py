@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from hpac_cli import api
+from hpac_cli import api, files
 from hpac_cli.image import Samples
 
 from .measure import Picture, Row
-from .report import COLUMNS, Total, add_up, by_folder, describe_machine
+from .report import COLUMNS, Total, add_up, by_folder
+from .setup import Setup, explain
 
 _SIDE = 240
 """Of thumbnails, in pixels."""
@@ -42,9 +43,10 @@ figure { margin: 0 } figure img { width: 15rem; height: 11rem; object-fit: conta
 figcaption { overflow-wrap: anywhere } .wrong { color: #b00020; font-weight: 600 }
 </style></head><body>
 <h1>hpac bench</h1>
-<p class="note">$machine</p>
+<p class="note">$setup</p>
 $tables
-<h2>Size against speed, all images that every codec took</h2>
+<p class="note">$figures</p>
+<h2>Size against speed in a batch, all images that every codec took</h2>
 $chart
 <h2>How much smaller hpac is than the best other codec, image by image</h2>
 $bars
@@ -69,23 +71,25 @@ class Page:
         self._session = session
         self._shown: list[_Shown] = []
 
-    def add(self, picture: Picture, rows: Sequence[Row]) -> None:
+    def add(self, picture: Picture) -> None:
         """Keep a thumbnail of a picture, and of where its bits went."""
         bits = api.map_code_lengths(picture.samples, self._session) / picture.samples.shape[2]
-        self._shown.append(_Shown(rows[0].file, _embed(_thumbnail(picture.samples)), _embed(_heat(bits))))
+        self._shown.append(_Shown(picture.name, _embed(_thumbnail(picture.samples)), _embed(_heat(bits))))
 
-    def write(self, rows: Sequence[Row], path: Path) -> None:
+    def write(self, rows: Sequence[Row], setup: Setup, path: Path) -> None:
         """Write the page."""
         folders = {**by_folder(rows), "all": rows} if len(by_folder(rows)) > 1 else by_folder(rows)
         page = _PAGE.substitute(
-            machine=html.escape("; ".join(f"{key} {value}" for key, value in describe_machine().items())),
+            setup="; ".join(html.escape(f"{key} {value}") for key, value in setup.items()),
+            figures="<br>".join(html.escape(sentence) for sentence in explain(setup)),
             tables="".join(_table(folder, add_up(some)) for folder, some in folders.items()),
             chart=_chart(add_up(_taken_by_all(rows))),
             bars=_bars(rows),
             full=f"{_FULL_SCALE:.0f}",
             pictures="".join(_figure(shown, rows) for shown in self._shown),
         )
-        path.write_text(page, encoding="utf-8")
+        with files.writing(str(path)):
+            path.write_text(page, encoding="utf-8")
 
 
 def _taken_by_all(rows: Sequence[Row]) -> list[Row]:
@@ -105,9 +109,12 @@ def _table(title: str, totals: Sequence[Total]) -> str:
 
 
 def _chart(totals: Sequence[Total]) -> str:
-    """Bits per sub-pixel against encoding speed, which is logarithmic."""
+    """Bits per sub-pixel against the batch's encoding speed, which is logarithmic; of codecs with such a speed."""
     width, height, left, bottom = 760, 360, 60, 45
-    speeds = [math.log10(t.encode_speed) for t in totals]
+    totals = [t for t in totals if t.batch_encode_speed is not None]
+    speeds = [math.log10(t.batch_encode_speed) for t in totals if t.batch_encode_speed is not None]
+    if not speeds:
+        return "<p>No batch was measured.</p>"
     low, high = math.floor(min(speeds) - 0.1), math.ceil(max(speeds) + 0.1)
     sizes = [t.bpsp for t in totals]
     least, most = min(sizes) * 0.95, max(sizes) * 1.03

@@ -3,15 +3,15 @@
 import csv
 import json
 import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hpac_cli import files
 from hpac_cli.errors import InputError
 
-from .codecs import name_versions
 from .measure import Row
+from .setup import Setup, explain
 
 COLUMNS = (
     "codec",
@@ -23,6 +23,8 @@ COLUMNS = (
     "hpac is smaller by",
     "encode MP/s",
     "decode MP/s",
+    "batch encode MP/s",
+    "batch decode MP/s",
     "peak MB",
     "exact",
 )
@@ -43,8 +45,11 @@ class Total(NamedTuple):
     hpac_is_smaller: float
     """Share that hpac saves of this codec's bytes, on the images that both took."""
     encode_speed: float
-    """Megapixels a second."""
+    """Megapixels a second, one image at a time."""
     decode_speed: float
+    batch_encode_speed: float | None
+    """Megapixels a second of images side by side; None if that was not measured."""
+    batch_decode_speed: float | None
     peak_bytes: int | None
     exact: int
 
@@ -60,6 +65,7 @@ class Total(NamedTuple):
             "" if self.codec == "hpac" else f"{self.hpac_is_smaller:.1%}",
             f"{self.encode_speed:.3f}",
             f"{self.decode_speed:.3f}",
+            *("" if s is None else f"{s:.3f}" for s in (self.batch_encode_speed, self.batch_decode_speed)),
             "" if self.peak_bytes is None else f"{self.peak_bytes / 1e6:.0f}",
             f"{self.exact}/{self.images}",
         )
@@ -84,6 +90,8 @@ def add_up(rows: Sequence[Row]) -> list[Total]:
                 1 - sum(ours[r.file] for r in mine) / size,
                 pixels / sum(r.encode_seconds for r in mine),
                 pixels / sum(r.decode_seconds for r in mine),
+                _batch_speed([(r.pixels, r.batch_encode_seconds) for r in mine]),
+                _batch_speed([(r.pixels, r.batch_decode_seconds) for r in mine]),
                 max(peaks, default=None),
                 sum(r.exact for r in mine),
             )
@@ -91,53 +99,54 @@ def add_up(rows: Sequence[Row]) -> list[Total]:
     return totals
 
 
+def _batch_speed(images: Sequence[tuple[int, float | None]]) -> float | None:
+    """Megapixels a second over those images, of (pixels, seconds), that a batch was timed on."""
+    known = [(pixels, seconds) for pixels, seconds in images if seconds is not None]
+    return sum(p for p, _ in known) / 1e6 / sum(s for _, s in known) if known else None
+
+
 def by_folder(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Rows of each folder."""
     return {folder: [r for r in rows if r.folder == folder] for folder in dict.fromkeys(r.folder for r in rows)}
 
 
-def describe_machine() -> dict[str, str]:
-    """What figures depend on: machine and versions."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {
-        "machine": f"{platform.machine()}, {platform.system()}, {processors} processors",
-        "python": platform.python_version(),
-        **name_versions(),
-    }
-
-
-def print_tables(rows: Sequence[Row]) -> None:
-    """One table for each folder, and one for all if there are several."""
+def print_tables(rows: Sequence[Row], setup: Setup) -> None:
+    """What was measured with; a table for each folder, and one for all if there are several; what the figures are."""
     from rich.console import Console
 
-    console = Console(width=None if os.isatty(1) else 160)
+    console = Console(width=None if os.isatty(1) else 180, markup=False, highlight=False)
+    console.print("\n".join(f"{name}: {value}" for name, value in setup.items()), soft_wrap=True)
     folders = by_folder(rows)
     for folder, some in folders.items():
         console.print(_make_table(folder, some))
     if len(folders) > 1:
         console.print(_make_table("all", rows))
+    console.print("\n".join(explain(setup)), soft_wrap=True)
 
 
 def _make_table(title: str, rows: Sequence[Row]) -> object:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*COLUMNS, title=title, title_justify="left")
+    table = Table(*COLUMNS, title=Text(title), title_justify="left")
     for total in add_up(rows):
         table.add_row(*total.cells())
     return table
 
 
-def write_json(rows: Sequence[Row], path: Path) -> None:
+def write_json(rows: Sequence[Row], setup: Setup, path: Path) -> None:
     """Every figure, the totals of each folder, and what was measured with."""
     totals = {folder: [t._asdict() for t in add_up(some)] for folder, some in by_folder(rows).items()}
     facts = {
         "schema": 1,
-        **describe_machine(),
+        "setup": setup,
+        "figures": explain(setup),
         "rows": [{**row._asdict(), "bpsp": round(row.bpsp, 4)} for row in rows],
         "folders": totals,
         "all": [t._asdict() for t in add_up(rows)],
     }
-    path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    with files.writing(str(path)):
+        path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def read_sizes(path: Path) -> dict[str, int]:
@@ -153,9 +162,9 @@ def read_sizes(path: Path) -> dict[str, int]:
         raise InputError(f"{path} is no report of hpac bench --json ({error})") from error
 
 
-def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """One line for each codec on each image."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+def write_csv(rows: Sequence[Row], setup: Setup, path: Path) -> None:
+    """One line for each codec on each image, with what was measured with in its last columns."""
+    with files.writing(str(path)), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([*Row._fields, "bpsp"])
-        writer.writerows([*row, round(row.bpsp, 4)] for row in rows)
+        writer.writerow([*Row._fields, "bpsp", *setup])
+        writer.writerows([*row, round(row.bpsp, 4), *setup.values()] for row in rows)

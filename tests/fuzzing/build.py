@@ -1,0 +1,72 @@
+"""The fuzzer of the core, compiled: clang's libFuzzer with sanitizers.
+
+python tests/fuzzing/build.py build/fuzz
+mkdir build/fuzz/found; cd build/fuzz
+./fuzz_tile found ../../tests/fuzzing/corpus     finds go to build/fuzz, inputs that reach anything new to found
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fuzzing.material import write_material
+from hpac_cli.core import compile as core
+from hpac_cli.core import unit_names
+
+HERE = Path(__file__).parent
+CHECKS = "address,undefined"
+COMMON = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-I{core.SOURCES}")
+LEFT_OUT = ("-fno-sanitize=null,alignment,object-size,pointer-overflow",)
+"""AddressSanitizer finds what these would; without them compilers take a third of the time or less."""
+CALLS = ("-mllvm", "-asan-instrumentation-with-call-threshold=500")
+
+
+def find_clang() -> core.Compiler | None:
+    """Find a clang that has libFuzzer."""
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder, "probe.c")
+        probe.write_text("int LLVMFuzzerTestOneInput(const char *data, long size) { return !data && size; }")
+        try:
+            clang = core.native_compiler(os.environ.get("CLANG", "clang"))
+            core.run([*clang.command, f"-fsanitize=fuzzer,{CHECKS}", str(probe), "-o", str(Path(folder, "probe"))])
+        except core.CompileError:
+            return None
+        return clang
+
+
+def build(
+    clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_names(), checks: str = CHECKS
+) -> Path:
+    """Compile the core and the target into `folder`, beside the networks that the target runs on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = (f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *LEFT_OUT, *COMMON, *CALLS)
+    objects = core.compile_objects(clang, folder, flags, units)
+    target = folder / "fuzz_tile.o"
+    clang.compile(HERE / "fuzz_tile.c", target, ("-std=c11", "-Wall", "-Wextra", "-Werror", *flags))
+    program = folder / "fuzz_tile"
+    core.run(
+        [*clang.command, f"-fsanitize=fuzzer,{checks}", *map(str, [target, *objects.values()]), "-o", str(program)]
+    )
+    write_material(folder / "material.bin")
+    return program
+
+
+def main() -> None:
+    """Run as a command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--checks", default=CHECKS, help="sanitizers, as clang names them")
+    options = parser.parse_args()
+    clang = find_clang()
+    if clang is None:
+        sys.exit("a clang with libFuzzer is needed (Debian: clang and libclang-rt-dev)")
+    print(build(clang, options.folder, checks=options.checks))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A short run of the coverage-guided fuzzer of the core; docs/reliability.md says how long it ran."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from fuzzing.build import build, find_clang
+
+from hpac_cli.core import unit_names
+
+CORPUS = Path(__file__).parent / "fuzzing" / "corpus"
+SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def fuzz_tile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    clang = find_clang()
+    if clang is None:
+        pytest.skip("there is no clang with libFuzzer")
+    units = list(dict.fromkeys((unit_names()[0], "plain")))
+    return build(clang, tmp_path_factory.mktemp("fuzz"), units=units)
+
+
+def run(fuzz_tile: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [fuzz_tile, "-timeout=60", *map(str, arguments)],
+        cwd=fuzz_tile.parent,
+        env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_every_input_of_the_corpus(fuzz_tile: Path) -> None:
+    done = run(fuzz_tile, *sorted(CORPUS.iterdir()))
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_new_inputs(fuzz_tile: Path, tmp_path: Path) -> None:
+    done = run(fuzz_tile, f"-max_total_time={SECONDS}", "-max_len=600", "-len_control=0", tmp_path, CORPUS)
+    assert done.returncode == 0, done.stderr[-4000:]

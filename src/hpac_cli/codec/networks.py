@@ -18,8 +18,6 @@ from hpac_cli.model.index import load_by_digest, load_by_name
 from hpac_cli.model.pack import packed, packed_tables
 from hpac_cli.model.weights import Weights
 
-from .adapters import unpack_adapter
-
 BACKEND_VARIABLE = "HPAC_BACKEND"
 
 
@@ -106,6 +104,8 @@ class Networks:
             ModelError: the weights to be changed are not installed.
             ContainerError: the adapter is damaged.
         """
+        from .adapters import unpack_adapter  # only adapted files need constriction
+
         base = self.by_digest(adapted.base).weights
         change = unpack_adapter(adapted.change, base.shape)
         try:

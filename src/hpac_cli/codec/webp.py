@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
 from hpac_cli.errors import ContainerError
 
@@ -27,6 +26,8 @@ _SIGNATURE = 0x2F
 
 def encode(coded: NDArray[np.uint8], effort: tuple[int, int] = BEST) -> bytes:
     """Write (H, W, C) uint8 values of up to four channels as a VP8L bitstream."""
+    from PIL import Image as PillowImage
+
     height, width, channels = coded.shape
     count, used = _ARGB[channels]
     pixels = np.zeros((height, width, count), np.uint8)
@@ -44,6 +45,8 @@ def decode(bitstream: bytes, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     Raises:
         ContainerError: damaged, or of another size.
     """
+    from PIL import Image as PillowImage
+
     height, width, channels = shape
     _check_header(bitstream, height, width)
     padded = bitstream + bytes(len(bitstream) % 2)

@@ -1,9 +1,12 @@
 """The rooms of the house import only what they may (see docs/architecture.md)."""
 
 import ast
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import hpac, save_png
 
 ROOT = Path(__file__).parents[1] / "src" / "hpac_cli"
 BASE = {"errors", "image", "limits", "binary"}
@@ -18,9 +21,8 @@ MAY_IMPORT = {
     "container": BASE,
     "model": BASE,
     "training": BASE | {"model", "images"},
-    "intnet": BASE | {"model", "training"},
     "entropy": BASE,
-    "codec": BASE | {"container", "model", "training", "intnet", "entropy", "core"},
+    "codec": BASE | {"container", "model", "core", "entropy"},
     "adapt": BASE | {"container", "model", "training", "codec"},
     "api": BASE | {"files", "images", "codec", "container", "adapt"},
     "bench": BASE | {"api", "batch", "files", "images"},
@@ -30,7 +32,8 @@ MAY_IMPORT = {
 }
 ONLY_IN = {
     "constriction": {"entropy"},
-    "torch": {"intnet", "codec", "training", "adapt"},
+    "torch": {"training", "adapt"},
+    "ctypes": {"core"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},
@@ -79,3 +82,30 @@ def test_nothing_unpickles_or_evaluates() -> None:
     for path in FILES:
         text = path.read_text()
         assert not any(word in text for word in ("import pickle", "eval(", "exec(", "weights_only=False")), path
+
+
+def test_the_core_includes_nothing_but_itself_and_the_standard_library() -> None:
+    core = ROOT / "core"
+    standard = {"stddef.h", "stdint.h", "stdlib.h", "string.h"}
+    compilers = {"cpuid.h", "immintrin.h", "emmintrin.h", "arm_neon.h"}
+    systems = {"windows.h", "sys/auxv.h", "sys/sysctl.h"}
+    for path in [*core.glob("*.c"), *core.glob("*.h")]:
+        text = path.read_text()
+        assert set(re.findall(r"#include <(.*)>", text)) <= standard | compilers | systems, path
+        assert all((core / name).exists() for name in re.findall(r'#include "(.*)"', text)), path
+
+
+def test_every_file_of_the_core_is_described() -> None:
+    described = (ROOT.parents[1] / "docs" / "architecture.md").read_text()
+    names = {path.name for path in (ROOT / "core").glob("*.[ch]")}
+    assert {name for name in names if f"`{name}`" not in described and not name.startswith("vector_")} == set()
+
+
+def test_pictures_are_encoded_and_decoded_without_torch(
+    tmp_path: Path, photograph: np.ndarray, without_torch: dict[str, str]
+) -> None:
+    source, coded, back = (tmp_path / name for name in ("a.png", "a.png.hpac", "b.png"))
+    source.write_bytes(save_png(photograph[:70, :90]))
+    assert hpac("encode", source, **without_torch).returncode == 0
+    assert hpac("decode", coded, "-o", back, **without_torch).returncode == 0
+    assert back.read_bytes() == source.read_bytes()

@@ -21,6 +21,7 @@ from hpac_cli.batch.pool import Pool
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_encoding
 from hpac_cli.batch.tasks import Source
+from hpac_cli.cli.progress import show_progress
 from hpac_cli.errors import UsageError
 
 
@@ -92,6 +93,12 @@ def test_links_in_folders_are_not_followed(tree: Path, tmp_path: Path) -> None:
     (tree / "link.png").symlink_to(tree / "a.png")
     found = find_sources([str(tree)], recursive=True, is_wanted=lambda _head, name: name.endswith(".png"))
     assert [source.within for source in found] == ["a.png"]
+
+
+def test_patterns_follow_no_links(tree: Path) -> None:
+    (tree / "again").symlink_to(tree)
+    found = find_sources([f"{tree}/**/*.png"], recursive=False, is_wanted=lambda _head, _name: True)
+    assert [source.name for source in found] == [str(tree / "a.png")]
 
 
 @pytest.mark.parametrize("name", ["a.png", "IM000001", "1.2.840.99.7.1", "a.b.PNG", "a.hpac"])
@@ -385,6 +392,22 @@ def test_defaults_come_from_a_file_and_from_the_environment(tree: Path, tmp_path
     assert api.inspect(str(tree / "a.png.hpac"))["frames"][0]["tile"] == 64
 
 
+def test_the_environment_sets_options_of_commands_alone() -> None:
+    result = hpac("check", "missing.png", HPAC_VERSION="1", HPAC_CONFIG="/missing.toml", HPAC_SHOW_COMPLETION="1")
+    assert (result.returncode, b"no such file" in result.stderr, result.stdout) == (7, True, b"")
+
+
+def test_names_steer_no_terminal(tree: Path) -> None:
+    name = "x[/b]\x1b[31m.png"  # a file in the folder "x["
+    (tree / "x[").mkdir()
+    (tree / name).write_bytes((tree / "a.png").read_bytes())
+    assert hpac("encode", name, cwd=tree).returncode == 0
+    shown = hpac("info", f"{name}.hpac", cwd=tree).stdout
+    shown += hpac("decode", f"{name}.hpac", "-o", name, cwd=tree).stderr + hpac("check", f"{name}y", cwd=tree).stderr
+    assert b"x[/b]?[31m.png" in shown
+    assert b"\x1b" not in shown
+
+
 @pytest.mark.parametrize("text", ["[encode]\nnonsense = 1\n", "[nothing]\n", "not toml"])
 def test_a_wrong_configuration_is_one_line(text: str, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(text)
@@ -401,3 +424,9 @@ def test_completion_is_offered() -> None:
     result = subprocess.run([shell, "-c", command], capture_output=True, timeout=120, check=True)
     assert b"complete" in result.stdout
     assert b"hpac" in result.stdout
+
+
+def test_a_bar_shows_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    with show_progress("x[/b].png", visible=True) as progress:
+        progress("encode", 1, 2)

@@ -7,13 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import DATA, hpac, make_dicom, make_tiff, other_compressor_png, save_png, start_hpac
+from conftest import DATA, hpac, make_dicom, make_tiff, other_compressor_png, save_png, start_hpac, wait_for
 from PIL import Image as PillowImage
 
 
@@ -326,6 +325,10 @@ def test_bench_with_an_unknown_backend_is_one_line() -> None:
     assert_one_line(hpac("bench", "--backend", "foo", DATA / "kodim23.png"), 2, "no backend 'foo'")
 
 
+def test_bench_names_a_missing_file() -> None:
+    assert_one_line(hpac("bench", "nofile.png"), 7, "nofile.png: no such file")
+
+
 def test_no_arguments_show_help() -> None:
     assert b"encode" in hpac().stdout + hpac().stderr
 
@@ -344,12 +347,11 @@ def test_exit_codes_are_in_the_help() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
-    shutil.copy(DATA / "kodim23.png", tmp_path / "big.png")
+    """Sent as soon as there is a temporary file, long before a picture of this size is done."""
+    large = np.tile(np.asarray(PillowImage.open(DATA / "kodim23.png")), (4, 4, 1))
+    (tmp_path / "big.png").write_bytes(save_png(large, compress_level=1))
     with start_hpac("encode", "big.png", cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-        for _ in range(300):
-            if len(list(tmp_path.iterdir())) > 1:
-                break
-            time.sleep(0.05)
+        wait_for(lambda: len(list(tmp_path.iterdir())) > 1)
         process.send_signal(number)
         assert process.wait(60) == 128 + number
     assert [p.name for p in tmp_path.iterdir()] == ["big.png"]

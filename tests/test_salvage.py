@@ -8,6 +8,8 @@ import pytest
 
 from hpac_cli import api
 from hpac_cli.codec.partial import Lost, decode_salvaged
+from hpac_cli.container.build import Writer
+from hpac_cli.container.fields import Frame, Header, Kind, Part
 from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image
@@ -127,3 +129,11 @@ def test_any_damage_ends_in_right_samples_or_an_error(
             at = rng.randrange(places[0], len(damaged))
             damaged[at : at + rng.randrange(1, 300)] = rng.randbytes(rng.randrange(60))
         assert_all_else_is_right(*recover(bytes(damaged), session), frames)
+
+
+def test_more_tiles_than_bytes_are_no_salvage() -> None:
+    frame = Frame(1, 1 << 24, "u1", 8, (Part(1, 8),))
+    stream = io.BytesIO()
+    Writer(stream, Header(Kind.ARRAY_2D, False, (frame,)), b"").end(bytes(32), b"")
+    with pytest.raises(ContainerError, match="cannot have been"):
+        find_undamaged(stream.getvalue(), DEFAULT_LIMITS)

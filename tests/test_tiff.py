@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpac_cli import images
-from hpac_cli.errors import HpacError, LimitExceededError
+from hpac_cli.binary import put_varint
+from hpac_cli.errors import HpacError, InputError, LimitExceededError
+from hpac_cli.image import Image
 from hpac_cli.images import tiff
 from hpac_cli.limits import Limits
 
@@ -322,3 +324,10 @@ def test_pages_that_share_their_samples_come_back() -> None:
     image = images.read(bytes(data) + again)
     assert len(image.frames) == 1
     assert image.identical
+
+
+def test_more_segments_than_the_envelope_holds_are_refused_at_once() -> None:
+    numbers = (1 << 20, 1 << 20, 1 << 20, 8, 0, 1, 1, 2, 0, 1, 0, 0)
+    envelope = b"".join(map(put_varint, (10, 0, 1, *numbers)))
+    with pytest.raises(InputError, match="more segments"):
+        images.write(Image((np.zeros((1, 1, 1), np.uint8),), "tiff", envelope))

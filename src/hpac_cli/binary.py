@@ -34,6 +34,11 @@ class Fields:
         self._data, self._at = data, 0
         self._error, self._what = error, what
 
+    @property
+    def bytes_left(self) -> int:
+        """Bytes that were not read yet."""
+        return len(self._data) - self._at
+
     def varint(self) -> int:
         """Read an unsigned integer of at most 64 bits, written as short as possible."""
         value = shift = 0

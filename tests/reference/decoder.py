@@ -335,6 +335,7 @@ class Tile:
             if m.bucket in (-1, 22):
                 d = self.escape(m.exponent)
                 m.low_end = m.start - 1 - d if m.bucket < 0 else m.start + (22 << m.exponent) + d
+        assert all(m.low <= m.low_end <= m.high for m in found)
         return [m.low_end for m in found]
 
     def escape(self, exponent: int) -> int:

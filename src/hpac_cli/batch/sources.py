@@ -1,8 +1,8 @@
 """Which files are meant? Names, folders, patterns and lists become sources, in a fixed order."""
 
-import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from hpac_cli import files
 
@@ -76,7 +76,17 @@ def _read_head(path: str) -> bytes | None:
 def _match(name: str) -> list[str]:
     if name == files.STANDARD or os.path.lexists(name) or not any(c in name for c in _PATTERN):
         return []
-    return sorted(path for path in glob.glob(name, recursive=True) if os.path.isfile(path))
+    start = _fixed_part(name)
+    pattern = os.path.relpath(name, start)
+    if os.path.basename(pattern) == "**":
+        pattern = os.path.join(pattern, "*")
+    hidden = any(part.startswith(".") for part in pattern.split(os.sep))
+    found = []
+    for path in Path(start).glob(pattern):  # unlike glob.glob, it follows no links for **
+        within = path.relative_to(start)
+        if path.is_file() and (hidden or not any(part.startswith(".") for part in within.parts)):
+            found.append(str(within) if start == "." and not name.startswith(".") else os.path.join(start, within))
+    return sorted(found)
 
 
 def _fixed_part(pattern: str) -> str:

@@ -52,6 +52,7 @@ from .options import (
     parse_region,
 )
 from .report import INTERRUPTED, complain, describe_sizes, ending_quietly, gather, run
+from .words import line, printable
 
 EXIT_CODES = """\
 Exit codes: 0 done; 1 some of several files failed; 2 wrong usage, or an optional package is
@@ -67,7 +68,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"auto_envvar_prefix": "HPAC"},
 )
 
 
@@ -144,7 +144,7 @@ def encode(
     try:
         tasks = plan_encoding(sources, output=output, output_dir=output_dir)
     except UsageError as error:
-        raise typer.BadParameter(str(error), param_hint="IN") from error
+        raise typer.BadParameter(line(str(error)), param_hint="IN") from error
     run(tasks, actions.encode, options, choice)
 
 
@@ -213,7 +213,7 @@ def decode(
     try:
         tasks = plan_decoding(sources, output=output, output_dir=output_dir)
     except UsageError as error:
-        raise typer.BadParameter(str(error), param_hint="IN") from error
+        raise typer.BadParameter(line(str(error)), param_hint="IN") from error
     if scheduler is not None and (salvage or is_part):
         raise typer.BadParameter("goes only with whole files", param_hint="--scheduler")
     run(tasks, work if salvage or is_part else actions.decode, options, choice)
@@ -300,7 +300,7 @@ def info(
     for source in sources:
         try:
             with ending_quietly():
-                print(describe(api.inspect(source.name), as_json=json), flush=True)
+                print(printable(describe(api.inspect(source.name), as_json=json)), flush=True)
         except HpacError as error:
             codes.append(complain(source.name, str(error), error.exit_code))
     raise typer.Exit(0 if not codes else codes[0] if len(sources) == 1 else 1)
@@ -440,7 +440,9 @@ def _check_removal(wanted: bool, names: list[str], output: str | None) -> None:
     if wanted and "-" in names:
         raise typer.BadParameter("cannot remove standard input", param_hint="--remove-source")
     if wanted and output is not None and (output == "-" or is_special(Path(output))):
-        raise typer.BadParameter(f"needs an output that is a file on disk, not {output}", param_hint="--remove-source")
+        raise typer.BadParameter(
+            f"needs an output that is a file on disk, not {line(output)}", param_hint="--remove-source"
+        )
 
 
 def _exact(outcome: Outcome) -> str:
@@ -448,8 +450,7 @@ def _exact(outcome: Outcome) -> str:
 
 
 def _about(outcome: Outcome) -> str:
-    line = describe_sizes(outcome)
-    return line.replace(f"{outcome.file} -> : ", f"{outcome.file}: about ")
+    return describe_sizes(outcome).replace(f"{outcome.file} -> : ", f"{outcome.file}: about ")
 
 
 def _show_version(wanted: bool) -> None:
@@ -473,6 +474,7 @@ def _options(
         bool, typer.Option("-V", "--version", callback=_show_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
+    context.auto_envvar_prefix = "HPAC"  # for options of commands; those of hpac itself have no variables
     try:
         context.default_map = read_defaults(config, context.command.commands)  # type: ignore[attr-defined]
     except HpacError as error:

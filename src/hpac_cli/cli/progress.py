@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from hpac_cli.api import Progress
 
+from .words import line
+
 
 @contextmanager
 def show_progress(name: str, *, visible: bool) -> Iterator[Progress]:
@@ -16,7 +18,7 @@ def show_progress(name: str, *, visible: bool) -> Iterator[Progress]:
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         tasks = {}
 
@@ -24,7 +26,7 @@ def show_progress(name: str, *, visible: bool) -> Iterator[Progress]:
             kind, _, note = step.partition(": ")
             if kind not in tasks:
                 tasks[kind] = bars.add_task("", total=total)
-            description = f"{kind} {name}" + (f" ({note})" if note else "")
+            description = line(f"{kind} {name}" + (f" ({note})" if note else ""))
             bars.update(tasks[kind], description=description, completed=done, total=total)
 
         yield update
@@ -40,7 +42,7 @@ def show_files(total_bytes: int, *, visible: bool) -> Iterator[Callable[[str, in
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=total_bytes)
         yield lambda text, size: bars.update(task, description=text, advance=size)

@@ -13,7 +13,7 @@ import typer
 from hpac_cli import api, files
 from hpac_cli.batch import cluster
 from hpac_cli.batch.actions import Action
-from hpac_cli.batch.pool import Pool
+from hpac_cli.batch.pool import Pool, can_fork
 from hpac_cli.batch.sources import find_sources, read_list
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import Outcome, attempt, lost
@@ -21,6 +21,7 @@ from hpac_cli.errors import FileAccessError, HpacError
 
 from .options import Choice, count_processors
 from .progress import show_files, show_progress
+from .words import line
 
 SCHEMA = 1
 """Of the lines of --json: keys are added, never removed or given another meaning."""
@@ -93,7 +94,8 @@ def run(
         tell: a line for standard error about a file that went well; None for sizes.
     """
     processors = count_processors(options.threads)
-    workers = 1 if choice.scheduler else min(len(tasks), choice.jobs or processors)
+    in_turn = bool(choice.scheduler) or not can_fork()
+    workers = 1 if in_turn else min(len(tasks), choice.jobs or processors)
     session = api.Session(replace(options, threads=max(1, processors // max(1, workers))))
     if workers > 1:
         try:
@@ -153,7 +155,7 @@ def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outco
     if outcome.note:
         complain(outcome.file, outcome.note, 0)
     if not outcome.exit_code and visible:
-        print(_printable(tell(outcome)), file=sys.stderr, flush=True)
+        print(line(tell(outcome)), file=sys.stderr, flush=True)
 
 
 def describe_sizes(outcome: Outcome) -> str:
@@ -176,8 +178,8 @@ def _sum_up(tally: _Tally, files_in_all: int, choice: Choice) -> None:
         print(json.dumps({"schema": SCHEMA, "summary": summary}), flush=True)
     elif not choice.quiet:
         counts = [f"{count} {status}" for status, count in {**tally.count, "not reached": left}.items() if count]
-        line = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
-        print(line, file=sys.stderr, flush=True)
+        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
+        print(text, file=sys.stderr, flush=True)
 
 
 def _saved(tally: _Tally) -> str:
@@ -197,9 +199,5 @@ def _size(source: str) -> int:
 def complain(name: str, message: str, code: int) -> int:
     """Print one line about what went wrong; return the exit code."""
     shown = "standard input" if name == files.STANDARD else name
-    print(_printable(f"hpac: {shown}: {message}"), file=sys.stderr, flush=True)
+    print(line(f"hpac: {shown}: {message}"), file=sys.stderr, flush=True)
     return code
-
-
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from hpac_cli.container.fields import Frame
+from hpac_cli.container.fields import Coding, Frame
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
@@ -11,7 +11,7 @@ from hpac_cli.image import Samples
 
 from .decode import TileJob, decode_frames, places_of_tiles
 from .networks import Networks
-from .tiles import Box
+from .tiles import Box, tile_boxes
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,8 @@ def decode_region(
     _check_region(region, whole)
     outer = _round_to_tiles(region, whole)
     part_of_frame = replace(whole, height=outer.height, width=outer.width)
-    wanted = {
-        number: (part, box._replace(y=box.y - outer.y, x=box.x - outer.x))
-        for number, (index, part, box) in enumerate(places_of_tiles(frames))
-        if index == frame and _overlap(box, outer)
-    }
+    first = sum(each.num_tiles for each in frames[:frame])
+    wanted = {first + number: place for number, place in _tiles_within(outer, whole)}
 
     def jobs() -> Iterator[TileJob]:
         if wanted:
@@ -128,5 +125,11 @@ def _round_to_tiles(region: Box, frame: Frame) -> Box:
     return Box(y, x, bottom - y, right - x)
 
 
-def _overlap(a: Box, b: Box) -> bool:
-    return a.y < b.y + b.height and b.y < a.y + a.height and a.x < b.x + b.width and b.x < a.x + a.width
+def _tiles_within(outer: Box, frame: Frame) -> Iterator[tuple[int, tuple[int, Box]]]:
+    """Numbers in the frame of the tile chunks in a box of whole tiles; for each its part, and its box inside that one."""
+    coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
+    across = -(-frame.width // frame.tile)
+    for box in tile_boxes(outer.height, outer.width, frame.tile):
+        number = (outer.y + box.y) // frame.tile * across + (outer.x + box.x) // frame.tile
+        for place, part in enumerate(coded):
+            yield number * len(coded) + place, (part, box)

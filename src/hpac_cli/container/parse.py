@@ -3,7 +3,7 @@
 import io
 import lzma
 import zlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -80,6 +80,7 @@ class Reader:
             LimitExceededError: more pixels or metadata than limits allow.
         """
         self._stream, self._limits, self._offset = stream, limits, 0
+        self._pixels = self._sample_bytes = 0
         self._read_signature()
         self.metadata = b""
         """What the source file needs beside its samples."""
@@ -113,7 +114,7 @@ class Reader:
                 raise ContainerError(f"a frame is missing before byte {self._offset}")
             frames.append(parse_frame(chunk.payload, self._limits))
             self.sizes["frames"] += chunk.size
-            self._check_size(frames)
+            self._check_size(frames[-1])
         return Header(kind, identical, tuple(frames), tuple(adapters), suffix)
 
     def _take(self, kind: bytes) -> Chunk | None:
@@ -124,21 +125,22 @@ class Reader:
         chunk, self._next = self._next, None
         return chunk
 
-    def _check_size(self, frames: Sequence[Frame]) -> None:
-        """Refuse more than limits allow, all frames together.
+    def _check_size(self, frame: Frame) -> None:
+        """Refuse more than limits allow, all frames so far together.
 
         Raises:
             LimitExceededError: more pixels or bytes of samples.
         """
-        last = frames[-1]
-        pixels = sum(frame.width * frame.height for frame in frames)
-        if pixels > self._limits.max_pixels:
+        self._pixels += frame.width * frame.height
+        self._sample_bytes += frame.num_samples * int(frame.sample_type[1:])
+        if self._pixels > self._limits.max_pixels:
             raise LimitExceededError(
-                f"{last.width} x {last.height} pixels, {pixels:,} in all; the limit is {self._limits.max_pixels:,}"
+                f"{frame.width} x {frame.height} pixels, {self._pixels:,} in all; the limit is {self._limits.max_pixels:,}"
             )
-        size = sum(frame.num_samples * int(frame.sample_type[1:]) for frame in frames)
-        if size > self._limits.max_sample_bytes:
-            raise LimitExceededError(f"{size:,} bytes of samples; the limit is {self._limits.max_sample_bytes:,}")
+        if self._sample_bytes > self._limits.max_sample_bytes:
+            raise LimitExceededError(
+                f"{self._sample_bytes:,} bytes of samples; the limit is {self._limits.max_sample_bytes:,}"
+            )
 
     def tiles(self) -> Iterator[TileChunk]:
         """Read tile after tile; at the end samples_hash is known.

@@ -53,6 +53,9 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     """
     chunks = list(_good_chunks(data))
     found = _read_head(data, chunks, limits)
+    claimed = sum(frame.num_tiles for frame in found.header.frames)
+    if claimed > len(data):  # each takes several bytes, so this is no file that was cut short by chance
+        raise ContainerError(f"{claimed:,} tiles cannot have been in a file of {len(data):,} bytes")
     for chunk in chunks:
         if chunk.type == TILE:
             try:

@@ -20,7 +20,7 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 WHOLE = ((0, 0, 1, 1),)
 NUM_FILTERS = 5
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-_BAND_BYTES = 1 << 22
+_BAND_BYTES = 1 << 18
 
 
 def unfilter(rows: Bytes, previous: Bytes, pixel_bytes: int) -> Bytes:

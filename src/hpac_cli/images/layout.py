@@ -100,10 +100,17 @@ class Layout:
         """Bytes of the frame's samples."""
         return math.prod(self.sample_shape) * self.sample_type.itemsize
 
+    @property
+    def num_segments(self) -> int:
+        """Segments, without listing them."""
+        planes = self.channels if self.planar else 1
+        return planes * -(-self.height // self.segment_height) * -(-self.width // self.segment_width)
+
     def boxes(self) -> Iterator[tuple[slice, slice, slice]]:
         """Rows, columns and channels of each segment."""
-        groups = [slice(c, c + 1) for c in range(self.channels)] if self.planar else [slice(0, self.channels)]
-        for group in groups:
+        step = 1 if self.planar else self.channels
+        for first in range(0, self.channels, step):
+            group = slice(first, first + step)
             for y in range(0, self.height, self.segment_height):
                 for x in range(0, self.width, self.segment_width):
                     rows = slice(y, min(y + self.segment_height, self.height))

@@ -160,6 +160,8 @@ def write(image: Image) -> bytes:
         InputError: the envelope does not fit the samples.
     """
     if not image.frames:
+        if not is_png(image.envelope):
+            raise InputError("what is stored as a whole PNG file is none")
         return image.envelope
     if len(image.frames) > 1:
         raise InputError("a stored PNG has several frames")

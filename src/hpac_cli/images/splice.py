@@ -148,6 +148,8 @@ def _parse_envelope(envelope: bytes) -> tuple[list[Layout], int, Wrapper | None,
     layouts, before = [], 0
     for _ in range(fields.varint()):
         layout = _parse_layout(fields)
+        if 2 * layout.num_segments > fields.bytes_left:  # a place takes two bytes at least
+            raise InputError("the stored envelope is damaged: it claims more segments than it holds")
         places = []
         for _ in layout.boxes():
             step = fields.varint()

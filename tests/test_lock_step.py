@@ -20,7 +20,7 @@ from reference.decoder import Tile as PlainTile
 from reference.decoder import Weights as PlainWeights
 from strategies import Tile, make_tile, networks, tiles
 
-from hpac_cli.core import unit_names
+from hpac_cli.core import DamagedWordsError, unit_names
 from hpac_cli.entropy.coder import encode_intervals
 from hpac_cli.model.files import weights_folder
 from hpac_cli.model.index import load_by_name
@@ -123,6 +123,26 @@ def test_constriction_reads_the_words_of_every_kind_of_symbol() -> None:
         assert np.array_equal(plain.decode().transpose(1, 2, 0), tile.samples)
         kinds += plain.coder.kinds
     assert all(kinds[kind] > 100 for kind in COLUMNS.values()), kinds
+
+
+@pytest.mark.parametrize("dummy", [0, 2])
+@pytest.mark.parametrize("bit_depth", [8, 16])
+def test_symbols_that_never_occur_are_refused(bit_depth: int, dummy: int) -> None:
+    """The first column or the last of every table, in place of each symbol of a tile, refinements and bits included."""
+    total, weights = 1 << 24, load_by_name("grey")
+    tile = make_tile(np.random.default_rng(1), "noise", (1, 2, 1), bit_depth)
+    coder = make_network(weights).coder
+    plain = plain_tile(weights, tile, coder.encode(*tile))
+    plain.decode()
+    left, width = np.array(plain.coder.intervals).T
+    rows = np.stack([left - 1, width - 1, total - 1 - left - width], 1).astype(np.float32)
+    model = constriction.stream.model.Categorical(perfect=False)
+    for number in range(len(rows)):
+        encoder = constriction.stream.queue.RangeEncoder()
+        encoder.encode(np.ones(number, np.int32), model, rows[:number])
+        encoder.encode(np.array([dummy], np.int32), model, np.array([[0, total - 3, 0]], np.float32))
+        with pytest.raises(DamagedWordsError):
+            coder.decode(encoder.get_compressed().astype("<u4").tobytes(), 1, 2, bit_depth)
 
 
 @pytest.mark.parametrize("unit", unit_names())

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpac_cli.binary import put_varint
+from hpac_cli.binary import put_string, put_varint
 from hpac_cli.container.build import Writer, pack_metadata
 from hpac_cli.container.fields import (
     ARRAYS,
@@ -24,6 +24,7 @@ from hpac_cli.container.fields import (
     Kind,
     Part,
     TileMode,
+    parse_header,
 )
 from hpac_cli.container.parse import Reader, unpack_metadata
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
@@ -234,3 +235,18 @@ def test_a_length_that_lies_allocates_nothing() -> None:
     with pytest.raises(ContainerError, match="truncated"):
         parse(SIGNATURE + bytes([VERSION_MAJOR, 0]) + b"H" + put_varint(1 << 30) + b"short")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+@pytest.mark.parametrize(
+    "suffix", [".", "png", ".a/b", ".a\\b", ".a b", ".\x1b[2J", ".a:b", ".\x9b", ".\u202e", "." + 32 * "a"]
+)
+def test_suffixes_that_could_do_harm_are_refused(suffix: str) -> None:
+    """They end names of files that decoding makes: folders, streams of Windows, control characters, bytes that are no text."""
+    payload = bytes([Kind.PNG, 1, 0]) + put_string(suffix.encode("latin-1" if suffix == ".\x9b" else "utf-8"))
+    with pytest.raises(ContainerError, match="suffix"):
+        parse_header(payload)
+
+
+@pytest.mark.parametrize("suffix", [b".png", b".PNG", b".113619", b".~1~", b".{x}"])
+def test_ordinary_suffixes_are_taken(suffix: bytes) -> None:
+    assert parse_header(bytes([Kind.PNG, 1, 0]) + put_string(suffix))[3] == suffix

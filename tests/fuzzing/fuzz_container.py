@@ -26,7 +26,7 @@ with atheris.instrument_imports(include=["hpac_cli"]):
     from hpac_cli.container.fields import SIGNATURE
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.errors import HpacError
-    from hpac_cli.images import dicom, npy, png, splice, tiff  # noqa: F401  (imported elsewhere only when called)
+    from hpac_cli.images import dicom, npy, png, proof, splice, tiff  # noqa: F401  (imported elsewhere only when called)
 
 from fuzz import LIMITS, Fuzzer, mutate, mutate_chunks
 
@@ -91,7 +91,10 @@ def read_picture(data: bytes) -> None:
     for kind in images.CONVERTED:
         with contextlib.suppress(HpacError):
             images.convert(image, kind)
-    images.surroundings(image)
+    if image.frames:
+        images.surroundings(image)
+    if image.identical:
+        assert images.write(image) == data
 
 
 READERS: tuple[Callable[[bytes], None], ...] = (decode, read_picture, salvage, read_parts)

@@ -35,8 +35,9 @@ ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
 
-SUFFIX_BYTES = re.compile(rb"\.[^\x00-\x20/\\\x7f]{1,31}")
-"""What a suffix may be: a dot, and bytes that lead into no folder and steer no terminal."""
+SUFFIX_BYTES = re.compile(rb"\.[!#-)+-.0-9;=@-\[\]-{}~]{1,31}")
+"""What a suffix may be: a dot, and characters that are text everywhere, lead into no folder or stream (`:` on Windows),
+and steer no terminal."""
 
 
 class Kind(IntEnum):

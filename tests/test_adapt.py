@@ -169,7 +169,7 @@ def test_the_command_line_adapts(enlarged: np.ndarray, tmp_path: Path) -> None:
     facts = json.loads(hpac("info", "--json", tmp_path / "a.png.hpac").stdout)
     assert facts["adapters"][0]["bytes"] > 0
     assert "adapted" in hpac("info", tmp_path / "a.png.hpac").stdout.decode()
-    assert hpac("decode", tmp_path / "a.hpac", "-o", tmp_path / "b.png").returncode == 0
+    assert hpac("decode", tmp_path / "a.png.hpac", "-o", tmp_path / "b.png").returncode == 0
     assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
 
 

@@ -2,12 +2,15 @@
 
 import io
 import random
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import make_dicom
-from fuzz import Fuzzer, check_reader, containers, mutate
+from fuzz import TESTS, Fuzzer, check_reader, containers, mutate
 
 import hpac_cli
 from hpac_cli import api
@@ -73,3 +76,11 @@ def test_every_flipped_bit_of_a_small_file(name: str) -> None:
         except HpacError:
             continue
         assert same_frames(decoded.frames, original.frames), bit
+
+
+def test_a_short_coverage_guided_run(tmp_path: Path) -> None:
+    """Of what runs for hours; docs/reliability.md says how long."""
+    pytest.importorskip("atheris", reason="atheris is installed by hand: pip install atheris")
+    command = [sys.executable, TESTS / "fuzzing" / "fuzz_container.py", tmp_path / "found", "-max_total_time=20"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]

@@ -234,3 +234,10 @@ def test_a_length_that_lies_allocates_nothing() -> None:
     with pytest.raises(ContainerError, match="truncated"):
         parse(SIGNATURE + bytes([VERSION_MAJOR, 0]) + b"H" + put_varint(1 << 30) + b"short")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
+
+
+def test_no_chunk_is_written_that_no_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(io.BytesIO(), Header(Kind.PNG, True, FRAMES), b"")
+    monkeypatch.setattr("hpac_cli.container.build.MAX_CHUNK_BYTES", 1000)
+    with pytest.raises(LimitExceededError, match="chunk"):
+        writer.tile(CodedTile(TileMode.STORED, bytes(1000)))

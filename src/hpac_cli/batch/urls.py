@@ -125,11 +125,11 @@ def _put(copy: str, name: str, *, force: bool) -> None:
     """Commit at the end: until then nothing is seen under the final name."""
     data = Path(copy).read_bytes()
     if not is_url(name):  # a path as it is: as a URL it would be quoted
-        path = Path(name)
+        target = Path(name)
         with files.writing(name):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with files.atomic_output(path, force=force) as stream:
-            stream.write(data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with files.atomic_output(target, force=force) as file:
+            file.write(data)
         return
     with _asking(name) as (system, path):
         system.makedirs(posixpath.dirname(path), exist_ok=True)

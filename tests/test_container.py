@@ -250,3 +250,10 @@ def test_suffixes_that_could_do_harm_are_refused(suffix: str) -> None:
 @pytest.mark.parametrize("suffix", [b".png", b".PNG", b".113619", b".~1~", b".{x}"])
 def test_ordinary_suffixes_are_taken(suffix: bytes) -> None:
     assert parse_header(bytes([Kind.PNG, 1, 0]) + put_string(suffix))[3] == suffix
+
+
+def test_no_chunk_is_written_that_no_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(io.BytesIO(), Header(Kind.PNG, True, FRAMES), b"")
+    monkeypatch.setattr("hpac_cli.container.build.MAX_CHUNK_BYTES", 1000)
+    with pytest.raises(LimitExceededError, match="chunk"):
+        writer.tile(CodedTile(TileMode.STORED, bytes(1000)))

@@ -331,3 +331,20 @@ def test_more_segments_than_the_envelope_holds_are_refused_at_once() -> None:
     envelope = b"".join(map(put_varint, (10, 0, 1, *numbers)))
     with pytest.raises(InputError, match="more segments"):
         images.write(Image((np.zeros((1, 1, 1), np.uint8),), "tiff", envelope))
+
+
+def test_frames_that_zstandard_passes_over_are_kept() -> None:
+    data = make_tiff(np.arange(900, dtype=np.uint16).reshape(30, 30), compression="zstd")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        (end,), (size,) = (
+            [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)],
+            page.databytecounts,
+        )
+        place = page.tags["StripByteCounts"].valueoffset
+    assert end == len(data)
+    passed_over = struct.pack("<II", 0x184D2A50, 9) + b"by nobody"
+    changed = bytearray(data + passed_over)
+    struct.pack_into("<I", changed, place, size + len(passed_over))
+    assert np.array_equal(tifffile.imread(io.BytesIO(bytes(changed))), tifffile.imread(io.BytesIO(data)))
+    assert is_kept_whole(bytes(changed))

@@ -59,7 +59,8 @@ def decompress_stream(
     data, fidelity = to_file(image, wanted)
     if there and existing.check_decoded(there, data, options):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, fidelity, skipped=True)
-    write_bytes(target, data, force=options.force, like=model_of(source, options))
+    force = existing.may_replace(there is not None, options)
+    write_bytes(target, data, force=force, like=model_of(source, options))
     seconds, name = time.monotonic() - start, str(target or files.STANDARD)
     return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
 

@@ -5,6 +5,7 @@ import zlib
 from typing import BinaryIO
 
 from hpac_cli.binary import put_varint
+from hpac_cli.errors import LimitExceededError
 
 from .fields import (
     ADAPTER,
@@ -13,6 +14,7 @@ from .fields import (
     HASH_BYTES,
     HEADER,
     LZMA_FILTERS,
+    MAX_CHUNK_BYTES,
     METADATA,
     MODES,
     SIGNATURE,
@@ -53,7 +55,11 @@ class Writer:
             self._chunk(FRAME, build_frame(frame))
 
     def tile(self, tile: CodedTile) -> None:
-        """Write the next tile: frame after frame, in raster order, parts of a tile one after another."""
+        """Write the next tile: frame after frame, in raster order, parts of a tile one after another.
+
+        Raises:
+            LimitExceededError: it is larger than a chunk can be.
+        """
         self._chunk(TILE, put_varint(self._tiles) + put_varint(tile.mode + MODES * tile.orientation) + tile.payload)
         self._tiles += 1
 
@@ -64,6 +70,8 @@ class Writer:
         self._stream.flush()
 
     def _chunk(self, chunk_type: bytes, payload: bytes) -> None:
+        if len(payload) > MAX_CHUNK_BYTES:  # which no reader takes
+            raise LimitExceededError(f"a chunk of {len(payload):,} bytes; the limit is {MAX_CHUNK_BYTES:,}")
         data = build_chunk_head(chunk_type, payload) + payload
         self._size += self._stream.write(data + pack_crc(zlib.crc32(data)))
 

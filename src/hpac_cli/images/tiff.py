@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import lzma
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -358,11 +359,16 @@ def _decode_zstd(coded: bytes, expected: int) -> bytes:
         raise DecoderMissingError(
             f"TIFF compression {_ZSTD} needs a decoder: pip install 'hpac-cli[codecs]'"
         ) from error
+    if _SKIPPABLE.search(coded):  # or bytes like it: then the page stays as it is, which costs less than a loss
+        raise InputError("TIFF: a Zstandard segment may hold what no sample is made of")
     try:
         return bytes(imagecodecs.zstd_decode(coded, out=expected))
     except Exception as error:  # it has errors of its own
         raise InputError(f"TIFF damaged: {error}") from error
 
+
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""Begins a frame of Zstandard that decoders pass over (RFC 8878, 3.1.2)."""
 
 _FORMATS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Of integers by TIFF type."""

@@ -315,6 +315,22 @@ def test_too_many_pixels_are_refused() -> None:
         images.read(make_tiff(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
 
 
+def test_pixels_of_all_pages_count_together() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for _ in range(2):
+            writer.write(np.zeros((25, 40), np.uint8), photometric="minisblack", metadata=None)
+    with pytest.raises(LimitExceededError, match="2,000 pixels in all"):
+        images.read(file.getvalue(), Limits(max_pixels=1500))
+
+
+def test_more_tiles_than_a_file_may_have_are_refused_at_once() -> None:
+    tags = [(256, 16), (257, 1), (258, 8), (259, 1), (262, 1), (277, 1), (322, 1), (323, 1), (324, 8), (325, 1)]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", c, 4, 1, v) for c, v in tags) + bytes(4)
+    with pytest.raises(LimitExceededError, match="16 strips or tiles"):
+        images.read(b"II*\0" + struct.pack("<I", 8) + directory, Limits(max_segments=15))
+
+
 def test_pages_that_share_their_samples_come_back() -> None:
     data = bytearray(make_tiff(np.arange(64, dtype=np.uint8).reshape(8, 8)))
     (first,) = struct.unpack_from("<I", data, 4)
@@ -327,7 +343,7 @@ def test_pages_that_share_their_samples_come_back() -> None:
 
 
 def test_more_segments_than_the_envelope_holds_are_refused_at_once() -> None:
-    numbers = (1 << 20, 1 << 20, 1 << 20, 8, 0, 1, 1, 2, 0, 1, 0, 0)
+    numbers = (1 << 10, 1 << 10, 4, 8, 0, 1, 1, 2, 0, 1, 0, 0)
     envelope = b"".join(map(put_varint, (10, 0, 1, *numbers)))
     with pytest.raises(InputError, match="more segments"):
-        images.write(Image((np.zeros((1, 1, 1), np.uint8),), "tiff", envelope))
+        images.write(Image((np.zeros((1 << 10, 1 << 10, 4), np.uint8),), "tiff", envelope))

@@ -39,9 +39,7 @@ def find_clang() -> core.Compiler | None:
         return clang
 
 
-def build(
-    clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_names(), checks: str = CHECKS
-) -> Path:
+def build(clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_names(), checks: str = CHECKS) -> Path:
     """Compile the core and the target into `folder`, beside the networks that the target runs on."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = (f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *LEFT_OUT, *COMMON, *CALLS)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.errors import InputError, LimitExceededError
+from hpac_cli.errors import InputError
 from hpac_cli.image import Samples
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Tally
 
 from . import lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
@@ -257,16 +257,11 @@ def reverse_bits(data: bytes) -> bytes:
     return _REVERSED[np.frombuffer(data, np.uint8)].tobytes()
 
 
-def check_size(layout: Layout, limits: Limits, frames: int = 1) -> None:
-    """Refuse frames of a layout that are larger than limits allow, all together.
+def count_frames(layout: Layout, tally: Tally, frames: int = 1) -> None:
+    """Count frames of a layout.
 
     Raises:
-        LimitExceededError: they are.
+        LimitExceededError: all that were counted are larger than limits allow.
     """
-    size = f"{frames} frames of {layout.width} x {layout.height} pixels"
-    if frames > limits.max_frames or frames * layout.height * layout.width > limits.max_pixels:
-        raise LimitExceededError(f"{size}; the limit is {limits.max_pixels:,}")
-    if max(layout.height, layout.width) > limits.max_side:
-        raise LimitExceededError(f"{size}; the limit of a side is {limits.max_side:,}")
-    if layout.channels > limits.max_channels or frames * layout.size > limits.max_sample_bytes:
-        raise LimitExceededError(f"{frames * layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
+    width, height, channels = layout.width, layout.height, layout.sample_shape[2]
+    tally.add(width, height, channels, layout.size, frames=frames, segments=layout.num_segments)

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hpac_cli.binary import Fields, put_string, put_varint
-from hpac_cli.errors import HpacError, InputError
+from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Parameters, compress
@@ -91,9 +92,7 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope is damaged or does not fit the samples.
     """
-    layouts, size, wrapper, rest = _parse_envelope(image.envelope)
-    if len(layouts) != len(image.frames):
-        raise InputError("the stored envelope does not fit the samples")
+    layouts, size, wrapper, rest = _parse_envelope(image.envelope, image.frames)
     segments: dict[int, bytes] = {}
     for layout, frame in zip(layouts, image.frames, strict=True):
         for place, segment in zip(layout.places, pack(layout, frame), strict=True):
@@ -141,15 +140,22 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
     return bytes(out + data[at:])
 
 
-def _parse_envelope(envelope: bytes) -> tuple[list[Layout], int, Wrapper | None, bytes]:
+def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], int, Wrapper | None, bytes]:
     fields = Fields(envelope, InputError, "the stored envelope")
     size, wrapped = fields.varint(), fields.varint()
     wrapper = Wrapper(fields.varint(), _parse_parameters(fields), fields.string()) if wrapped else None
-    layouts, before = [], 0
-    for _ in range(fields.varint()):
+    layouts, before, segments = [], 0, 0
+    if fields.varint() != len(frames):
+        raise InputError("the stored envelope does not fit the samples")
+    for frame in frames:
         layout = _parse_layout(fields)
+        if layout.sample_shape != frame.shape or layout.sample_type != frame.dtype:
+            raise InputError("the stored envelope does not fit the samples")
+        segments += layout.num_segments
         if 2 * layout.num_segments > fields.bytes_left:  # a place takes two bytes at least
             raise InputError("the stored envelope is damaged: it claims more segments than it holds")
+        if segments > DEFAULT_LIMITS.max_segments:
+            raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_segments:,} strips or tiles")
         places = []
         for _ in layout.boxes():
             step = fields.varint()

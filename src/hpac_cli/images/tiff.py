@@ -17,11 +17,11 @@ from typing import Any
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Limits, Tally
 
 from . import lzw
 from .deflate import FRESH, compress, decompress, find_parameters
-from .layout import Codec, Layout, Place, Predictor, check_size, pack, reverse_bits, unpack
+from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
 from .splice import cut
@@ -101,8 +101,8 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            ifds = list(walk(file.pages))
-            return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), limits))]
+            ifds, tally = list(walk(file.pages)), Tally(limits)
+            return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
     except HpacError:
         raise
     except RecursionError as error:
@@ -126,11 +126,12 @@ def walk(pages: Any) -> Iterator[Any]:
             waiting = [*page.pages, *waiting]
 
 
-def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page | None:
+def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | None:
     """Describe one IFD's samples; None if they stay in the file as they are.
 
     Raises:
         InputError: segments lie beyond the end of the file.
+        LimitExceededError: with this page, larger than limits allow.
     """
     tags = {tag.code: tag for tag in ifd.tags}
     compression = _number(tags, _COMPRESSION, 1)
@@ -175,7 +176,7 @@ def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page |
         reverse=_number(tags, _FILL_ORDER, 1) == 2,
         predictor=Predictor(predictor),
     )
-    check_size(layout, limits)
+    count_frames(layout, tally)
     expected = [layout.segment_bytes(box) for box in layout.boxes()]
     if compression == _NONE:
         counts = counts if len(counts) == len(offsets) else expected

@@ -94,6 +94,11 @@ def tiff_of_16_million_tiles() -> bytes:
     return tiff_with(Frame(4096, 4096, "u1", 8, (CONSTANT,)), 1, 1, 1 << 24, planar=False)
 
 
+def tiff_of_padding() -> bytes:
+    layout = (1 << 16, 1 << 14, 1, 8, 0, 1 << 16, 1 << 14, 16, 0, 1, 0, 0, (1 << 16) - 1, (1 << 14) - 1, 0, 0, 0)
+    return container(Kind.TIFF, (PIXEL,), b"".join(map(put_varint, (10, 0, 1, *layout))))
+
+
 def tiff_of_planes() -> bytes:
     return tiff_with(Frame(1, 1, "u1", 8, (Part(65536, 0),)), 1, 65536, 65536, planar=True)
 
@@ -143,6 +148,7 @@ def run_watched(*args: str) -> tuple[int, float, float]:
         png_of_60_million_pieces,
         png_of_no_frames,
         tiff_of_16_million_tiles,
+        tiff_of_padding,
         tiff_of_planes,
         tiff_of_4_million_pages,
         many_tables,

@@ -18,6 +18,7 @@ from hpac_cli.binary import put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.images import tiff
+from hpac_cli.images.padding import Filling, Padding, put_on
 from hpac_cli.limits import Limits
 
 
@@ -313,6 +314,39 @@ def test_what_is_lost_when_written_anew_is_noticed(monkeypatch: pytest.MonkeyPat
 def test_too_many_pixels_are_refused() -> None:
     with pytest.raises(LimitExceededError, match="100 x 100"):
         images.read(make_tiff(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
+
+
+def fill(samples: np.ndarray, mode: str) -> np.ndarray:
+    """What lies in tiles of 32 x 32 around a picture of (40, 50, 3)."""
+    if mode in ("constant", "edge"):
+        return np.pad(samples, ((0, 24), (0, 14), (0, 0)), mode)  # type: ignore[call-overload]
+    grid = np.random.default_rng(1).integers(0, 200, (64, 64, 3)).astype(samples.dtype)
+    grid[:40, :50] = samples
+    return grid
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4"])
+@pytest.mark.parametrize("mode", ["constant", "edge", "anything"])
+def test_a_frame_is_the_picture_without_what_pads_its_tiles(mode: str, dtype: str) -> None:
+    samples = np.random.default_rng(0).integers(0, 200, (40, 50, 3)).astype(dtype)
+    grid = fill(samples, mode)
+    tiles = [grid[y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
+    order = {"byteorder": ">"} if dtype == ">u2" else {}
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, **order) as writer:
+        coded = iter([tile.tobytes() for tile in tiles])
+        writer.write(coded, shape=(40, 50, 3), dtype=dtype, tile=(32, 32), photometric="rgb", metadata=None)
+    image = images.read(file.getvalue())
+    assert np.array_equal(image.frames[0], samples)
+    assert image.identical
+    assert images.write(image) == file.getvalue()
+    if mode != "anything":
+        assert len(image.envelope) < 500
+
+
+def test_damaged_padding_is_an_error() -> None:
+    with pytest.raises(InputError, match="padding"):
+        put_on(np.zeros((2, 2, 1), np.uint8), Padding(1, 1, Filling.KEPT, bytes(4)))
 
 
 def test_pixels_of_all_pages_count_together() -> None:

@@ -22,8 +22,11 @@ from . import lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Parameters, compress, decompress
 from .packbits import pack_rows, unpack_runs
+from .padding import Padding
 
 Bytes = NDArray[np.uint8]
+
+_FREE_PADDING = 1 << 27
 
 
 class Codec(IntEnum):
@@ -59,7 +62,7 @@ class Layout:
     height: int
     width: int
     channels: int
-    """Of the frame; where tiles reach beyond the picture, so does the frame."""
+    """Of all segments together; where tiles reach beyond the picture, so do height and width."""
     bits: int
     """Of a stored sample, 1 to 64."""
     kind: str
@@ -83,6 +86,8 @@ class Layout:
     """Of deflate."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
+    padding: Padding = Padding(0, 0)
+    """What of that is beyond the picture."""
 
     @property
     def sample_type(self) -> np.dtype[Any]:
@@ -92,8 +97,20 @@ class Layout:
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
-        """Shape of the frame, which has both halves of split words."""
+        """Shape of the samples of all segments, padding included; both halves of split words are in it."""
         return self.height, self.width, self.channels * (2 if self.split else 1)
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Shape of the frame: the picture without padding."""
+        height, width, channels = self.sample_shape
+        return height - self.padding.rows, width - self.padding.columns, channels
+
+    @property
+    def pads_much(self) -> bool:
+        """Whether there is so much padding that a small file could claim much memory by it; such pages are not coded."""
+        picture = math.prod(self.frame_shape) * self.sample_type.itemsize
+        return self.size - picture > max(_FREE_PADDING, 3 * picture)
 
     @property
     def size(self) -> int:
@@ -125,7 +142,7 @@ class Layout:
 
 
 def unpack(layout: Layout, data: bytes) -> Samples:
-    """Read a frame out of the file's bytes.
+    """Read a frame out of the file's bytes, padding included.
 
     Raises:
         InputError: a segment is damaged or has the wrong size.
@@ -143,7 +160,7 @@ def unpack(layout: Layout, data: bytes) -> Samples:
 
 
 def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
-    """Write a frame's segments, in the order of layout.places.
+    """Write a frame's segments, in the order of layout.places; padding is part of the frame here.
 
     Raises:
         InputError: the frame does not fit the layout.

@@ -19,6 +19,7 @@ from .bits import sample_bytes
 from .deflate import Parameters, compress
 from .layout import Codec, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
+from .padding import Filling, Padding, put_on, take_off
 
 _KINDS = "uif"
 _MAX_SIDE = 1 << 31
@@ -56,6 +57,9 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
         if exact and free.claim(layout.places):
+            if layout.padding.rows or layout.padding.columns:
+                frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
+                layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
     return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
@@ -95,7 +99,8 @@ def write(image: Image) -> bytes:
     layouts, size, wrapper, rest = _parse_envelope(image.envelope, image.frames)
     segments: dict[int, bytes] = {}
     for layout, frame in zip(layouts, image.frames, strict=True):
-        for place, segment in zip(layout.places, pack(layout, frame), strict=True):
+        grid = put_on(frame, layout.padding) if any(layout.padding[:2]) else frame
+        for place, segment in zip(layout.places, pack(layout, grid), strict=True):
             if len(segment) != place.length:
                 raise InputError(
                     "a segment cannot be made as it was: this machine's zlib compresses differently from the one "
@@ -149,7 +154,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
         raise InputError("the stored envelope does not fit the samples")
     for frame in frames:
         layout = _parse_layout(fields)
-        if layout.sample_shape != frame.shape or layout.sample_type != frame.dtype:
+        if layout.frame_shape != frame.shape or layout.sample_type != frame.dtype or layout.pads_much:
             raise InputError("the stored envelope does not fit the samples")
         segments += layout.num_segments
         if 2 * layout.num_segments > fields.bytes_left:  # a place takes two bytes at least
@@ -169,7 +174,8 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
 
 
 def _build_layout(layout: Layout) -> bytes:
-    flags = [layout.little, layout.planar, layout.flat, layout.reverse]
+    padded = layout.padding.rows > 0 or layout.padding.columns > 0
+    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded]
     numbers = (
         layout.height,
         layout.width,
@@ -185,7 +191,11 @@ def _build_layout(layout: Layout) -> bytes:
         layout.variant,
     )
     out = b"".join(map(put_varint, numbers))
-    return out + _build_parameters(layout.parameters) if layout.parameters else out
+    if layout.parameters:
+        out += _build_parameters(layout.parameters)
+    if padded:
+        out += b"".join(map(put_varint, layout.padding[:3]))
+    return out + put_string(layout.padding.kept) if layout.padding.filling is Filling.KEPT else out
 
 
 def _parse_layout(fields: Fields) -> Layout:
@@ -193,7 +203,7 @@ def _parse_layout(fields: Fields) -> Layout:
         fields.varint() for _ in range(12)
     )
     sides = (height, width, channels, rows, columns)
-    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 15:
+    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 31:
         raise InputError("the stored layout is damaged")
     if split >= bits or predictor not in list(Predictor) or codec not in list(Codec):
         raise InputError("the stored layout is damaged")
@@ -202,7 +212,10 @@ def _parse_layout(fields: Fields) -> Layout:
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
         raise InputError("the stored layout is damaged")
     parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
-    little, planar, flat, reverse = (bool(flags >> bit & 1) for bit in range(4))
+    little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))
+    padding = _parse_padding(fields) if padded else Padding(0, 0)
+    if padding.rows >= height or padding.columns >= width:
+        raise InputError("the stored layout is damaged")
     return Layout(
         height,
         width,
@@ -221,7 +234,15 @@ def _parse_layout(fields: Fields) -> Layout:
         Codec(codec),
         parameters,
         variant,
+        padding,
     )
+
+
+def _parse_padding(fields: Fields) -> Padding:
+    rows, columns, filling = (fields.varint() for _ in range(3))
+    if filling not in list(Filling):
+        raise InputError("the stored layout is damaged")
+    return Padding(rows, columns, Filling(filling), fields.string() if filling == Filling.KEPT else b"")
 
 
 def _build_parameters(parameters: Parameters) -> bytes:

@@ -24,6 +24,7 @@ from .deflate import FRESH, compress, decompress, find_parameters
 from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
+from .padding import Padding
 from .splice import cut
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -162,9 +163,10 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | N
             return None
     if predictor == Predictor.FLOAT and kind != "f":
         return None
+    padding = Padding(-height % segment_height if tiled else 0, -width % segment_width)
     layout = Layout(
-        -(-height // segment_height) * segment_height if tiled else height,
-        -(-width // segment_width) * segment_width,
+        height + padding.rows,
+        width + padding.columns,
         channels,
         depths[0],
         kind,
@@ -175,7 +177,10 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | N
         planar=_number(tags, _PLANAR, 1) == 2 and channels > 1,
         reverse=_number(tags, _FILL_ORDER, 1) == 2,
         predictor=Predictor(predictor),
+        padding=padding,
     )
+    if layout.pads_much:
+        return None
     count_frames(layout, tally)
     expected = [layout.segment_bytes(box) for box in layout.boxes()]
     if compression == _NONE:

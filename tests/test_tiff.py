@@ -349,6 +349,29 @@ def test_damaged_padding_is_an_error() -> None:
         put_on(np.zeros((2, 2, 1), np.uint8), Padding(1, 1, Filling.KEPT, bytes(4)))
 
 
+def make_hyperstack(planes: np.ndarray) -> bytes:
+    """An ImageJ file of one IFD for all planes, as ImageJ writes those of 4 GB and more."""
+    data = bytearray(make_tiff(planes[0], byteorder=">", description=f"ImageJ=1.53\nimages={len(planes)}\nslices=3\n"))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        (at,) = file.pages[0].dataoffsets
+    return bytes(data[:at]) + planes.astype(">u2").tobytes()
+
+
+def test_planes_of_a_hyperstack_in_one_directory_are_frames() -> None:
+    planes = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    data = make_hyperstack(planes)
+    image = images.read(data)
+    assert np.array_equal(np.stack(image.frames)[..., 0], planes)
+    assert image.identical
+    assert np.array_equal(pages_of(images.convert(image, "tiff")), planes)
+
+
+def test_planes_of_a_hyperstack_that_are_not_there_are_no_frames() -> None:
+    image = images.read(make_hyperstack(np.zeros((3, 20, 30), np.uint16))[:-1])
+    assert len(image.frames) == 1
+    assert image.identical
+
+
 def test_pixels_of_all_pages_count_together() -> None:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:

@@ -8,6 +8,7 @@ Source: TIFF 6.0; TIFF Technical Notes 1 to 3; the BigTIFF design.
 
 import contextlib
 import io
+import itertools
 import logging
 import lzma
 import struct
@@ -103,13 +104,34 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             ifds, tally = list(walk(file.pages)), Tally(limits)
-            return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
+            pages = [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
+            if len(ifds) == len(pages) == 1 and file.is_imagej:
+                images = (file.imagej_metadata or {}).get("images", 1)
+                pages += _further_planes(pages[0], int(images), len(data), tally)
+            return pages
     except HpacError:
         raise
     except RecursionError as error:
         raise InputError("TIFF damaged: its directories are nested without end") from error
     except Exception as error:  # tifffile raises whatever the damage leads to
         raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
+
+
+def _further_planes(page: _Page, images: int, file_bytes: int, tally: Tally) -> list[_Page]:
+    """Planes of an ImageJ hyperstack that no IFD tells of: they follow the first one without a gap.
+
+    None if the file does not hold as many as its description says.
+    """
+    layout, places = page.layout, page.layout.places
+    size = sum(place.length for place in places)
+    whole = all(a.offset + a.length == b.offset for a, b in itertools.pairwise(places))
+    if page.compression != _NONE or not whole or images < 2 or places[0].offset + images * size > file_bytes:
+        return []
+    count_frames(layout, tally, images - 1)
+    return [
+        replace(page, layout=replace(layout, places=tuple(p._replace(offset=p.offset + n * size) for p in places)))
+        for n in range(1, images)
+    ]
 
 
 def walk(pages: Any) -> Iterator[Any]:

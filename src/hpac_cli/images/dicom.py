@@ -12,7 +12,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -128,6 +128,20 @@ def _parse(data: bytes) -> Any:
 
     with _asking_pydicom():
         return pydicom.dcmread(io.BytesIO(data), force=True)
+
+
+def find_colours(file: BinaryIO) -> tuple[str, int]:
+    """Read PhotometricInterpretation and BitsStored (0 if it is missing) of a file.
+
+    Raises:
+        InputError: damaged.
+    """
+    import pydicom
+
+    with warnings.catch_warnings(), _asking_pydicom():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True)
+        return str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsStored", 0) or 0)
 
 
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:

@@ -22,7 +22,7 @@ from . import lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Parameters, compress, decompress
 from .packbits import pack_rows, unpack_runs
-from .padding import Padding
+from .padding import NO_PADDING, Padding
 
 Bytes = NDArray[np.uint8]
 
@@ -86,7 +86,7 @@ class Layout:
     """Of deflate."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
-    padding: Padding = Padding(0, 0)
+    padding: Padding = NO_PADDING
     """What of that is beyond the picture."""
 
     @property

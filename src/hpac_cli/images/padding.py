@@ -32,6 +32,9 @@ class Padding(NamedTuple):
     """Samples on the right of the picture, row by row, then all rows below it; little endian. For KEPT only."""
 
 
+NO_PADDING = Padding(0, 0)
+
+
 def take_off(grid: Samples, rows: int, columns: int) -> tuple[Samples, Padding]:
     """Cut the picture out of the (H, W, C) samples of all its tiles; it is a copy."""
     height, width = grid.shape[0] - rows, grid.shape[1] - columns

@@ -213,6 +213,34 @@ def open_envelope(envelope: bytes, shape: tuple[int, ...], itemsize: int) -> tup
     return recipe, skeleton
 
 
+def read_colours(
+    envelope: bytes, shape: tuple[int, ...], itemsize: int
+) -> tuple[int, NDArray[np.uint8] | None, tuple[int, ...] | None]:
+    """What a file's samples mean: bits, the palette as (N, 3) RGB or (N, 4) RGBA, and samples that are transparent.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    _, skeleton = open_envelope(envelope, shape, itemsize)
+    found: dict[bytes, bytes] = {}
+    for chunk, _ in _chunks(skeleton):
+        if chunk.type == b"IDAT":
+            break
+        found.setdefault(chunk.type, bytes(chunk.data))
+    geometry = _parse_header([_Chunk(b"IHDR", found.get(b"IHDR", b""))])
+    colours, clear = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
+    if geometry.colour_type == 3:
+        palette = np.frombuffer(colours[: len(colours) // 3 * 3], np.uint8).reshape(-1, 3)
+        if clear:
+            alpha = np.frombuffer(clear[: len(palette)].ljust(len(palette), b"\xff"), np.uint8)
+            palette = np.concatenate([palette, alpha[:, None]], axis=1)
+        return geometry.depth, palette, None
+    if geometry.colour_type not in (0, 2) or len(clear) != 2 * geometry.channels:
+        return geometry.depth, None, None
+    mask = (1 << geometry.depth) - 1
+    return geometry.depth, None, tuple(value & mask for value in struct.unpack(f">{geometry.channels}H", clear))
+
+
 def from_samples(samples: Samples) -> Image:
     """Make a plain PNG image of samples.
 

@@ -6,9 +6,12 @@ file is ever lost, and rebuilding needs no library that knows the file's format.
 """
 
 import bisect
+import io
 import itertools
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
@@ -23,6 +26,8 @@ from .padding import Filling, Padding, put_on, take_off
 
 _KINDS = "uif"
 _MAX_SIDE = 1 << 31
+_FREE_GROWTH = 1 << 20
+"""Coded segments take no more than this and twice the bytes of their samples."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,38 @@ def write(image: Image) -> bytes:
     if wrapper is None:
         return data
     return data[: wrapper.start] + compress(data[wrapper.start :], wrapper.parameters) + wrapper.tail
+
+
+def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], BinaryIO]:
+    """How the frames lie in their file, and the file with zeros for their samples, which take no room.
+
+    Args:
+        frames: all of them, or anything of their shapes and types.
+
+    Raises:
+        InputError: the envelope is damaged, or does not fit the frames.
+    """
+    layouts, size, wrapper, rest = _parse_envelope(envelope, frames)
+    places = sorted(place for layout in layouts for place in layout.places if place.length)
+    coded = sum(place.length for place in places)
+    if size != coded + len(rest) or coded > _FREE_GROWTH + 2 * sum(layout.size for layout in layouts):
+        raise InputError("the stored envelope is damaged")
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (who asked closes it)
+    at = used = 0
+    for place in [*places, Place(size, 0)]:
+        gap = place.offset - at
+        if gap < 0 or used + gap > len(rest):
+            raise InputError("the stored envelope is damaged")
+        file.seek(at)
+        file.write(rest[used : used + gap])
+        used, at = used + gap, place.offset + place.length
+    file.truncate(size)
+    file.seek(0)
+    if wrapper is not None:
+        plain = file.read()
+        file.close()
+        file = io.BytesIO(plain[: wrapper.start] + compress(plain[wrapper.start :], wrapper.parameters))
+    return layouts, file
 
 
 def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:

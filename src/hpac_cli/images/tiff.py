@@ -14,7 +14,10 @@ import lzma
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
@@ -44,7 +47,7 @@ _GDAL_LEADERS, _HEAD_BYTES = b"BLOCK_LEADER=", 4096
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _CHANNELS, _ROWS, _STRIP_COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_COUNTS, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
-_SUBSAMPLING, _DEPTH = 530, 32997
+_SUBSAMPLING, _DEPTH, _COLOUR_MAP, _EXTRA_SAMPLES = 530, 32997, 320, 338
 REWRITTEN = (_COMPRESSION, _STRIPS, _STRIP_COUNTS, _TILES, _TILE_COUNTS)
 """Tags that change where a page is written anew."""
 _YCBCR = 6
@@ -80,8 +83,43 @@ def from_samples(frames: tuple[Samples, ...]) -> bytes:
         for frame in frames:
             colours = "rgb" if frame.shape[2] in (3, 4) and frame.dtype.kind == "u" else "minisblack"
             page = frame[..., 0] if frame.shape[2] == 1 else frame
-            writer.write(page, photometric=colours, planarconfig=None if page.ndim == 2 else "contig", metadata=None)
+            alpha = ["unassalpha"] if frame.shape[2] in (2, 4) and frame.dtype.kind == "u" else None
+            planar = None if page.ndim == 2 else "contig"
+            writer.write(page, photometric=colours, planarconfig=planar, extrasamples=alpha, metadata=None)
     return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What a page's samples mean."""
+
+    photometric: int
+    extra: tuple[int, ...]
+    """ExtraSamples: what channels beyond the colours are."""
+    colours: NDArray[np.uint8] | None
+    """The palette, (N, 3) RGB, if there is one."""
+
+
+def find_tags(file: BinaryIO, offset: int) -> Colours:
+    """Read what the samples mean that begin at this byte of a TIFF file.
+
+    Raises:
+        InputError: damaged.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        with tifffile.TiffFile(file, name="picture.tif") as opened:
+            pages = list(walk(opened.pages))
+            holders = [page for page in pages if offset in page.dataoffsets]
+            page = holders[0] if holders or len(pages) > 1 else pages[0]  # which tells of all planes of a hyperstack
+            tags = {tag.code: tag for tag in page.tags}
+            table = np.array(tags[_COLOUR_MAP].value if _COLOUR_MAP in tags else (), np.uint16).reshape(-1)
+    except Exception as error:  # tifffile raises whatever the damage leads to
+        raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
+    palette = (table[: len(table) // 3 * 3] >> 8).astype(np.uint8).reshape(3, -1).T if len(table) else None
+    return Colours(_number(tags, _PHOTOMETRIC, 1), tuple(_numbers(tags, _EXTRA_SAMPLES)), palette)
 
 
 @dataclass(frozen=True)

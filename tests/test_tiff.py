@@ -372,6 +372,12 @@ def test_planes_of_a_hyperstack_that_are_not_there_are_no_frames() -> None:
     assert image.identical
 
 
+def test_more_directories_than_a_file_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff, "DEFAULT_LIMITS", Limits(max_frames=1))
+    with pytest.raises(LimitExceededError, match="directories"):
+        images.read(repacked(PAGES))
+
+
 def test_pixels_of_all_pages_count_together() -> None:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:

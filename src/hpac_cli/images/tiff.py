@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
-from hpac_cli.limits import Limits, Tally
+from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
 from .deflate import FRESH, compress, decompress, find_parameters
@@ -111,11 +111,18 @@ def find_tags(file: BinaryIO, offset: int) -> Colours:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(file, name="picture.tif") as opened:
-            pages = list(walk(opened.pages))
-            holders = [page for page in pages if offset in page.dataoffsets]
-            page = holders[0] if holders or len(pages) > 1 else pages[0]  # which tells of all planes of a hyperstack
+            pages = []
+            for page in walk(opened.pages):
+                pages.append(page.offset)
+                if offset in page.dataoffsets:
+                    break
+            else:
+                if len(pages) > 1:  # a single one tells of all planes of a hyperstack
+                    raise InputError("no directory tells of a frame")
             tags = {tag.code: tag for tag in page.tags}
             table = np.array(tags[_COLOUR_MAP].value if _COLOUR_MAP in tags else (), np.uint16).reshape(-1)
+    except HpacError:
+        raise
     except Exception as error:  # tifffile raises whatever the damage leads to
         raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
     palette = (table[: len(table) // 3 * 3] >> 8).astype(np.uint8).reshape(3, -1).T if len(table) else None
@@ -172,19 +179,23 @@ def _further_planes(page: _Page, images: int, file_bytes: int, tally: Tally) -> 
     ]
 
 
-def walk(pages: Any) -> Iterator[Any]:
-    """Yield every IFD once, sub-IFDs after the page that they belong to."""
-    seen: set[int] = set()
-    waiting = list(pages)
-    while waiting:
-        page = waiting.pop(0)
-        page = page.aspage()
+def walk(pages: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield every IFD once, sub-IFDs after the page that they belong to; none is read before it is asked for.
+
+    Raises:
+        LimitExceededError: there are more than any file may have frames.
+    """
+    seen = set() if seen is None else seen
+    for each in pages:
+        page = each.aspage()
         if page.offset in seen:
             continue
         seen.add(page.offset)
+        if len(seen) > DEFAULT_LIMITS.max_frames:
+            raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_frames:,} TIFF directories")
         yield page
         if page.subifds:
-            waiting = [*page.pages, *waiting]
+            yield from walk(page.pages, seen)
 
 
 def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | None:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -12,8 +13,9 @@ import tifffile
 from conftest import make_tiff
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
-from hpac_cli import images
+from hpac_cli import api, images
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
@@ -364,6 +366,16 @@ def test_planes_of_a_hyperstack_in_one_directory_are_frames() -> None:
     assert np.array_equal(np.stack(image.frames)[..., 0], planes)
     assert image.identical
     assert np.array_equal(pages_of(images.convert(image, "tiff")), planes)
+
+
+def test_one_plane_of_a_hyperstack_is_converted(tmp_path: Path) -> None:
+    planes = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    (tmp_path / "x.tif").write_bytes(make_hyperstack(planes))
+    api.compress(str(tmp_path / "x.tif"), None, api.Session())
+    api.decompress_part(
+        str(tmp_path / "x.tif.hpac"), str(tmp_path / "part.png"), api.Session(), frame=2, region=(3, 4, 9, 8)
+    )
+    assert np.array_equal(np.asarray(PillowImage.open(tmp_path / "part.png")), planes[2, 4:12, 3:12])
 
 
 def test_planes_of_a_hyperstack_that_are_not_there_are_no_frames() -> None:

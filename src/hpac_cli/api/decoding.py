@@ -94,7 +94,7 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     if wanted != "array":
         header = reader.header
         shapes = [((f.height, f.width, f.channels), f.sample_type) for f in header.frames]
-        samples = show(KIND_NAMES[header.kind], reader.metadata, stand_ins(shapes), frame, samples)
+        (samples,) = show(KIND_NAMES[header.kind], reader.metadata, stand_ins(shapes), {frame: samples})
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")

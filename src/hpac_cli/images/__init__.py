@@ -143,8 +143,8 @@ def convert(image: Image, kind: str) -> bytes:
     if not image.frames:
         raise UnsupportedError(f"the file holds no samples that were coded, so it cannot become {kind}")
     if kind != "array" and image.kind not in ARRAYS:
-        shown = (show(image.kind, image.envelope, image.frames, n, frame) for n, frame in enumerate(image.frames))
-        image = Image(tuple(shown), "array")
+        shown = show(image.kind, image.envelope, image.frames, dict(enumerate(image.frames)))
+        image = Image(shown, "array")
     if kind == "tiff":
         return tiff.from_samples(image.frames)
     if kind == "png":

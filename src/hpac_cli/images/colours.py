@@ -4,7 +4,7 @@ Source: PNG, ISO/IEC 15948:2004, 11.2.3 and 11.3.2; TIFF 6.0, PhotometricInterpr
 DICOM PS3.3, C.7.6.3.1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from hpac_cli.errors import InputError, UnsupportedError
 from hpac_cli.image import Samples
 
 from . import dicom, png, splice, tiff
+from .layout import Layout
 
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK = range(5)
 _UNASSOCIATED = 2
@@ -29,26 +30,30 @@ _TIFF_NAMES = {
 }
 
 
-def show(kind: str, envelope: bytes, frames: Sequence[Samples], number: int, samples: Samples) -> Samples:
+def show(kind: str, envelope: bytes, frames: Sequence[Samples], chosen: Mapping[int, Samples]) -> tuple[Samples, ...]:
     """Turn stored samples into grey, grey and alpha, RGB, or RGBA, where they are a picture of another kind.
 
     Args:
         kind, envelope: of the image.
         frames: all of it, or anything of their shapes and types.
-        number: which of them.
-        samples: of that frame, or a part of it, (H, W, C).
+        chosen: samples of these frames, or of parts of them, (H, W, C).
 
     Raises:
         UnsupportedError: their colours have no exact counterpart.
         InputError: the envelope is damaged.
     """
     if kind == "png":
-        return _show_png(envelope, frames[number], samples)
-    if kind == "tiff":
-        return _show_tiff(envelope, frames, number, samples)
-    if kind == "dicom":
-        return _show_dicom(envelope, frames, number, samples)
-    return samples
+        return tuple(_show_png(envelope, frames[number], samples) for number, samples in chosen.items())
+    if kind not in ("tiff", "dicom"):
+        return tuple(chosen.values())
+    layouts, file = splice.outline(envelope, frames)
+    with file:
+        if kind == "dicom":
+            photometric, stored = dicom.find_colours(file)
+            return tuple(_show_dicom(layouts[n], photometric, stored, samples) for n, samples in chosen.items())
+        offsets = [next((place.offset for place in layouts[n].places if place.length), 0) for n in chosen]
+        meanings = tiff.find_colours(file, offsets)
+    return tuple(_show_tiff(layouts[n], m, s) for (n, s), m in zip(chosen.items(), meanings, strict=True))
 
 
 def _refuse(what: str) -> UnsupportedError:
@@ -91,14 +96,10 @@ def _invert(samples: Samples, bits: int) -> Samples:
     return inverted
 
 
-def _show_tiff(envelope: bytes, frames: Sequence[Samples], number: int, samples: Samples) -> Samples:
-    layouts, file = splice.outline(envelope, frames)
-    layout = layouts[number]
-    with file:
-        tags = tiff.find_tags(file, next((place.offset for place in layout.places if place.length), 0))
-    photometric, extra = tags.photometric, tags.extra
-    if photometric == _PALETTE and tags.colours is not None and layout.channels == 1:
-        return _look_up(samples, tags.colours)
+def _show_tiff(layout: Layout, meaning: tiff.Colours, samples: Samples) -> Samples:
+    photometric, extra = meaning.photometric, meaning.extra
+    if photometric == _PALETTE and meaning.colours is not None and layout.channels == 1:
+        return _look_up(samples, meaning.colours)
     if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _MASK):
         raise _refuse(_TIFF_NAMES.get(photometric, f"of TIFF's photometric interpretation {photometric}"))
     if layout.channels - (3 if photometric == _RGB else 1) not in (0, len(extra)) or len(extra) > 1:
@@ -116,11 +117,7 @@ def _show_tiff(envelope: bytes, frames: Sequence[Samples], number: int, samples:
     return _stretch(samples, layout.bits)
 
 
-def _show_dicom(envelope: bytes, frames: Sequence[Samples], number: int, samples: Samples) -> Samples:
-    layouts, file = splice.outline(envelope, frames)
-    layout = layouts[number]
-    with file:
-        photometric, stored = dicom.find_colours(file)
+def _show_dicom(layout: Layout, photometric: str, stored: int, samples: Samples) -> Samples:
     if layout.split:
         samples = samples[..., : layout.channels]  # what lies above the stored bits is no part of the picture
     if photometric == "MONOCHROME1":

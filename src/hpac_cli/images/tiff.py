@@ -12,7 +12,7 @@ import itertools
 import logging
 import lzma
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -100,31 +100,39 @@ class Colours:
     """The palette, (N, 3) RGB, if there is one."""
 
 
-def find_tags(file: BinaryIO, offset: int) -> Colours:
-    """Read what the samples mean that begin at this byte of a TIFF file.
+def find_colours(file: BinaryIO, offsets: Sequence[int]) -> list[Colours]:
+    """Read what the samples mean that begin at these bytes of a TIFF file.
 
     Raises:
         InputError: damaged.
+        LimitExceededError: more directories than any file may have.
     """
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    wanted, found, pages = set(offsets), dict[int, Colours](), 0
     try:
         with tifffile.TiffFile(file, name="picture.tif") as opened:
-            pages = []
             for page in walk(opened.pages):
-                pages.append(page.offset)
-                if offset in page.dataoffsets:
+                pages += 1
+                if held := wanted.intersection(page.dataoffsets):
+                    found.update(dict.fromkeys(held - found.keys(), _colours_of(page)))
+                if len(found) == len(wanted):
                     break
-            else:
-                if len(pages) > 1:  # a single one tells of all planes of a hyperstack
-                    raise InputError("no directory tells of a frame")
-            tags = {tag.code: tag for tag in page.tags}
-            table = np.array(tags[_COLOUR_MAP].value if _COLOUR_MAP in tags else (), np.uint16).reshape(-1)
+            if pages == 1:  # it tells of all planes of a hyperstack
+                found = dict.fromkeys(wanted, _colours_of(page))
     except HpacError:
         raise
     except Exception as error:  # tifffile raises whatever the damage leads to
         raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
+    if len(found) < len(wanted):
+        raise InputError("TIFF damaged: no directory tells of a frame")
+    return [found[offset] for offset in offsets]
+
+
+def _colours_of(page: Any) -> Colours:
+    tags = {tag.code: tag for tag in page.tags}
+    table = np.array(tags[_COLOUR_MAP].value if _COLOUR_MAP in tags else (), np.uint16).reshape(-1)
     palette = (table[: len(table) // 3 * 3] >> 8).astype(np.uint8).reshape(3, -1).T if len(table) else None
     return Colours(_number(tags, _PHOTOMETRIC, 1), tuple(_numbers(tags, _EXTRA_SAMPLES)), palette)
 

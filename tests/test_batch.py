@@ -311,6 +311,15 @@ def test_times_and_permissions_are_kept(tree: Path) -> None:
     assert (facts.st_mtime_ns, facts.st_mode & 0o777) == (10**18 + 123456789, 0o640)
 
 
+def test_times_survive_a_copy_that_keeps_them(tree: Path) -> None:
+    os.utime(tree / "a.png", ns=(10**18, 10**18 + 123456789))
+    hpac("encode", tree / "a.png")
+    (tree / "copies").mkdir()
+    shutil.copy2(tree / "a.png.hpac", tree / "copies")  # as cp -p
+    hpac("decode", tree / "copies" / "a.png.hpac")
+    assert (tree / "copies" / "a.png").stat().st_mtime_ns == 10**18 + 123456789
+
+
 def test_times_are_new_if_asked(tree: Path) -> None:
     os.utime(tree / "a.png", ns=(10**18, 10**18))
     hpac("encode", tree / "a.png", "--no-preserve")

@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -230,6 +231,39 @@ def test_an_image_that_no_frame_shows_is_kept() -> None:
 def test_too_many_pixels_are_refused() -> None:
     with pytest.raises(LimitExceededError, match="100 x 100"):
         images.read(make_dicom(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
+
+
+def make_encapsulated(coded: bytes, syntax: str, side: int = 1) -> bytes:
+    """A DICOM file of one image of the JPEG family, said to be (side, side)."""
+    native = pydicom.dcmread(io.BytesIO(make_dicom(np.zeros((side, side), np.uint8))))
+    native.file_meta.TransferSyntaxUID = syntax
+    native.PixelData = pydicom.encaps.encapsulate([coded])
+    native["PixelData"].is_undefined_length = True
+    file = io.BytesIO()
+    native.save_as(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("syntax", "coded"),
+    [
+        (
+            "1.2.840.10008.1.2.4.80",
+            b"\xff\xd8\xff\xf7\0\x0b\x08\x3e\x80\x3e\x80\1\1\x11\0" + b"\xff\xda\0\x08" + bytes(900),
+        ),
+        ("1.2.840.10008.1.2.4.90", b"\xff\x4f\xff\x51\0\x29\0\0" + struct.pack(">4I", 16000, 16000, 0, 0) + bytes(900)),
+    ],
+)
+def test_no_decoder_is_asked_for_more_than_limits_allow(syntax: str, coded: bytes) -> None:
+    with pytest.raises(LimitExceededError, match="16000 x 16000"):
+        images.read(make_encapsulated(coded, syntax))
+
+
+def test_a_coded_image_of_another_size_stays_as_it_is() -> None:
+    data = make_encapsulated(bytes(imagecodecs.jpegls_encode(np.zeros((9, 9), np.uint8))), "1.2.840.10008.1.2.4.80")
+    image = images.read(data)
+    assert image.identical
+    assert not image.frames
 
 
 @given(at=st.integers(0, 10_000), value=st.integers(0, 255))

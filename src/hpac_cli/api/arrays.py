@@ -64,11 +64,13 @@ def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -
         UnsupportedError: a file without samples, or with frames that differ in shape or type.
         HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
     """
+    import numpy as np
+
     from hpac_cli.images.npy import to_array
 
     image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
     try:
-        return to_array(image)
+        return np.require(to_array(image), requirements=["W", "O"])
     except ValueError as error:
         raise UnsupportedError(f"this file is not one array: {error}") from error
 

@@ -30,6 +30,7 @@ from .fields import (
     build_chunk_head,
     build_frame,
     build_header,
+    most_metadata,
     pack_crc,
 )
 
@@ -77,11 +78,15 @@ class Writer:
 
 
 def pack_metadata(data: bytes) -> bytes:
-    """Compress metadata in whichever way is smallest."""
-    packed = {
-        Packing.STORED: data,
-        Packing.ZLIB: zlib.compress(data, 9),
-        Packing.LZMA: lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS),
-    }
-    smallest = min(packed, key=lambda packing: len(packed[packing]))
-    return put_varint(smallest) + packed[smallest]
+    """Compress metadata in whichever way is smallest, of those that do not make too much of too little."""
+    packed = [
+        (Packing.STORED, data),
+        (Packing.ZLIB, zlib.compress(data, 9)),
+        (Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)),
+    ]
+    allowed = [(packing, body) for packing, body in packed if len(data) <= most_metadata(len(body))]
+    if len(allowed) == 1 and len(data) > len(packed[1][1]):
+        entropy_only = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)  # an eighth at least
+        allowed.append((Packing.ZLIB, entropy_only.compress(data) + entropy_only.flush()))
+    packing, body = min(allowed, key=lambda each: len(each[1]))
+    return put_varint(packing) + body

@@ -384,6 +384,19 @@ def wait_for(happened: object, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+def test_an_interrupt_while_a_worker_is_started_is_not_lost() -> None:
+    """Python drops what is raised in its hooks around a fork."""
+    work = (
+        "import os, signal; from hpac_cli.batch.pool import Pool;"
+        "os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT));"
+        "signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "print(list(Pool(str, str, 2).run([1, 2])))"
+    )
+    result = subprocess.run([sys.executable, "-c", work], capture_output=True, check=False, timeout=60)
+    assert result.returncode == -signal.SIGINT
+    assert result.stdout == b""
+
+
 def test_a_worker_that_dies_costs_one_file() -> None:
     def work(job: int) -> str:
         if job == 3:

@@ -19,7 +19,7 @@ from hpac_cli import api, images
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
-from hpac_cli.images import tiff
+from hpac_cli.images import lzw, tiff
 from hpac_cli.images.padding import Filling, Padding, put_on
 from hpac_cli.limits import Limits
 
@@ -439,3 +439,28 @@ def test_frames_that_zstandard_passes_over_are_kept() -> None:
     struct.pack_into("<I", changed, place, size + len(passed_over))
     assert np.array_equal(tifffile.imread(io.BytesIO(bytes(changed))), tifffile.imread(io.BytesIO(data)))
     assert is_kept_whole(bytes(changed))
+
+
+def lzw_segment(data: bytes, tail: bytes = b"") -> bytes:
+    """LZW as no usual writer makes it: with a clear code before every 100 bytes, so that codes have 9 bits."""
+    codes = [code for at in range(0, len(data), 100) for code in (256, *data[at : at + 100])]
+    bits = "".join(f"{code:09b}" for code in (*codes, 257))
+    return int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big") + tail
+
+
+@pytest.mark.parametrize("tail", [b"", b"t", b"ta", b"tail"])
+def test_no_byte_behind_an_lzw_segment_is_lost(tail: bytes) -> None:
+    plain = np.arange(900, dtype=np.uint16).astype(np.uint8).tobytes()
+    assert lzw.has_spare_bytes(lzw_segment(plain, tail), 900) == bool(tail)
+    assert lzw.has_spare_bytes(lzw_segment(plain + b"x", tail), 900)
+    assert all(not lzw.has_spare_bytes(lzw.compress(plain, variant), 900) for variant in lzw.VARIANTS)
+    data = make_tiff(np.frombuffer(plain, np.uint8).reshape(30, 30), rowsperstrip=30)
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        tags = {tag.code: tag.valueoffset for tag in file.pages.first.tags}
+    changed, segment = bytearray(data), lzw_segment(plain, tail)
+    for code, value in ((259, 5), (273, len(data)), (279, len(segment))):
+        struct.pack_into("<H" if code == 259 else "<I", changed, tags[code], value)
+    image = images.read(bytes(changed) + segment)
+    assert image.identical == bool(tail)
+    if tail:
+        assert images.write(image) == bytes(changed) + segment

@@ -8,7 +8,7 @@ import multiprocessing
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
@@ -58,7 +58,9 @@ class Pool(Generic[Job, Outcome]):
             self._end()
 
     def _hand(self, job: Job) -> None:
-        worker = self._idle.pop() if self._idle else self._start()
+        if not self._idle:
+            self._start()
+        worker = self._idle.pop()
         try:
             worker.connection.send(job)
         except (BrokenPipeError, ConnectionResetError):  # it died while it was idle
@@ -77,14 +79,16 @@ class Pool(Generic[Job, Outcome]):
         self._idle.append(worker)
         return outcome
 
-    def _start(self) -> _Worker:
+    def _start(self) -> None:
+        """Start an idle worker."""
         assert self._context is not None
-        here, there = self._context.Pipe()
-        others = [w.connection for w in self._idle] + list(self._busy) + [here]
-        process = self._context.Process(target=_serve, args=(self._work, there, others))
-        process.start()
-        there.close()
-        return _Worker(process, here)
+        with _holding_signals():  # until it is known, so that it is ended whatever they do
+            here, there = self._context.Pipe()
+            others = [w.connection for w in self._idle] + list(self._busy) + [here]
+            process = self._context.Process(target=_serve, args=(self._work, there, others))
+            process.start()
+            there.close()
+            self._idle.append(_Worker(process, here))
 
     def _end(self) -> None:
         workers = self._idle + [worker for worker, _ in self._busy.values()]
@@ -95,10 +99,24 @@ class Pool(Generic[Job, Outcome]):
             worker.process.join()
 
 
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextlib.contextmanager
+def _holding_signals() -> Iterator[None]:
+    """Let signals wait: what a handler raises while Python forks is dropped. A child inherits that, until it serves."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(work: Callable[[Any], Any], connection: Connection, others: list[Connection]) -> None:
     """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and terminates us
     signal.signal(signal.SIGTERM, _stop)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for other in others:
         other.close()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -108,6 +108,28 @@ def decompress(coded: bytes, limit: int) -> bytes:
     Raises:
         InputError: a code does not exist.
     """
+    return _decode(coded, limit)[0][:limit]
+
+
+def has_spare_bytes(coded: bytes, size: int) -> bool:
+    """Whether a segment holds more than the codes of so many bytes, an end code, and zero bits that fill its last byte.
+
+    Raises:
+        InputError: a code does not exist.
+    """
+    plain, used, width = _decode(coded, size)
+    count = 8 * len(coded) - used
+    left = int.from_bytes(coded[used // 8 :], "big") & (1 << count) - 1
+    for end_width in (width, width + 1, width - 1):  # writers differ
+        if count >= end_width and left >> count - end_width == _END:
+            count -= end_width
+            left &= (1 << count) - 1
+            break
+    return len(plain) > size or count >= 8 or left != 0
+
+
+def _decode(coded: bytes, limit: int) -> tuple[bytes, int, int]:
+    """Decode as decompress does; all that the last code stands for, the bits read, and the width of the next code."""
     out = bytearray()
     table: list[bytes] = []
     width, previous = _NARROWEST, b""
@@ -115,7 +137,7 @@ def decompress(coded: bytes, limit: int) -> bytes:
     while len(out) < limit:
         while bits < width:
             if at >= len(coded):
-                return bytes(out[:limit])
+                return bytes(out), 8 * at - bits, width
             waiting = waiting << 8 | coded[at]
             bits += 8
             at += 1
@@ -139,7 +161,7 @@ def decompress(coded: bytes, limit: int) -> bytes:
             table.append(previous + entry[:1])
         width = min(max(_NARROWEST, (len(table) + 1).bit_length()), _WIDEST)
         previous = entry
-    return bytes(out[:limit])
+    return bytes(out), 8 * at - bits, width
 
 
 def find_variant(coded: bytes, data: bytes) -> int | None:

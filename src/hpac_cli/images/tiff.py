@@ -417,13 +417,13 @@ def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], p
 
 
 def _has_spare_bytes(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bool:
-    """Whether a segment decodes without its last bytes too."""
-    shorter = place._replace(length=max(0, place.length - _END_BYTES[page.compression == _LZW]))
+    """Whether a segment, which is sound, holds bytes that it decodes without."""
+    if page.compression == _LZW:
+        coded = data[place.offset : place.offset + place.length]
+        coded = reverse_bits(coded) if page.layout.reverse else coded
+        return lzw.has_spare_bytes(coded, page.layout.segment_bytes(box))
+    shorter = place._replace(length=max(0, place.length - 1))
     return _decode_segment(data, page, box, shorter) is not None
-
-
-_END_BYTES = (1, 3)
-"""So many bytes of a segment's end hold more than an end code and padding: of any code, and of LZW."""
 
 
 def _decode_lzma(coded: bytes, expected: int) -> bytes:

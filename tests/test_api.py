@@ -14,8 +14,9 @@ from hpac_cli.codec.hashes import hash_samples
 from hpac_cli.codec.tiles import choose_tile
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import SIGNATURE, CodedTile, Frame, Header, Kind, Part, TileMode
-from hpac_cli.errors import ContainerError, ModelError, UnsupportedError, UsageError
+from hpac_cli.errors import ContainerError, LimitExceededError, ModelError, UnsupportedError, UsageError
 from hpac_cli.images.npy import from_array
+from hpac_cli.limits import Limits
 
 
 @settings(max_examples=20)
@@ -107,6 +108,22 @@ def test_an_offset_costs_almost_nothing(photograph: np.ndarray) -> None:
 def test_other_arrays_are_refused(array: np.ndarray) -> None:
     with pytest.raises(UnsupportedError, match="hpac takes"):
         hpac_cli.encode(array)
+
+
+@pytest.mark.parametrize("shape", [(70_000, 1, 1, 1), (1, (1 << 24) + 1), (1, 1, 70_000)])
+def test_nothing_is_encoded_that_decoding_would_refuse(shape: tuple[int, ...]) -> None:
+    with pytest.raises(LimitExceededError, match="the limit is"):
+        hpac_cli.encode(np.zeros(shape, np.uint8))
+
+
+def test_wider_limits_serve_both_ways() -> None:
+    limits, array = Limits(max_frames=70_000), np.zeros((70_000, 1, 1, 1), np.uint8)
+    assert np.array_equal(hpac_cli.decode(hpac_cli.encode(array, limits=limits), limits=limits), array)
+
+
+def test_masks_are_not_dropped() -> None:
+    with pytest.raises(UnsupportedError, match="mask"):
+        hpac_cli.encode(np.ma.masked_array(np.zeros((2, 2), np.uint8), True))
 
 
 @pytest.mark.parametrize("tile", [7, -2, 1026, 33])

@@ -1,5 +1,6 @@
 """Many files: every one is done, named, told and counted, whatever happens to the others."""
 
+import io
 import json
 import os
 import shlex
@@ -16,13 +17,13 @@ import numpy as np
 import pytest
 from conftest import hpac, make_dicom, make_tiff, other_compressor_png, save_png, start_hpac
 
-from hpac_cli import api
+from hpac_cli import api, files
 from hpac_cli.batch.pool import Pool
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_encoding
 from hpac_cli.batch.tasks import Source
 from hpac_cli.cli.progress import show_progress
-from hpac_cli.errors import UsageError
+from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
 
 
 @pytest.fixture
@@ -310,6 +311,15 @@ def test_times_and_permissions_are_kept(tree: Path) -> None:
     assert (facts.st_mtime_ns, facts.st_mode & 0o777) == (10**18 + 123456789, 0o640)
 
 
+def test_times_survive_a_copy_that_keeps_them(tree: Path) -> None:
+    os.utime(tree / "a.png", ns=(10**18, 10**18 + 123456789))
+    hpac("encode", tree / "a.png")
+    (tree / "copies").mkdir()
+    shutil.copy2(tree / "a.png.hpac", tree / "copies")  # as cp -p
+    hpac("decode", tree / "copies" / "a.png.hpac")
+    assert (tree / "copies" / "a.png").stat().st_mtime_ns == 10**18 + 123456789
+
+
 def test_times_are_new_if_asked(tree: Path) -> None:
     os.utime(tree / "a.png", ns=(10**18, 10**18))
     hpac("encode", tree / "a.png", "--no-preserve")
@@ -430,3 +440,39 @@ def test_a_bar_shows_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     with show_progress("x[/b].png", visible=True) as progress:
         progress("encode", 1, 2)
+
+
+OTHER = b"all that is left of another source"
+
+
+def test_an_output_that_appears_meanwhile_is_kept_where_sources_go(tree: Path) -> None:
+    """As from another process, or where a file system takes two names for the same."""
+    options = api.Options(force=True, remove_source=True)
+    source, target = tree / "a.png", tree / "a.png.hpac"
+    session = api.Session(options, progress=lambda *_: None if target.exists() else target.write_bytes(OTHER) and None)
+    with pytest.raises(OutputExistsError, match=r"a\.png\.hpac exists"):
+        api.compress(str(source), None, session)
+    assert target.read_bytes() == OTHER
+
+
+def test_a_decoded_file_that_appears_meanwhile_is_kept_where_sources_go(tree: Path) -> None:
+    api.compress(str(tree / "a.png"), None, api.Session())
+    target = tree / "a.png"
+    target.unlink()
+    options = api.Options(force=True, remove_source=True)
+    session = api.Session(options, progress=lambda *_: None if target.exists() else target.write_bytes(OTHER) and None)
+    with pytest.raises(OutputExistsError, match=r"a\.png exists"):
+        api.decompress(str(tree / "a.png.hpac"), None, session)
+    assert target.read_bytes() == OTHER
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Growing(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            with (tree / "a.png").open("ab") as other:
+                other.write(b"more" * (other.tell() < 50_000))
+            return super().read(size)
+
+    monkeypatch.setattr(files, "open_input", lambda path: Growing(path))
+    with pytest.raises(FileAccessError, match="changed while it was read"):
+        api.compress(str(tree / "a.png"), None, api.Session())

@@ -284,6 +284,17 @@ def test_salvage_writes_what_is_left_and_names_the_rest(tmp_path: Path) -> None:
     assert np.array_equal(found, expected)
 
 
+def test_salvage_overwrites_no_file_with_its_report(encoded: Path, tmp_path: Path) -> None:
+    damaged = bytearray(encoded.read_bytes())
+    damaged[-60] ^= 16
+    (tmp_path / "a.hpac").write_bytes(damaged)
+    (tmp_path / "a.png.lost.json").write_bytes(damaged)
+    assert_one_line(hpac("decode", "--salvage", tmp_path / "a.hpac"), 6, "a.png.lost.json exists")
+    result = hpac("decode", "--salvage", "--force", tmp_path / "a.png.lost.json", "-o", tmp_path / "a.png")
+    assert_one_line(result, 6, "is the input itself")
+    assert (tmp_path / "a.png.lost.json").read_bytes() == damaged
+
+
 def test_salvage_of_an_undamaged_file_is_decoding(encoded: Path, tmp_path: Path) -> None:
     assert hpac("decode", "--salvage", encoded, "-o", tmp_path / "b.png").returncode == 0
     assert (tmp_path / "b.png").read_bytes() == encoded.with_suffix("").read_bytes()

@@ -81,6 +81,15 @@ def test_an_existing_url_is_refused_or_skipped_if_it_is_of_this_source(remote: s
     assert attempt(task, skipping, actions.encode).status == "skipped"
 
 
+def test_what_comes_from_a_url_gets_the_very_name_of_a_path(remote: str, tmp_path: Path) -> None:
+    odd = tmp_path / "a b" / "100%41.hpac"
+    (task,) = plan_encoding(
+        find_sources([f"{remote}/deep/0.png"], recursive=False, is_wanted=is_png), output=str(odd), output_dir=None
+    )
+    assert attempt(task, api.Session(), actions.encode).status == "done"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [odd]
+
+
 @pytest.mark.parametrize("url", ["memory://nothing/here.png", "nonsense://x/y.png"])
 def test_what_cannot_be_reached_is_one_line(url: str) -> None:
     result = hpac("check", url)

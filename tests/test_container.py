@@ -24,6 +24,7 @@ from hpac_cli.container.fields import (
     Kind,
     Part,
     TileMode,
+    most_metadata,
     parse_header,
 )
 from hpac_cli.container.parse import Reader, unpack_metadata
@@ -217,7 +218,7 @@ def test_too_many_pixels_are_refused_before_allocation() -> None:
 
 def test_too_many_bytes_of_samples_are_refused_before_allocation() -> None:
     with pytest.raises(LimitExceededError, match="bytes of samples"):
-        parse(build(with_frame(width=1 << 14, height=1 << 14, parts=(Part(1, 64),) * 9, sample_type="u8")))
+        parse(build(with_frame(width=1 << 13, height=1 << 13, parts=(Part(1, 64),) * 3, sample_type="u8")))
 
 
 def test_too_many_frames_are_refused() -> None:
@@ -228,6 +229,19 @@ def test_too_many_frames_are_refused() -> None:
 def test_metadata_bombs_are_refused() -> None:
     with pytest.raises(LimitExceededError, match=r"more than|larger than"):
         parse(build(metadata=bytes(2_000_000)), Limits(max_metadata_bytes=1_000_000))
+
+
+def test_constant_parts_count_as_samples() -> None:
+    with pytest.raises(LimitExceededError, match="bytes of samples"):
+        parse(build(with_frame(width=1 << 13, height=1 << 13, parts=(Part(3, 0),), sample_type="u8")))
+
+
+def test_much_metadata_cannot_be_made_of_little() -> None:
+    data = bytes((64 << 20) + 1)
+    packed = pack_metadata(data)
+    assert len(packed) < len(data) // 7
+    assert len(data) <= most_metadata(len(packed))
+    assert unpack_metadata(packed, most_metadata(len(packed))) == data
 
 
 def test_a_length_that_lies_allocates_nothing() -> None:
@@ -250,3 +264,10 @@ def test_suffixes_that_could_do_harm_are_refused(suffix: str) -> None:
 @pytest.mark.parametrize("suffix", [b".png", b".PNG", b".113619", b".~1~", b".{x}"])
 def test_ordinary_suffixes_are_taken(suffix: bytes) -> None:
     assert parse_header(bytes([Kind.PNG, 1, 0]) + put_string(suffix))[3] == suffix
+
+
+def test_no_chunk_is_written_that_no_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(io.BytesIO(), Header(Kind.PNG, True, FRAMES), b"")
+    monkeypatch.setattr("hpac_cli.container.build.MAX_CHUNK_BYTES", 1000)
+    with pytest.raises(LimitExceededError, match="chunk"):
+        writer.tile(CodedTile(TileMode.STORED, bytes(1000)))

@@ -1,7 +1,10 @@
 """Every instruction set of the core computes the same, for every shape of network, content, depth and size of tile."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,3 +221,22 @@ def test_a_sum_just_below_the_limit_is_taken() -> None:
 def test_tables_that_are_cut_are_refused() -> None:
     with pytest.raises(ValueError, match="out of bounds"):
         TileCoder(packed(random_weights(3, 1)), packed_tables()[:-1], "plain")
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint32, complex])
+def test_samples_that_would_be_cut_to_fit_are_refused(dtype: type) -> None:
+    coder = make_network(random_weights(1, 1)).coder
+    with pytest.raises(ValueError, match="does not fit into int32"):
+        coder.encode(np.zeros((2, 2, 1), dtype), 8)  # type: ignore[arg-type]
+
+
+def test_a_copy_of_a_coder_outlives_it() -> None:
+    """In a process of its own, for it used to die."""
+    work = (
+        "import copy; from conftest import *;"
+        "coder = make_network(random_weights(1, 1)).coder; samples = np.arange(256, dtype=np.int32).reshape(16, 16, 1);"
+        "words = coder.encode(samples, 8); other = copy.copy(coder); del coder;"
+        "room = [make_network(random_weights(1, seed)).coder for seed in range(2, 9)];"
+        "assert other.encode(samples, 8) == words"
+    )
+    subprocess.run([sys.executable, "-c", work], cwd=Path(__file__).parent, check=True)

@@ -3,7 +3,9 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -11,6 +13,7 @@ from conftest import make_dicom
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -23,6 +26,7 @@ from pydicom.valuerep import VR
 
 from hpac_cli import images
 from hpac_cli.errors import HpacError, LimitExceededError, UnsupportedError
+from hpac_cli.images.codestreams import holds_only_samples
 from hpac_cli.limits import Limits
 
 STORAGE = {0x7FE00010, 0x00020000, 0x00020010}
@@ -229,6 +233,39 @@ def test_too_many_pixels_are_refused() -> None:
         images.read(make_dicom(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
 
 
+def make_encapsulated(coded: bytes, syntax: str, side: int = 1) -> bytes:
+    """A DICOM file of one image of the JPEG family, said to be (side, side)."""
+    native = pydicom.dcmread(io.BytesIO(make_dicom(np.zeros((side, side), np.uint8))))
+    native.file_meta.TransferSyntaxUID = syntax
+    native.PixelData = pydicom.encaps.encapsulate([coded])
+    native["PixelData"].is_undefined_length = True
+    file = io.BytesIO()
+    native.save_as(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("syntax", "coded"),
+    [
+        (
+            "1.2.840.10008.1.2.4.80",
+            b"\xff\xd8\xff\xf7\0\x0b\x08\x3e\x80\x3e\x80\1\1\x11\0" + b"\xff\xda\0\x08" + bytes(900),
+        ),
+        ("1.2.840.10008.1.2.4.90", b"\xff\x4f\xff\x51\0\x29\0\0" + struct.pack(">4I", 16000, 16000, 0, 0) + bytes(900)),
+    ],
+)
+def test_no_decoder_is_asked_for_more_than_limits_allow(syntax: str, coded: bytes) -> None:
+    with pytest.raises(LimitExceededError, match="16000 x 16000"):
+        images.read(make_encapsulated(coded, syntax))
+
+
+def test_a_coded_image_of_another_size_stays_as_it_is() -> None:
+    data = make_encapsulated(bytes(imagecodecs.jpegls_encode(np.zeros((9, 9), np.uint8))), "1.2.840.10008.1.2.4.80")
+    image = images.read(data)
+    assert image.identical
+    assert not image.frames
+
+
 @given(at=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_damage_is_refused_or_harmless(at: int, value: int) -> None:
     data = bytearray(make_dicom(np.arange(48, dtype=np.uint16).reshape(6, 8)))
@@ -249,3 +286,64 @@ def test_a_deflate_bomb_is_refused() -> None:
     bomb = zlib.compress(bytes(50_000_000), 9)[2:-4]
     with pytest.raises(HpacError):
         images.read(data[:start] + bomb, Limits(max_sample_bytes=1_000_000))
+
+
+def with_fragments(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Change the encapsulated image of a file of one frame."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    image = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    dataset.PixelData = encapsulate([change(image)])
+    dataset["PixelData"].is_undefined_length = True
+    file = io.BytesIO()
+    dataset.save_as(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda image: image[:2] + b"\xff\xfe\0\x0bA comment" + image[2:],
+        lambda image: image[:2] + b"\xff\xe1\0\x08EXIF.." + image[2:],
+        lambda image: image.rstrip(b"\0") + b"what follows",
+    ],
+)
+def test_what_lies_beside_the_samples_in_a_jpeg_image_is_kept(change: Callable[[bytes], bytes]) -> None:
+    pytest.importorskip("jpeg_ls")
+    plain = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
+    assert images.read(with_fragments(plain, bytes)).frames
+    assert is_kept_whole(with_fragments(plain, change))
+
+
+def test_what_lies_beside_the_samples_in_a_jpeg_2000_image_is_told() -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    samples = np.arange(900, dtype=np.uint16).reshape(30, 30)
+    image = codecs.jpeg2k_encode(samples, level=0, codecformat="j2k", reversible=True)
+    assert holds_only_samples(image)
+    assert not holds_only_samples(image + b"what follows")
+    assert not holds_only_samples(image.replace(b"Created by", b"Seen by Dr"))
+    assert not holds_only_samples(image[:-2])
+    assert not holds_only_samples(codecs.jpeg2k_encode(samples, level=0, codecformat="jp2", reversible=True))
+
+
+def rle_of(samples: np.ndarray, *, gap: bytes = b"", tail: bytes = b"") -> bytes:
+    """A run-length coded frame of 16 bits as no usual writer makes it: literals of one byte each."""
+    segments = [
+        b"".join(b"\0" + bytes([v]) for v in part) for part in samples.astype(">u2").view("u1").reshape(-1, 2).T
+    ]
+    first = 64 + len(gap)
+    header = struct.pack("<16I", 2, first, first + len(segments[0]), *[0] * 13)
+    return header + gap + segments[0] + segments[1] + tail
+
+
+def test_what_lies_beside_the_segments_of_a_run_length_coded_frame_is_kept() -> None:
+    samples = np.arange(300, 700, dtype=np.uint16).reshape(20, 20)
+    plain = recoded(make_dicom(samples), RLELossless)
+    assert images.read(with_fragments(plain, lambda _: rle_of(samples))).fidelity == "samples+metadata"
+    assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, gap=b"gap!")))
+    assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, tail=b"what follows")))
+
+
+def test_a_file_that_is_tiff_too_keeps_its_places() -> None:
+    pytest.importorskip("jpeg_ls")
+    data = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
+    assert is_kept_whole(b"II*\0" + struct.pack("<I", len(data)) + data[8:])

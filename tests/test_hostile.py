@@ -1,37 +1,167 @@
-"""The core without memory, and on several threads: fuzzing/hostile.c says what each run does."""
+"""Small hostile .hpac files end soon, in little memory, in one of our errors or in what they honestly hold."""
 
-import os
+import hashlib
+import json
+import lzma
 import subprocess
+import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fuzzing.material import write_material
+from test_container import chunk
 
-from hpac_cli.core import compile as core
-from hpac_cli.core import unit_names
+from hpac_cli.binary import put_string, put_varint
+from hpac_cli.container.fields import (
+    LZMA_FILTERS,
+    SIGNATURE,
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    Frame,
+    Kind,
+    Packing,
+    Part,
+    build_frame,
+)
 
-PROGRAM = Path(__file__).parent / "fuzzing" / "hostile.c"
-UNITS = list(dict.fromkeys((unit_names()[0], "plain")))
-WRAPPED = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=free"
-
-
-def run(folder: Path, what: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Compile the core and the program; skips where the compiler does not take the flags."""
-    compiler = core.machine_compiler()
-    if compiler is None or compiler.target.system != "linux" or not compiler.compiles([*flags, WRAPPED]):
-        pytest.skip(f"no C compiler that takes {' '.join(flags)} {WRAPPED}")
-    flags = ("-O1", "-g", *flags)
-    objects = core.compile_objects(compiler, folder, flags, UNITS)
-    program = folder / "hostile"
-    sources = [f"-I{core.SOURCES}", str(PROGRAM), *map(str, objects.values())]
-    core.run([*compiler.command, "-std=c11", *flags, *sources, "-o", str(program), WRAPPED, "-pthread", "-lm"])
-    write_material(folder / "material.bin")
-    environment = {**os.environ, "HPAC_FUZZ_MATERIAL": str(folder / "material.bin")}
-    return subprocess.run([program, what], env=environment, capture_output=True, text=True, timeout=300, check=False)
+CONSTANT = Part(1, 0)
+PIXEL = Frame(1, 1, "u1", 8, (CONSTANT,))
+SECONDS, MEGABYTES = 4, 300
+"""Of processor time (2 s on a machine that does nothing else), and of memory."""
 
 
-@pytest.mark.parametrize(("what", "flags"), [("memory", []), ("threads", ["-fsanitize=thread"])])
-def test_hostile(what: str, flags: list[str], tmp_path: Path) -> None:
-    done = run(tmp_path, what, *flags)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert {line.partition(":")[0] for line in done.stdout.splitlines()} == set(UNITS)
+def container(kind: Kind, frames: tuple[Frame, ...], envelope: bytes = b"", samples: bytes = b"\0") -> bytes:
+    """A container without tiles, as no encoder writes it: metadata of any size are packed as small as can be."""
+    data = SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR])
+    data += chunk(b"H", b"".join(map(put_varint, (kind, 1, len(frames), 0))))
+    if envelope:
+        packed = lzma.compress(envelope, lzma.FORMAT_RAW, filters=LZMA_FILTERS)
+        data += chunk(b"M", put_varint(Packing.LZMA) + packed)
+    data += b"".join(chunk(b"F", build_frame(frame)) for frame in frames)
+    digest = hashlib.sha256(samples).digest()
+    arrays = kind in (Kind.ARRAY, Kind.ARRAY_FRAMES)
+    return data + chunk(b"E", digest[:16] + (b"" if arrays else bytes(32)))
+
+
+def constant_gigabyte() -> bytes:
+    return container(Kind.ARRAY, (Frame(11585, 11585, "u8", 128, (CONSTANT,)),))
+
+
+def constant_parts_beside_tiles_that_are_missing() -> bytes:
+    return container(Kind.ARRAY, (Frame(13000, 13000, "u1", 2048, (Part(5, 0), Part(1, 1))),))
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+
+def png_with(around: bytes) -> bytes:
+    header = png_chunk(b"IHDR", b"\0\0\0\1\0\0\0\1\x08\0\0\0\0")
+    skeleton = b"\x89PNG\r\n\x1a\n" + header + around + png_chunk(b"IDAT", b"") + png_chunk(b"IEND", b"")
+    return container(Kind.PNG, (PIXEL,), b"\0" + skeleton)
+
+
+def png_of_20_million_chunks() -> bytes:
+    return png_with(png_chunk(b"teSt", b"") * 20_000_000)
+
+
+def png_of_5_million_chunks() -> bytes:
+    return png_with(png_chunk(b"teSt", b"") * 5_000_000)
+
+
+def png_of_one_large_chunk() -> bytes:
+    return png_with(png_chunk(b"teSt", bytes(60 << 20)))
+
+
+def png_of_60_million_pieces() -> bytes:
+    recipe = b"\x78\xda" + b"".join(map(put_varint, (9, 15, 9, 0, 60 << 20))) + bytes(60 << 20) + b"\0\0"
+    return container(Kind.PNG, (PIXEL,), put_string(recipe))
+
+
+def png_of_no_frames() -> bytes:
+    return container(Kind.PNG, ())
+
+
+def tiff_with(frame: Frame, layouts: int, channels: int, segments: int, planar: bool) -> bytes:
+    layout = (frame.height, frame.width, channels, 8, 0, 1, 1, 2 * planar, 0, 1, 0, 0)
+    envelope = b"".join(map(put_varint, (10, 0, layouts)))
+    envelope += (b"".join(map(put_varint, layout)) + bytes(2 * segments)) * layouts
+    return container(Kind.TIFF, (frame,), envelope, bytes(frame.num_samples))
+
+
+def tiff_of_16_million_tiles() -> bytes:
+    return tiff_with(Frame(4096, 4096, "u1", 8, (CONSTANT,)), 1, 1, 1 << 24, planar=False)
+
+
+def tiff_of_padding() -> bytes:
+    layout = (1 << 16, 1 << 14, 1, 8, 0, 1 << 16, 1 << 14, 16, 0, 1, 0, 0, (1 << 16) - 1, (1 << 14) - 1, 0, 0, 0)
+    return container(Kind.TIFF, (PIXEL,), b"".join(map(put_varint, (10, 0, 1, *layout))))
+
+
+def tiff_of_planes() -> bytes:
+    return tiff_with(Frame(1, 1, "u1", 8, (Part(65536, 0),)), 1, 65536, 65536, planar=True)
+
+
+def tiff_of_4_million_pages() -> bytes:
+    return tiff_with(PIXEL, 4_000_000, 1, 1, planar=False)
+
+
+def many_tables() -> bytes:
+    table = zlib.compress(bytes(8 << 16), 9)
+    return container(Kind.ARRAY, (Frame(1, 1, "u8", 8, (Part(1, 0, table=table),) * 180),))
+
+
+def narrow() -> bytes:
+    return container(Kind.ARRAY, (Frame(1, 1 << 24, "u1", 8, (Part(2, 8),) * 20),))
+
+
+def thousands_of_parts() -> bytes:
+    return container(Kind.ARRAY, (Frame(200, 200, "u1", 8, (Part(1, 1),) * 19_000),))
+
+
+WATCHER = """
+import json, resource, subprocess, sys
+code = subprocess.run([sys.executable, "-m", "hpac_cli", *sys.argv[1:]], capture_output=True).returncode
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
+"""
+"""A small process: what its child is told to have used includes what it used itself before."""
+
+
+def run_watched(*args: str) -> tuple[int, float, float]:
+    """Exit code, seconds of processor time and megabytes of a call."""
+    done = subprocess.run([sys.executable, "-c", WATCHER, *args], capture_output=True, check=True, timeout=120)
+    code, seconds, megabytes = json.loads(done.stdout)
+    return code, seconds, megabytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is told in other units elsewhere")
+@pytest.mark.parametrize(
+    "make",
+    [
+        constant_gigabyte,
+        constant_parts_beside_tiles_that_are_missing,
+        png_of_20_million_chunks,
+        png_of_5_million_chunks,
+        png_of_one_large_chunk,
+        png_of_60_million_pieces,
+        png_of_no_frames,
+        tiff_of_16_million_tiles,
+        tiff_of_padding,
+        tiff_of_planes,
+        tiff_of_4_million_pages,
+        many_tables,
+        narrow,
+        thousands_of_parts,
+    ],
+)
+def test_small_files_cost_little(make: Callable[[], bytes], tmp_path: Path) -> None:
+    data, file = make(), tmp_path / "x.hpac"
+    assert len(data) <= 100_000
+    file.write_bytes(data)
+    for command in (["info"], ["verify"], ["decode", "-f", "--region", "0,0,1,1", "-o", str(tmp_path / "o.npy")]):
+        code, seconds, megabytes = run_watched(*command, str(file))
+        assert code in ((0, 2, 4, 5) if command != ["verify"] else (3, 4, 5)), (command, code)
+        assert seconds < SECONDS, command
+        assert megabytes < MEGABYTES, command

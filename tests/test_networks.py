@@ -1,9 +1,14 @@
 """Which instruction set is chosen, that it changes no byte, and what happens where there is none."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +19,7 @@ from hpac_cli import core
 from hpac_cli.codec.networks import Networks
 from hpac_cli.core import choose_unit, unit_names
 from hpac_cli.errors import ModelError, UsageError
+from hpac_cli.model.index import load_by_name
 from hpac_cli.model.pack import packed_tables
 
 SOURCES = Path(hpac_cli.__file__).parent
@@ -152,3 +158,24 @@ def test_a_library_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -
             core._library()
     finally:
         core._library.cache_clear()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_process_that_is_forked_while_networks_are_loaded_can_load_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, shared = threading.Event(), Networks()
+
+    def load_slowly(name: str) -> Any:
+        begun.set()
+        time.sleep(0.5)
+        return load_by_name(name)
+
+    monkeypatch.setattr("hpac_cli.codec.networks.load_by_name", load_slowly)
+    thread = threading.Thread(target=shared.digest, args=("grey",))
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        os._exit(len(shared.digest("rgb")) == 0)
+    thread.join()
+    assert os.waitpid(child, 0)[1] == 0

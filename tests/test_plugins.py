@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 import hpac_cli
 from hpac_cli import api
-from hpac_cli.errors import UnsupportedError
+from hpac_cli.errors import LimitExceededError, UnsupportedError
 from hpac_cli.plugins import pillow
 
 pillow.register()
@@ -181,3 +181,20 @@ def test_zarr_3_stores_an_array_of_slices(dtype: str, volume: np.ndarray, tmp_pa
     again = zarr.open_array(str(tmp_path / "z"), mode="r")
     assert np.array_equal(again[:], volume)
     assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"tile": 64}
+
+
+def test_pillow_shows_small_signed_numbers_as_they_are() -> None:
+    array = np.arange(-128, 128, dtype=np.int8).reshape(16, 16)
+    assert np.array_equal(np.asarray(PillowImage.open(io.BytesIO(hpac_cli.encode(array)))), array)
+
+
+def test_pillow_is_not_given_numbers_that_it_cannot_hold() -> None:
+    array = np.full((16, 16), 3 << 30, np.uint32)
+    with pytest.raises(OSError, match="identify"):
+        PillowImage.open(io.BytesIO(hpac_cli.encode(array)))
+
+
+def test_chunks_that_decoding_would_refuse_are_refused() -> None:
+    codec = numcodecs.get_codec({"id": "hpac"})
+    with pytest.raises(LimitExceededError, match="the limit is"):
+        codec.encode(np.zeros((70_000, 1, 1, 2), np.uint8))

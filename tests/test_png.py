@@ -256,6 +256,17 @@ def test_too_many_pixels_are_refused() -> None:
         images.read(save_png(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
 
 
+def test_a_file_of_very_many_chunks_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "_MAX_CHUNKS", 2)
+    data = save_png(np.zeros((9, 9), np.uint8))
+    assert images.read(data).frames
+    monkeypatch.setattr(png, "_MAX_CHUNKS", 1)
+    image = images.read(data)
+    assert image.identical
+    assert not image.frames
+    assert images.write(image) == data
+
+
 def test_the_photograph_is_what_pillow_sees(photograph: np.ndarray) -> None:
     assert np.array_equal(images.read((DATA / "kodim23.png").read_bytes()).frames[0], photograph)
 

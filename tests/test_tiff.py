@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -12,12 +13,14 @@ import tifffile
 from conftest import make_tiff
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as PillowImage
 
-from hpac_cli import images
+from hpac_cli import api, images
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.images import tiff
+from hpac_cli.images.padding import Filling, Padding, put_on
 from hpac_cli.limits import Limits
 
 
@@ -315,6 +318,94 @@ def test_too_many_pixels_are_refused() -> None:
         images.read(make_tiff(np.zeros((100, 100), np.uint8)), Limits(max_pixels=9999))
 
 
+def fill(samples: np.ndarray, mode: str) -> np.ndarray:
+    """What lies in tiles of 32 x 32 around a picture of (40, 50, 3)."""
+    if mode in ("constant", "edge"):
+        return np.pad(samples, ((0, 24), (0, 14), (0, 0)), mode)  # type: ignore[call-overload]
+    grid = np.random.default_rng(1).integers(0, 200, (64, 64, 3)).astype(samples.dtype)
+    grid[:40, :50] = samples
+    return grid
+
+
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "f4"])
+@pytest.mark.parametrize("mode", ["constant", "edge", "anything"])
+def test_a_frame_is_the_picture_without_what_pads_its_tiles(mode: str, dtype: str) -> None:
+    samples = np.random.default_rng(0).integers(0, 200, (40, 50, 3)).astype(dtype)
+    grid = fill(samples, mode)
+    tiles = [grid[y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
+    order = {"byteorder": ">"} if dtype == ">u2" else {}
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, **order) as writer:
+        coded = iter([tile.tobytes() for tile in tiles])
+        writer.write(coded, shape=(40, 50, 3), dtype=dtype, tile=(32, 32), photometric="rgb", metadata=None)
+    image = images.read(file.getvalue())
+    assert np.array_equal(image.frames[0], samples)
+    assert image.identical
+    assert images.write(image) == file.getvalue()
+    if mode != "anything":
+        assert len(image.envelope) < 500
+
+
+def test_damaged_padding_is_an_error() -> None:
+    with pytest.raises(InputError, match="padding"):
+        put_on(np.zeros((2, 2, 1), np.uint8), Padding(1, 1, Filling.KEPT, bytes(4)))
+
+
+def make_hyperstack(planes: np.ndarray) -> bytes:
+    """An ImageJ file of one IFD for all planes, as ImageJ writes those of 4 GB and more."""
+    data = bytearray(make_tiff(planes[0], byteorder=">", description=f"ImageJ=1.53\nimages={len(planes)}\nslices=3\n"))
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        (at,) = file.pages[0].dataoffsets
+    return bytes(data[:at]) + planes.astype(">u2").tobytes()
+
+
+def test_planes_of_a_hyperstack_in_one_directory_are_frames() -> None:
+    planes = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    data = make_hyperstack(planes)
+    image = images.read(data)
+    assert np.array_equal(np.stack(image.frames)[..., 0], planes)
+    assert image.identical
+    assert np.array_equal(pages_of(images.convert(image, "tiff")), planes)
+
+
+def test_one_plane_of_a_hyperstack_is_converted(tmp_path: Path) -> None:
+    planes = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    (tmp_path / "x.tif").write_bytes(make_hyperstack(planes))
+    api.compress(str(tmp_path / "x.tif"), None, api.Session())
+    api.decompress_part(
+        str(tmp_path / "x.tif.hpac"), str(tmp_path / "part.png"), api.Session(), frame=2, region=(3, 4, 9, 8)
+    )
+    assert np.array_equal(np.asarray(PillowImage.open(tmp_path / "part.png")), planes[2, 4:12, 3:12])
+
+
+def test_planes_of_a_hyperstack_that_are_not_there_are_no_frames() -> None:
+    image = images.read(make_hyperstack(np.zeros((3, 20, 30), np.uint16))[:-1])
+    assert len(image.frames) == 1
+    assert image.identical
+
+
+def test_more_directories_than_a_file_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiff, "DEFAULT_LIMITS", Limits(max_frames=1))
+    with pytest.raises(LimitExceededError, match="directories"):
+        images.read(repacked(PAGES))
+
+
+def test_pixels_of_all_pages_count_together() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for _ in range(2):
+            writer.write(np.zeros((25, 40), np.uint8), photometric="minisblack", metadata=None)
+    with pytest.raises(LimitExceededError, match="2,000 pixels in all"):
+        images.read(file.getvalue(), Limits(max_pixels=1500))
+
+
+def test_more_tiles_than_a_file_may_have_are_refused_at_once() -> None:
+    tags = [(256, 16), (257, 1), (258, 8), (259, 1), (262, 1), (277, 1), (322, 1), (323, 1), (324, 8), (325, 1)]
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", c, 4, 1, v) for c, v in tags) + bytes(4)
+    with pytest.raises(LimitExceededError, match="16 strips or tiles"):
+        images.read(b"II*\0" + struct.pack("<I", 8) + directory, Limits(max_segments=15))
+
+
 def test_pages_that_share_their_samples_come_back() -> None:
     data = bytearray(make_tiff(np.arange(64, dtype=np.uint8).reshape(8, 8)))
     (first,) = struct.unpack_from("<I", data, 4)
@@ -327,7 +418,24 @@ def test_pages_that_share_their_samples_come_back() -> None:
 
 
 def test_more_segments_than_the_envelope_holds_are_refused_at_once() -> None:
-    numbers = (1 << 20, 1 << 20, 1 << 20, 8, 0, 1, 1, 2, 0, 1, 0, 0)
+    numbers = (1 << 10, 1 << 10, 4, 8, 0, 1, 1, 2, 0, 1, 0, 0)
     envelope = b"".join(map(put_varint, (10, 0, 1, *numbers)))
     with pytest.raises(InputError, match="more segments"):
-        images.write(Image((np.zeros((1, 1, 1), np.uint8),), "tiff", envelope))
+        images.write(Image((np.zeros((1 << 10, 1 << 10, 4), np.uint8),), "tiff", envelope))
+
+
+def test_frames_that_zstandard_passes_over_are_kept() -> None:
+    data = make_tiff(np.arange(900, dtype=np.uint16).reshape(30, 30), compression="zstd")
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages.first
+        (end,), (size,) = (
+            [a + b for a, b in zip(page.dataoffsets, page.databytecounts, strict=True)],
+            page.databytecounts,
+        )
+        place = page.tags["StripByteCounts"].valueoffset
+    assert end == len(data)
+    passed_over = struct.pack("<II", 0x184D2A50, 9) + b"by nobody"
+    changed = bytearray(data + passed_over)
+    struct.pack_into("<I", changed, place, size + len(passed_over))
+    assert np.array_equal(tifffile.imread(io.BytesIO(bytes(changed))), tifffile.imread(io.BytesIO(data)))
+    assert is_kept_whole(bytes(changed))

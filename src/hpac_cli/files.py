@@ -124,6 +124,27 @@ def stamp(path: str) -> tuple[int, int, int]:
 
 
 @contextlib.contextmanager
+def unchanging(stream: BinaryIO) -> Iterator[None]:
+    """Make sure that a file that is read in the block stays as it is; what is no file on disk is not looked at.
+
+    Raises:
+        FileAccessError: it changed, so what was read may never have been there as a whole.
+    """
+    before = _state(stream)
+    yield
+    if _state(stream) != before:
+        raise FileAccessError("it changed while it was read; try again when it is complete")
+
+
+def _state(stream: BinaryIO) -> tuple[int, int] | None:
+    try:
+        facts = os.fstat(stream.fileno())
+    except (OSError, AttributeError):  # in memory
+        return None
+    return (facts.st_mtime_ns, facts.st_size) if stat.S_ISREG(facts.st_mode) else None
+
+
+@contextlib.contextmanager
 def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file that gets its final name only if the block ends well.
 

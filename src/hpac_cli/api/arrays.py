@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from hpac_cli.image import Image
 
 
-def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: str = "") -> bytes:
+def encode(
+    array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: str = "", limits: Limits = DEFAULT_LIMITS
+) -> bytes:
     """Encode an array to .hpac bytes in memory.
 
     Args:
@@ -25,9 +27,11 @@ def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: s
         tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
         adapt: "fast" or "full" adapts the weights to the array, which makes it smaller and takes longer.
         backend: instruction set of the core, or "" for the fastest exact one; all give the same bytes.
+        limits: what `decode` will be given, so that nothing is encoded that it would refuse.
 
     Raises:
-        UnsupportedError: another shape or type.
+        UnsupportedError: another shape or type, or a masked array.
+        LimitExceededError: larger than limits allow.
         UsageError: an impossible tile size, effort or backend.
     """
     import numpy as np
@@ -35,6 +39,8 @@ def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: s
     from hpac_cli.container.fields import SAMPLE_TYPES
     from hpac_cli.images.npy import from_array
 
+    if isinstance(array, np.ma.MaskedArray):
+        raise UnsupportedError("a masked array, whose mask would be lost; encode its data and its mask")
     array = np.asarray(array)
     sample_type = f"{array.dtype.kind}{array.dtype.itemsize}"
     if sample_type not in SAMPLE_TYPES or array.ndim not in (2, 3, 4) or 0 in array.shape:
@@ -45,7 +51,7 @@ def encode(array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: s
     check_tile(tile)
     stream = io.BytesIO()
     image = from_array(array)
-    Session(Options(tile=tile, adapt=adapt, backend=backend)).encode(image, stream)
+    Session(Options(tile=tile, adapt=adapt, backend=backend, limits=limits)).encode(image, stream)
     return stream.getvalue()
 
 
@@ -58,11 +64,13 @@ def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -
         UnsupportedError: a file without samples, or with frames that differ in shape or type.
         HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
     """
+    import numpy as np
+
     from hpac_cli.images.npy import to_array
 
     image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
     try:
-        return to_array(image)
+        return np.require(to_array(image), requirements=["W", "O"])
     except ValueError as error:
         raise UnsupportedError(f"this file is not one array: {error}") from error
 

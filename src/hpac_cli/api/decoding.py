@@ -59,7 +59,8 @@ def decompress_stream(
     data, fidelity = to_file(image, wanted)
     if there and existing.check_decoded(there, data, options):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, fidelity, skipped=True)
-    write_bytes(target, data, force=options.force, like=model_of(source, options))
+    force = existing.may_replace(there is not None, options)
+    write_bytes(target, data, force=force, like=model_of(source, options))
     seconds, name = time.monotonic() - start, str(target or files.STANDARD)
     return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
 
@@ -75,9 +76,11 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
+    from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.partial import decode_region
     from hpac_cli.codec.tiles import Box
     from hpac_cli.image import Image
+    from hpac_cli.images.colours import show, stand_ins
 
     start, options = time.monotonic(), session.options
     target, wanted = converted_name(output)
@@ -89,6 +92,10 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
         with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
             threads = max(1, options.threads)
             samples = decode_region(reader, frame, box, networks=session.networks, threads=threads, progress=advance)
+    if wanted != "array":
+        header = reader.header
+        shapes = [((f.height, f.width, f.channels), f.sample_type) for f in header.frames]
+        (samples,) = show(KIND_NAMES[header.kind], reader.metadata, stand_ins(shapes), {frame: samples})
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
@@ -100,11 +107,14 @@ def verify(source: str, session: Session) -> Result:
     Raises:
         HpacError: any of errors.py.
     """
+    from hpac_cli.images import ARRAYS
+
     start = time.monotonic()
     with files.open_input(source) as stream:
         counted = Counting(stream)
         image = session.decode(session.open(counted), "verify")  # type: ignore[arg-type]
-        rebuild(image)
+        if image.kind not in ARRAYS:
+            rebuild(image)
     return Result("", counted.count, 0, image.num_samples, time.monotonic() - start, image.fidelity)
 
 

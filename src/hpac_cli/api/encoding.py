@@ -44,7 +44,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     existing.check_target(target, source, options)
     data = read_whole(source)
     size_before, digest, note = len(data), hashlib.sha256(data).digest(), ""
-    if target is not None and target.is_file():
+    there = target is not None and target.is_file()
+    if target is not None and there:
         held = existing.source_hash_of(target, options.limits)
         if options.skip_existing and held and digest.startswith(held):
             return Result(
@@ -64,7 +65,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
             check_round_trip(image, stream, session)
         return counted.count
 
-    size = write_output(target, write, seekable=options.verify, force=options.force, like=model_of(source, options))
+    force = existing.may_replace(there, options)
+    size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
     seconds = time.monotonic() - start
     name = str(target or files.STANDARD)
     return Result(name, size_before, size, image.num_samples, seconds, image.fidelity, note=note)

@@ -30,6 +30,16 @@ def check_target(target: Path | None, source: str, options: Options) -> None:
     files.check_output(target, source=source, force=options.force or options.skip_existing)
 
 
+def may_replace(there: bool, options: Options) -> bool:
+    """Whether an output may take the place of a file.
+
+    Args:
+        there: whether its name was taken when that was judged. A file that appears later, as from another process,
+            or under a name that the file system takes for the same, may be all that is left of a source.
+    """
+    return options.force and (there or not options.remove_source)
+
+
 def source_hash_of(path: Path, limits: Limits) -> bytes:
     """What an .hpac file says of its source: SHA-256, or the beginning of it. Empty if it is not whole, or none."""
     from hpac_cli.container.parse import Reader

@@ -38,7 +38,9 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     found = find_undamaged(data, options.limits)
     kind = KIND_NAMES[found.header.kind] if found.metadata is not None else ""
     target, wanted = salvaged_name(source, output, kind, os.fsdecode(found.header.suffix))
-    files.check_output(target, source=source, force=options.force)
+    beside = None if target is None else target.with_name(target.name + ".lost.json")
+    for path in (target, beside):
+        files.check_output(path, source=source, force=options.force)
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
@@ -55,9 +57,8 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     write_bytes(target, out, force=options.force)
     text = json.dumps(report, indent=1) + "\n"
     where = ""
-    if target is not None:
-        beside = target.with_name(target.name + ".lost.json")
-        write_bytes(beside, text.encode(), force=True)
+    if beside is not None:
+        write_bytes(beside, text.encode(), force=options.force)
         where = f"; {beside} lists them"
     around = ", and all metadata" if found.metadata is None else ""
     raise IncompleteError(

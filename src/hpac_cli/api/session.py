@@ -109,9 +109,14 @@ class Session:
             self.networks.digest(name)
 
     def encode(self, image: Image, stream: BinaryIO) -> None:
-        """Write an image to a stream as .hpac."""
-        from hpac_cli.codec.encode import encode_image
+        """Write an image to a stream as .hpac.
 
+        Raises:
+            LimitExceededError: larger than this session would read.
+        """
+        from hpac_cli.codec.encode import check_size, encode_image
+
+        check_size(image, self.options.limits)
         with self.count("encode", image.num_samples) as advance:
             encode_image(
                 image,

@@ -25,7 +25,7 @@ def read_whole(source: str) -> bytes:
         HpacError: it cannot be read.
     """
     parts, size = [], 0
-    with files.open_input(source) as stream:
+    with files.open_input(source) as stream, files.unchanging(stream):
         while part := stream.read(1 << 20):
             size += len(part)
             if size > MAX_FILE_BYTES:

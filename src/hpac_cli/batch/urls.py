@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from hpac_cli import api
+from hpac_cli import api, files
 from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
 
 from .actions import Action
@@ -97,7 +97,7 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
                     return replace(result, output=final, skipped=True)
                 if not options.force:
                     raise OutputExistsError(f"output {final} exists and is not what {task.source} gives")
-        _put(result.output, final)
+        _put(result.output, final, force=options.force)
     return replace(result, output=final)
 
 
@@ -121,12 +121,20 @@ def _read_local(name: str) -> bytes:
         raise FileAccessError(f"cannot read: {error.strerror or error}") from error
 
 
-def _put(copy: str, name: str) -> None:
+def _put(copy: str, name: str, *, force: bool) -> None:
     """Commit at the end: until then nothing is seen under the final name."""
-    with _asking(name if is_url(name) else Path(name).absolute().as_uri()) as (system, path):
+    data = Path(copy).read_bytes()
+    if not is_url(name):  # a path as it is: as a URL it would be quoted
+        target = Path(name)
+        with files.writing(name):
+            target.parent.mkdir(parents=True, exist_ok=True)
+        with files.atomic_output(target, force=force) as file:
+            file.write(data)
+        return
+    with _asking(name) as (system, path):
         system.makedirs(posixpath.dirname(path), exist_ok=True)
         with system.transaction, system.open(path, "wb") as stream:
-            stream.write(Path(copy).read_bytes())
+            stream.write(data)
 
 
 @contextmanager

@@ -100,11 +100,11 @@ Identical = Annotated[
 ]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
 MaxPixels = Annotated[
-    int, typer.Option(min=0, metavar="N", help="Refuse files of more pixels, all frames together; 0: 268 million.")
+    int, typer.Option(min=0, metavar="N", help="Refuse files of more pixels, all frames together; 0: 179 million.")
 ]
 MaxMemory = Annotated[
     int,
-    typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 2 GB of samples."),
+    typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 1 GB of samples."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
 

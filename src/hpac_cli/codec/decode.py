@@ -33,15 +33,25 @@ class TileJob(NamedTuple):
 
 
 class _Target:
-    """One frame being decoded: its samples, and what its parts need."""
+    """One frame being decoded: its samples, and what its parts need.
 
-    def __init__(self, frame: Frame, samples: Samples) -> None:
-        self.frame, self.samples = frame, samples
+    Memory is touched by tiles that were decoded, never by a claim alone. A frame without tiles is one pixel, seen as
+    (H, W, C); constant parts of others are written last.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        height, width = (frame.height, frame.width) if frame.coded_parts else (1, 1)
+        self.samples: Samples = np.zeros((height, width, frame.channels), frame.sample_type)
         self.values = [Values(part) for part in frame.parts]
         self.first = list(itertools.accumulate((part.channels for part in frame.parts), initial=0))
-        for index, part in enumerate(frame.parts):
+
+    def finish(self) -> Samples:
+        """Write constant parts; (H, W, C) samples, which are not writable where all are constant."""
+        for index, part in enumerate(self.frame.parts):
             if part.coding is Coding.CONSTANT:
                 self._write(index, slice(None), slice(None), np.zeros((1, 1, 1), np.int32))
+        return np.broadcast_to(self.samples, (self.frame.height, self.frame.width, self.frame.channels))
 
     def place(self, job: TileJob, coded: NDArray[Any]) -> None:
         """Write a decoded tile, (H, W, C) coded values of one part."""
@@ -99,14 +109,10 @@ def decode_frames(
     """
     for digest in {part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}:
         networks.by_digest(digest)  # a missing set is reported before any work
-    room = [
-        np.zeros((frame.height, frame.width, frame.channels), frame.sample_type)  # pages cost memory once used
-        for frame in frames
-    ]
-    if fill is not None:
-        for samples in room:
-            samples[...] = _nearest(fill, samples.dtype)
-    targets = [_Target(frame, samples) for frame, samples in zip(frames, room, strict=True)]
+    targets = [_Target(frame) for frame in frames]
+    if fill:
+        for target in targets:
+            target.samples[...] = _nearest(fill, target.samples.dtype)
 
     def work(job: TileJob) -> tuple[TileJob, bool]:
         try:
@@ -123,7 +129,7 @@ def decode_frames(
         progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
         if not is_whole:
             lost.append(job)
-    return tuple(room), lost
+    return tuple(target.finish() for target in targets), lost
 
 
 def _nearest(value: int, dtype: np.dtype[Any]) -> Any:

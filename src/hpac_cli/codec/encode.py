@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Adapted, CodedTile, Frame, Header, Part
+from hpac_cli.errors import LimitExceededError
 from hpac_cli.image import Image
+from hpac_cli.limits import Limits
 
 from .hashes import hash_samples
 from .kinds import KINDS
@@ -32,6 +34,25 @@ Adapt = Callable[[tuple[Frame, ...]], tuple[tuple[Frame, ...], tuple[Adapted, ..
 class _Job(NamedTuple):
     frame: int
     box: Box
+
+
+def check_size(image: Image, limits: Limits) -> None:
+    """Refuse what could be written, but not read again within the same limits.
+
+    Raises:
+        LimitExceededError: the image's frames are too many or too large.
+    """
+    pixels = sum(frame.shape[0] * frame.shape[1] for frame in image.frames)
+    for what, count, limit in (
+        ("frames", len(image.frames), limits.max_frames),
+        ("pixels", pixels, limits.max_pixels),
+        ("pixels on a side", max((max(frame.shape[:2]) for frame in image.frames), default=0), limits.max_side),
+        ("channels", max((frame.shape[2] for frame in image.frames), default=0), limits.max_channels),
+        ("bytes of samples", sum(frame.nbytes for frame in image.frames), limits.max_sample_bytes),
+        ("bytes beside the samples", len(image.envelope), limits.max_metadata_bytes),
+    ):
+        if count > limit:
+            raise LimitExceededError(f"{count:,} {what}; the limit is {limit:,}")
 
 
 def encode_image(

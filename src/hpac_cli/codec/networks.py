@@ -20,6 +20,12 @@ from hpac_cli.model.weights import Weights
 
 BACKEND_VARIABLE = "HPAC_BACKEND"
 
+_LOADING = threading.Lock()
+"""Held while networks are looked up or loaded, and while a process forks: else a child could inherit it locked."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_LOADING.acquire, after_in_parent=_LOADING.release, after_in_child=_LOADING.release)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -39,7 +45,6 @@ class Networks:
             backend: its name; "" for the one that HPAC_BACKEND names, else the fastest that is exact here.
         """
         self._backend = backend or os.environ.get(BACKEND_VARIABLE, "")
-        self._lock = threading.Lock()
         self._prepared: dict[bytes, Network] = {}
         self._digests: dict[str, bytes] = {}
 
@@ -68,7 +73,7 @@ class Networks:
         Raises:
             ModelError: there are none.
         """
-        with self._lock:
+        with _LOADING:
             if name not in self._digests:
                 self._digests[name] = self._prepare(load_by_name(name))
             return self._digests[name]
@@ -79,7 +84,7 @@ class Networks:
         Raises:
             ModelError: these weights are not installed.
         """
-        with self._lock:
+        with _LOADING:
             if digest not in self._prepared:
                 self._prepare(load_by_digest(digest))
             return self._prepared[digest]

@@ -82,10 +82,13 @@ def decode_salvaged(
         The frames, and what of them is lost.
 
     Raises:
-        ContainerError: weights that the frames name are not installed, nor made by an adapter that was found.
+        ContainerError: not one tile was found, or weights that the frames name are not installed, nor made by an
+            adapter that was found.
     """
     frames = found.header.frames
     places = list(places_of_tiles(frames))
+    if places and not found.tiles:
+        raise ContainerError("not one tile is undamaged")
 
     def jobs() -> Iterator[TileJob]:
         for number, place in enumerate(places):

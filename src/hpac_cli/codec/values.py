@@ -7,6 +7,7 @@ order or, for palettes, in an order that puts similar colours side by side.
 Source: docs/format.md, "Values".
 """
 
+import functools
 import zlib
 from typing import Any
 
@@ -91,9 +92,13 @@ class Values:
         """
         self._part = part
         self._table = unpack_table(part.table) if part.table else None
-        if self._table is not None:
-            self._rank = np.argsort(self._table, kind="stable")
-            self._sorted = self._table[self._rank]
+
+    @functools.cached_property
+    def _ranked(self) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
+        """Places in the table by ascending entry, and the entries in that order."""
+        table = np.empty(0, np.uint64) if self._table is None else self._table
+        rank = np.argsort(table, kind="stable")
+        return rank, table[rank]
 
     def to_coded(self, ordered: Ordered) -> NDArray[Any]:
         """Map (...) ordered samples, all of which the mapping knows, to coded values: int32, or unsigned as bytes."""
@@ -102,7 +107,8 @@ class Values:
         if self._table is None:
             counted: Ordered = ordered - ordered.dtype.type(self._part.offset)
             return counted.astype(np.int32)
-        return self._rank[np.searchsorted(self._sorted, ordered.astype(np.uint64))].astype(np.int32)
+        rank, ascending = self._ranked
+        return rank[np.searchsorted(ascending, ordered.astype(np.uint64))].astype(np.int32)
 
     def from_coded(self, coded: NDArray[Any], ordered_type: str) -> Ordered:
         """Undo to_coded.

@@ -5,6 +5,7 @@ import zlib
 from typing import BinaryIO
 
 from hpac_cli.binary import put_varint
+from hpac_cli.errors import LimitExceededError
 
 from .fields import (
     ADAPTER,
@@ -13,6 +14,7 @@ from .fields import (
     HASH_BYTES,
     HEADER,
     LZMA_FILTERS,
+    MAX_CHUNK_BYTES,
     METADATA,
     MODES,
     SIGNATURE,
@@ -28,6 +30,7 @@ from .fields import (
     build_chunk_head,
     build_frame,
     build_header,
+    most_metadata,
     pack_crc,
 )
 
@@ -53,7 +56,11 @@ class Writer:
             self._chunk(FRAME, build_frame(frame))
 
     def tile(self, tile: CodedTile) -> None:
-        """Write the next tile: frame after frame, in raster order, parts of a tile one after another."""
+        """Write the next tile: frame after frame, in raster order, parts of a tile one after another.
+
+        Raises:
+            LimitExceededError: it is larger than a chunk can be.
+        """
         self._chunk(TILE, put_varint(self._tiles) + put_varint(tile.mode + MODES * tile.orientation) + tile.payload)
         self._tiles += 1
 
@@ -64,16 +71,22 @@ class Writer:
         self._stream.flush()
 
     def _chunk(self, chunk_type: bytes, payload: bytes) -> None:
+        if len(payload) > MAX_CHUNK_BYTES:  # which no reader takes
+            raise LimitExceededError(f"a chunk of {len(payload):,} bytes; the limit is {MAX_CHUNK_BYTES:,}")
         data = build_chunk_head(chunk_type, payload) + payload
         self._size += self._stream.write(data + pack_crc(zlib.crc32(data)))
 
 
 def pack_metadata(data: bytes) -> bytes:
-    """Compress metadata in whichever way is smallest."""
-    packed = {
-        Packing.STORED: data,
-        Packing.ZLIB: zlib.compress(data, 9),
-        Packing.LZMA: lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS),
-    }
-    smallest = min(packed, key=lambda packing: len(packed[packing]))
-    return put_varint(smallest) + packed[smallest]
+    """Compress metadata in whichever way is smallest, of those that do not make too much of too little."""
+    packed = [
+        (Packing.STORED, data),
+        (Packing.ZLIB, zlib.compress(data, 9)),
+        (Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)),
+    ]
+    allowed = [(packing, body) for packing, body in packed if len(data) <= most_metadata(len(body))]
+    if len(allowed) == 1 and len(data) > len(packed[1][1]):
+        entropy_only = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)  # an eighth at least
+        allowed.append((Packing.ZLIB, entropy_only.compress(data) + entropy_only.flush()))
+    packing, body = min(allowed, key=lambda each: len(each[1]))
+    return put_varint(packing) + body

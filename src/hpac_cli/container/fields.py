@@ -35,6 +35,14 @@ ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
 
+_FREE_METADATA, _METADATA_GROWTH = 64 << 20, 256
+
+
+def most_metadata(packed: int) -> int:
+    """So many bytes may come of metadata that take `packed` bytes in the file: a small file cannot claim much memory."""
+    return max(_FREE_METADATA, _METADATA_GROWTH * packed)
+
+
 SUFFIX_BYTES = re.compile(rb"\.[!#-)+-.0-9;=@-\[\]-{}~]{1,31}")
 """What a suffix may be: a dot, and characters that are text everywhere, lead into no folder or stream (`:` on Windows),
 and steer no terminal."""
@@ -160,6 +168,11 @@ class Frame:
     def num_samples(self) -> int:
         """Samples of all channels."""
         return self.width * self.height * self.channels
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the samples of all channels."""
+        return self.num_samples * int(self.sample_type[1:])
 
     @property
     def coded_parts(self) -> tuple[Part, ...]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Limits, Tally
 
 from .fields import (
     ADAPTER,
@@ -36,6 +36,7 @@ from .fields import (
     Packing,
     TileMode,
     chunk_fields,
+    most_metadata,
     parse_adapter,
     parse_frame,
     parse_header,
@@ -80,7 +81,7 @@ class Reader:
             LimitExceededError: more pixels or metadata than limits allow.
         """
         self._stream, self._limits, self._offset = stream, limits, 0
-        self._pixels = self._sample_bytes = 0
+        self._tally = Tally(limits)
         self._read_signature()
         self.metadata = b""
         """What the source file needs beside its samples."""
@@ -99,7 +100,9 @@ class Reader:
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         if chunk := self._take(METADATA):
-            self.metadata = unpack_metadata(chunk.payload, self._limits.max_metadata_bytes)
+            self.metadata = unpack_metadata(
+                chunk.payload, min(self._limits.max_metadata_bytes, most_metadata(len(chunk.payload)))
+            )
             self.sizes["metadata"] = chunk.size
         adapters: list[Adapted] = []
         while chunk := self._take(ADAPTER):
@@ -112,9 +115,10 @@ class Reader:
             chunk = self._take(FRAME)
             if chunk is None:
                 raise ContainerError(f"a frame is missing before byte {self._offset}")
-            frames.append(parse_frame(chunk.payload, self._limits))
+            frame = parse_frame(chunk.payload, self._limits)
+            frames.append(frame)
             self.sizes["frames"] += chunk.size
-            self._check_size(frames[-1])
+            self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)
         return Header(kind, identical, tuple(frames), tuple(adapters), suffix)
 
     def _take(self, kind: bytes) -> Chunk | None:
@@ -124,23 +128,6 @@ class Reader:
             return None
         chunk, self._next = self._next, None
         return chunk
-
-    def _check_size(self, frame: Frame) -> None:
-        """Refuse more than limits allow, all frames so far together.
-
-        Raises:
-            LimitExceededError: more pixels or bytes of samples.
-        """
-        self._pixels += frame.width * frame.height
-        self._sample_bytes += frame.num_samples * int(frame.sample_type[1:])
-        if self._pixels > self._limits.max_pixels:
-            raise LimitExceededError(
-                f"{frame.width} x {frame.height} pixels, {self._pixels:,} in all; the limit is {self._limits.max_pixels:,}"
-            )
-        if self._sample_bytes > self._limits.max_sample_bytes:
-            raise LimitExceededError(
-                f"{self._sample_bytes:,} bytes of samples; the limit is {self._limits.max_sample_bytes:,}"
-            )
 
     def tiles(self) -> Iterator[TileChunk]:
         """Read tile after tile; at the end samples_hash is known.

@@ -146,6 +146,15 @@ def _number(name: str) -> int:
     return next(unit for unit in range(library.hpac_num_units()) if library.hpac_unit_name(unit).decode() == name)
 
 
+class _Handle(c_void_p):
+    """A network in the core's memory, which is freed with the last coder that holds it."""
+
+    def __init__(self, address: int) -> None:
+        super().__init__(address)
+        # not at exit: threads that nobody waits for may be coding until the process is gone
+        weakref.finalize(self, _library().hpac_network_free, c_void_p(address)).atexit = False
+
+
 class TileCoder:
     """One network, packed for one instruction set; may be used by several threads at the same time."""
 
@@ -174,17 +183,19 @@ class TileCoder:
         )
         if not handle:
             raise ValueError("a network that is out of bounds, or no memory for it")
-        self._handle = c_void_p(handle)
-        weakref.finalize(self, library.hpac_network_free, self._handle)
+        self._handle = _Handle(handle)
 
     def encode(self, samples: Samples, bit_depth: int) -> bytes:
         """Code a tile.
 
         Args:
-            samples: (H, W, P), 0 to 2**bit_depth - 1; sides of 1 to 1024.
+            samples: (H, W, P) of int32 or a type that fits into it, 0 to 2**bit_depth - 1; sides of 1 to 1024.
 
         Returns:
             The range coder's words, little endian.
+
+        Raises:
+            ValueError: another type, or out of bounds.
         """
         height, width, _ = samples.shape
         room = _checked(_library().hpac_max_words(self._handle, height, width))
@@ -225,6 +236,8 @@ class TileCoder:
         height, width, planes = samples.shape
         if planes != self.planes:
             raise ValueError(f"a tile of {planes} planes for a network of {self.planes}")
+        if not np.can_cast(samples.dtype, np.int32):  # else numbers would be cut to fit
+            raise ValueError(f"a tile of {samples.dtype}, which does not fit into int32")
         return self._handle, height, width, bit_depth, _pointer(np.ascontiguousarray(samples, np.int32))
 
 

@@ -129,6 +129,8 @@ def surroundings(image: Image) -> bytes:
 def convert(image: Image, kind: str) -> bytes:
     """Write an image's samples, and nothing else of it, as another kind of file.
 
+    PNG and TIFF show the same picture; .npy holds the samples as they are stored.
+
     Args:
         kind: one of CONVERTED.
 
@@ -136,9 +138,13 @@ def convert(image: Image, kind: str) -> bytes:
         UnsupportedError: the samples do not fit that kind.
     """
     from . import npy, png, tiff
+    from .colours import show
 
     if not image.frames:
         raise UnsupportedError(f"the file holds no samples that were coded, so it cannot become {kind}")
+    if kind != "array" and image.kind not in ARRAYS:
+        shown = show(image.kind, image.envelope, image.frames, dict(enumerate(image.frames)))
+        image = Image(shown, "array")
     if kind == "tiff":
         return tiff.from_samples(image.frames)
     if kind == "png":

@@ -12,16 +12,17 @@ import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError
 from hpac_cli.image import Image
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Limits, Tally
 
+from .codestream import sides_of
 from .deflate import FRESH, decompress, find_parameters
-from .layout import Codec, Layout, Place, check_size, pack, unpack
+from .layout import Codec, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
 
@@ -129,6 +130,20 @@ def _parse(data: bytes) -> Any:
         return pydicom.dcmread(io.BytesIO(data), force=True)
 
 
+def find_colours(file: BinaryIO) -> tuple[str, int]:
+    """Read PhotometricInterpretation and BitsStored (0 if it is missing) of a file.
+
+    Raises:
+        InputError: damaged.
+    """
+    import pydicom
+
+    with warnings.catch_warnings(), _asking_pydicom():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True)
+        return str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsStored", 0) or 0)
+
+
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
     """The raw element that holds samples, and their kind; None if there is none."""
     for tag, kind in _PIXELS.items():
@@ -190,7 +205,7 @@ def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: 
     needed, present = frames * sum(sizes), min(element.length, len(data) - element.value_tell)
     if needed > present:
         raise InputError(f"DICOM truncated: {frames} frames need {needed:,} bytes of samples, {present:,} are present")
-    check_size(layout, limits, frames)
+    count_frames(layout, Tally(limits), frames)
     layouts, at = [], element.value_tell
     for _ in range(frames):
         places = []
@@ -263,11 +278,12 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     ):
         return kept
     layout, frames = _geometry(dataset, "u", bits)
-    check_size(layout, limits, frames)
+    count_frames(layout, Tally(limits), frames)
     if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
         return cut("dicom", data, again)
     if not rewrite:
         return kept
+    _check_coded_sides(data, element, layout, limits)
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
     native = _write_native(data, element, words, bits)
     if native is None:
@@ -276,6 +292,23 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     moved = element._replace(value_tell=start, length=len(words))
     interleaved = replace(layout, planar=False)
     return cut("dicom", fresh, _native_layouts_of(fresh, dataset, interleaved, frames, moved))
+
+
+def _check_coded_sides(data: bytes, element: Any, layout: Layout, limits: Limits) -> None:
+    """Make sure that no decoder finds a larger image than the data set tells of.
+
+    Raises:
+        InputError: a coded image is of another size.
+        LimitExceededError: and of one beyond limits.
+    """
+    for place in list_items(data, element.value_tell) or []:
+        for width, height in sides_of(data[place.offset : place.offset + place.length]):
+            if (width, height) != (layout.width, layout.height):
+                count_frames(replace(layout, width=width, height=height), Tally(limits))
+                raise InputError(
+                    f"DICOM damaged: Rows and Columns say {layout.width} x {layout.height}, "
+                    f"the coded image says {width} x {height}"
+                )
 
 
 def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:

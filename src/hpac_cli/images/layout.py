@@ -14,16 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.errors import InputError, LimitExceededError
+from hpac_cli.errors import InputError
 from hpac_cli.image import Samples
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Tally
 
 from . import lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Parameters, compress, decompress
 from .packbits import pack_rows, unpack_runs
+from .padding import NO_PADDING, Padding
 
 Bytes = NDArray[np.uint8]
+
+_FREE_PADDING = 1 << 27
 
 
 class Codec(IntEnum):
@@ -59,7 +62,7 @@ class Layout:
     height: int
     width: int
     channels: int
-    """Of the frame; where tiles reach beyond the picture, so does the frame."""
+    """Of all segments together; where tiles reach beyond the picture, so do height and width."""
     bits: int
     """Of a stored sample, 1 to 64."""
     kind: str
@@ -83,6 +86,8 @@ class Layout:
     """Of deflate."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
+    padding: Padding = NO_PADDING
+    """What of that is beyond the picture."""
 
     @property
     def sample_type(self) -> np.dtype[Any]:
@@ -92,8 +97,20 @@ class Layout:
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
-        """Shape of the frame, which has both halves of split words."""
+        """Shape of the samples of all segments, padding included; both halves of split words are in it."""
         return self.height, self.width, self.channels * (2 if self.split else 1)
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        """Shape of the frame: the picture without padding."""
+        height, width, channels = self.sample_shape
+        return height - self.padding.rows, width - self.padding.columns, channels
+
+    @property
+    def pads_much(self) -> bool:
+        """Whether there is so much padding that a small file could claim much memory by it; such pages are not coded."""
+        picture = math.prod(self.frame_shape) * self.sample_type.itemsize
+        return self.size - picture > max(_FREE_PADDING, 3 * picture)
 
     @property
     def size(self) -> int:
@@ -125,7 +142,7 @@ class Layout:
 
 
 def unpack(layout: Layout, data: bytes) -> Samples:
-    """Read a frame out of the file's bytes.
+    """Read a frame out of the file's bytes, padding included.
 
     Raises:
         InputError: a segment is damaged or has the wrong size.
@@ -143,7 +160,7 @@ def unpack(layout: Layout, data: bytes) -> Samples:
 
 
 def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
-    """Write a frame's segments, in the order of layout.places.
+    """Write a frame's segments, in the order of layout.places; padding is part of the frame here.
 
     Raises:
         InputError: the frame does not fit the layout.
@@ -257,16 +274,11 @@ def reverse_bits(data: bytes) -> bytes:
     return _REVERSED[np.frombuffer(data, np.uint8)].tobytes()
 
 
-def check_size(layout: Layout, limits: Limits, frames: int = 1) -> None:
-    """Refuse frames of a layout that are larger than limits allow, all together.
+def count_frames(layout: Layout, tally: Tally, frames: int = 1) -> None:
+    """Count frames of a layout.
 
     Raises:
-        LimitExceededError: they are.
+        LimitExceededError: all that were counted are larger than limits allow.
     """
-    size = f"{frames} frames of {layout.width} x {layout.height} pixels"
-    if frames > limits.max_frames or frames * layout.height * layout.width > limits.max_pixels:
-        raise LimitExceededError(f"{size}; the limit is {limits.max_pixels:,}")
-    if max(layout.height, layout.width) > limits.max_side:
-        raise LimitExceededError(f"{size}; the limit of a side is {limits.max_side:,}")
-    if layout.channels > limits.max_channels or frames * layout.size > limits.max_sample_bytes:
-        raise LimitExceededError(f"{frames * layout.size:,} bytes of samples; the limit is {limits.max_sample_bytes:,}")
+    width, height, channels = layout.width, layout.height, layout.sample_shape[2]
+    tally.add(width, height, channels, layout.size, frames=frames, segments=layout.num_segments)

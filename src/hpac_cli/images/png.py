@@ -10,7 +10,7 @@ Source: Portable Network Graphics, ISO/IEC 15948:2004.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, Samples
-from hpac_cli.limits import Limits
+from hpac_cli.limits import Limits, Tally
 
 from .bits import pack_bits, unpack_bits
 from .deflate import FRESH, Inflater, Parameters, compress_pieces, find_parameters_of
@@ -31,6 +31,8 @@ _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _LUMA = (299, 587, 114)
+_MAX_CHUNKS = 1 << 17
+"""Chunks of a file whose samples are coded, and of its IDAT chunks alone; files of more stay whole."""
 
 
 class _Chunk(NamedTuple):
@@ -39,6 +41,8 @@ class _Chunk(NamedTuple):
     """Samples stay where they lie in the file: copies of large files would add up."""
 
 
+_CHUNK_BYTES = 12
+"""Of a chunk, beside its data."""
 _SHORT = 3
 """Bytes of a skeleton that is plain but for depth, colour type and interlace."""
 
@@ -107,6 +111,8 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     if len(skeleton) > limits.max_metadata_bytes:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
+    if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
+        return keep_whole(data)
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
@@ -167,15 +173,25 @@ def write(image: Image) -> bytes:
         raise InputError("a stored PNG has several frames")
     (samples,) = image.frames
     recipe, skeleton = open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)
-    chunks, trailer = _split(skeleton)
-    geometry = _parse_header(chunks)
+    before, behind = _find_gap(skeleton)
+    geometry = _parse_header([next(_chunks(skeleton))[0]])
     if geometry.shape != samples.shape or samples.dtype != _sample_type(geometry):
         raise InputError("the stored PNG header does not fit the samples")
-    place = next((i for i, chunk in enumerate(chunks) if chunk.type == b"IDAT"), None)
-    if place is None:
-        raise InputError("the stored PNG chunks have no place for samples")
     bodies = _follow_recipe(recipe, samples, geometry) if recipe else [_make_fresh(samples, geometry)]
-    return _join(chunks[:place] + [_Chunk(b"IDAT", body) for body in bodies] + chunks[place + 1 :]) + trailer
+    return b"".join([before, *_parts_of(_Chunk(b"IDAT", body) for body in bodies), behind])
+
+
+def _find_gap(skeleton: bytes) -> tuple[memoryview, memoryview]:
+    """What stands before and behind the one empty IDAT chunk.
+
+    Raises:
+        InputError: there is none, at least not among as many chunks as `read` takes.
+    """
+    for chunk, end in _chunks(skeleton):
+        if chunk.type == b"IDAT":
+            view = memoryview(skeleton)
+            return view[: end - _CHUNK_BYTES - len(chunk.data)], view[end:]
+    raise InputError("the stored PNG chunks have no place for samples")
 
 
 def open_envelope(envelope: bytes, shape: tuple[int, ...], itemsize: int) -> tuple[bytes, bytes]:
@@ -195,6 +211,34 @@ def open_envelope(envelope: bytes, shape: tuple[int, ...], itemsize: int) -> tup
     if len(skeleton) in (0, _SHORT):
         skeleton = _plain_skeleton(_plain_geometry(shape, itemsize, skeleton))
     return recipe, skeleton
+
+
+def read_colours(
+    envelope: bytes, shape: tuple[int, ...], itemsize: int
+) -> tuple[int, NDArray[np.uint8] | None, tuple[int, ...] | None]:
+    """What a file's samples mean: bits, the palette as (N, 3) RGB or (N, 4) RGBA, and samples that are transparent.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    _, skeleton = open_envelope(envelope, shape, itemsize)
+    found: dict[bytes, bytes] = {}
+    for chunk, _ in _chunks(skeleton):
+        if chunk.type == b"IDAT":
+            break
+        found.setdefault(chunk.type, bytes(chunk.data))
+    geometry = _parse_header([_Chunk(b"IHDR", found.get(b"IHDR", b""))])
+    colours, clear = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
+    if geometry.colour_type == 3:
+        palette = np.frombuffer(colours[: len(colours) // 3 * 3], np.uint8).reshape(-1, 3)
+        if clear:
+            alpha = np.frombuffer(clear[: len(palette)].ljust(len(palette), b"\xff"), np.uint8)
+            palette = np.concatenate([palette, alpha[:, None]], axis=1)
+        return geometry.depth, palette, None
+    if geometry.colour_type not in (0, 2) or len(clear) != 2 * geometry.channels:
+        return geometry.depth, None, None
+    mask = (1 << geometry.depth) - 1
+    return geometry.depth, None, tuple(value & mask for value in struct.unpack(f">{geometry.channels}H", clear))
 
 
 def from_samples(samples: Samples) -> Image:
@@ -312,7 +356,10 @@ def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iter
     fields = Fields(recipe, InputError, "the stored recipe")
     head = fields.take(2)
     level, window, memory, strategy = (fields.varint() for _ in range(4))
-    sizes = [fields.varint() for _ in range(fields.varint())]
+    count = fields.varint()
+    if count > _MAX_CHUNKS:
+        raise InputError("the stored recipe claims more chunks than there can be")
+    sizes = [fields.varint() for _ in range(count)]
     tail, filters = fields.string(), fields.string()
     try:
         parameters = Parameters(head, level, window, memory, strategy)
@@ -328,7 +375,7 @@ def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iter
 def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
     """Walk over chunks up to IEND, yielding each with the offset behind it."""
     at = len(SIGNATURE)
-    while True:
+    for _ in range(2 * _MAX_CHUNKS):
         head = data[at : at + 8]
         if len(head) < 8:
             raise InputError(f"PNG truncated at byte {len(data)}: there is no IEND chunk")
@@ -345,6 +392,7 @@ def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
         if name == b"IEND":
             return
         at = end
+    raise InputError(f"PNG with more than {2 * _MAX_CHUNKS:,} chunks")
 
 
 def _show(name: bytes) -> str:
@@ -360,10 +408,12 @@ def _split(data: bytes) -> tuple[list[_Chunk], bytes]:
 
 
 def _join(chunks: list[_Chunk]) -> bytes:
-    parts: list[bytes | memoryview] = [SIGNATURE]
+    return b"".join([SIGNATURE, *_parts_of(chunks)])
+
+
+def _parts_of(chunks: Iterable[_Chunk]) -> Iterator[bytes | memoryview]:
     for name, body in chunks:
-        parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))]
-    return b"".join(parts)
+        yield from (struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
 
 
 def _parse_header(chunks: list[_Chunk]) -> _Geometry:
@@ -386,12 +436,7 @@ def _parse_header(chunks: list[_Chunk]) -> _Geometry:
 
 def _check_header(chunks: list[_Chunk], limits: Limits) -> _Geometry:
     geometry = _parse_header(chunks)
-    if geometry.width * geometry.height > limits.max_pixels or max(geometry.width, geometry.height) > limits.max_side:
-        raise LimitExceededError(f"{geometry.width} x {geometry.height} pixels; the limit is {limits.max_pixels:,}")
-    if geometry.inflated_bytes > limits.max_sample_bytes:
-        raise LimitExceededError(
-            f"{geometry.inflated_bytes:,} bytes of samples; the limit is {limits.max_sample_bytes:,}"
-        )
+    Tally(limits).add(geometry.width, geometry.height, geometry.channels, geometry.inflated_bytes)
     return geometry
 
 

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from . import rle
+from .codestreams import holds_only_samples
 from .deflate import decompress
 from .dicom import DEFLATED, end_of_meta, list_items
-from .tiff import REWRITTEN, walk
+from .tiff import REWRITTEN, is_tiff, walk
 
 _PIXEL_DATA = 0x7FE00010
 _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
@@ -23,7 +25,8 @@ _OFFSET_TABLES = (0x7FE00001, 0x7FE00002, 0x7FE00003)
 _SYNTAX, _GROUP_LENGTH = 0x00020010, 0x00020000
 _RLE = "1.2.840.10008.1.2.5"
 _IMAGE_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ")
-"""What an image of the JPEG family begins with: JPEG and JPEG-LS, JPEG 2000, and the latter's file format."""
+"""What an image of the JPEG family begins with: JPEG and JPEG-LS, JPEG 2000, and the latter's file format, which
+holds more than samples."""
 
 
 def same_tiff(data: bytes, again: bytes) -> bool:
@@ -96,13 +99,15 @@ def same_dicom(data: bytes, again: bytes) -> bool:
     """Whether two DICOM files have equal elements and frames of the same samples, the second one natively."""
     import pydicom
 
+    if is_tiff(data):  # for other programs it is that too, and its directories say where samples lie
+        return False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             source, made = (pydicom.dcmread(io.BytesIO(file), force=True) for file in (data, again))
             if str(source.file_meta.get("TransferSyntaxUID", "")) == DEFLATED:
                 return _inflate(data) == _inflate(again)
-            if any(tag in source for tag in _OFFSET_TABLES) or not _has_one_image_a_frame(source, data):
+            if any(tag in source for tag in _OFFSET_TABLES) or not _has_samples_alone(source, data):
                 return False
             if not _same_array_by_array(source, made):
                 return False
@@ -125,14 +130,22 @@ def _inflate(data: bytes) -> tuple[bytes, bytes, bytes]:
 _MAX_INFLATION = 1100
 
 
-def _has_one_image_a_frame(dataset: Any, data: bytes) -> bool:
-    """Whether no fragment of pixel data holds an image that no frame shows."""
+def _has_samples_alone(dataset: Any, data: bytes) -> bool:
+    """Whether the fragments of pixel data hold one image for each frame, and nothing but its samples."""
     element = dataset.get_item(_PIXEL_DATA)
-    fragments = (list_items(data, element.value_tell) or [])[1:]  # the first is the offset table
+    places = (list_items(data, element.value_tell) or [])[1:]  # the first is the offset table
+    fragments = [data[place.offset : place.offset + place.length] for place in places]
     frames = int(dataset.get("NumberOfFrames", None) or 1)
     if str(dataset.file_meta.TransferSyntaxUID) == _RLE:
-        return len(fragments) == frames
-    return sum(data.startswith(_IMAGE_STARTS, place.offset) for place in fragments) == frames
+        pixels = int(dataset.Rows) * int(dataset.Columns)
+        return len(fragments) == frames and all(rle.holds_only_samples(fragment, pixels) for fragment in fragments)
+    streams: list[bytes] = []
+    for fragment in fragments:
+        if fragment.startswith(_IMAGE_STARTS):
+            streams.append(fragment)
+        else:
+            streams[-1] += fragment
+    return len(streams) == frames and all(map(holds_only_samples, streams))
 
 
 def _same_array_by_array(source: Any, made: Any) -> bool:

@@ -44,3 +44,18 @@ def compress(rows: NDArray[np.uint8], channels: int, size: int, variant: int) ->
     offsets = np.cumsum([64, *map(len, segments)])[:-1].tolist()
     header = struct.pack(_HEADER, len(segments), *offsets, *[0] * (15 - len(segments)))
     return header + b"".join(segments)
+
+
+def holds_only_samples(coded: bytes, pixels: int) -> bool:
+    """Whether a frame's bytes are its segments, and theirs the code of so many bytes, with a zero to make them even."""
+    if len(coded) < 64:
+        return False
+    count, *offsets = struct.unpack_from(_HEADER, coded)
+    if not 0 < count <= 15 or offsets[0] != 64 or any(offsets[count:]):
+        return False
+    segments = [coded[a:b] for a, b in zip(offsets[:count], [*offsets[1:count], len(coded)], strict=True)]
+    return all(
+        len(unpack_runs(segment[:-2], pixels)) < pixels
+        and (segment.endswith(b"\0") or len(unpack_runs(segment[:-1], pixels)) < pixels)
+        for segment in segments
+    )

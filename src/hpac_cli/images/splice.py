@@ -6,21 +6,28 @@ file is ever lost, and rebuilding needs no library that knows the file's format.
 """
 
 import bisect
+import io
 import itertools
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from hpac_cli.binary import Fields, put_string, put_varint
-from hpac_cli.errors import HpacError, InputError
+from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Parameters, compress
 from .layout import Codec, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
+from .padding import Filling, Padding, put_on, take_off
 
 _KINDS = "uif"
 _MAX_SIDE = 1 << 31
+_FREE_GROWTH = 1 << 20
+"""Coded segments take no more than this and twice the bytes of their samples."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,9 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
         if exact and free.claim(layout.places):
+            if layout.padding.rows or layout.padding.columns:
+                frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
+                layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
     return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
@@ -91,12 +101,11 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope is damaged or does not fit the samples.
     """
-    layouts, size, wrapper, rest = _parse_envelope(image.envelope)
-    if len(layouts) != len(image.frames):
-        raise InputError("the stored envelope does not fit the samples")
+    layouts, size, wrapper, rest = _parse_envelope(image.envelope, image.frames)
     segments: dict[int, bytes] = {}
     for layout, frame in zip(layouts, image.frames, strict=True):
-        for place, segment in zip(layout.places, pack(layout, frame), strict=True):
+        grid = put_on(frame, layout.padding) if any(layout.padding[:2]) else frame
+        for place, segment in zip(layout.places, pack(layout, grid), strict=True):
             if len(segment) != place.length:
                 raise InputError(
                     "a segment cannot be made as it was: this machine's zlib compresses differently from the one "
@@ -122,6 +131,38 @@ def write(image: Image) -> bytes:
     return data[: wrapper.start] + compress(data[wrapper.start :], wrapper.parameters) + wrapper.tail
 
 
+def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], BinaryIO]:
+    """How the frames lie in their file, and the file with zeros for their samples, which take no room.
+
+    Args:
+        frames: all of them, or anything of their shapes and types.
+
+    Raises:
+        InputError: the envelope is damaged, or does not fit the frames.
+    """
+    layouts, size, wrapper, rest = _parse_envelope(envelope, frames)
+    places = sorted(place for layout in layouts for place in layout.places if place.length)
+    coded = sum(place.length for place in places)
+    if size != coded + len(rest) or coded > _FREE_GROWTH + 2 * sum(layout.size for layout in layouts):
+        raise InputError("the stored envelope is damaged")
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (who asked closes it)
+    at = used = 0
+    for place in [*places, Place(size, 0)]:
+        gap = place.offset - at
+        if gap < 0 or used + gap > len(rest):
+            raise InputError("the stored envelope is damaged")
+        file.seek(at)
+        file.write(rest[used : used + gap])
+        used, at = used + gap, place.offset + place.length
+    file.truncate(size)
+    file.seek(0)
+    if wrapper is not None:
+        plain = file.read()
+        file.close()
+        file = io.BytesIO(plain[: wrapper.start] + compress(plain[wrapper.start :], wrapper.parameters))
+    return layouts, file
+
+
 def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:
     out = bytearray(put_varint(len(data)) + put_varint(wrapper is not None))
     if wrapper:
@@ -141,15 +182,22 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
     return bytes(out + data[at:])
 
 
-def _parse_envelope(envelope: bytes) -> tuple[list[Layout], int, Wrapper | None, bytes]:
+def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], int, Wrapper | None, bytes]:
     fields = Fields(envelope, InputError, "the stored envelope")
     size, wrapped = fields.varint(), fields.varint()
     wrapper = Wrapper(fields.varint(), _parse_parameters(fields), fields.string()) if wrapped else None
-    layouts, before = [], 0
-    for _ in range(fields.varint()):
+    layouts, before, segments = [], 0, 0
+    if fields.varint() != len(frames):
+        raise InputError("the stored envelope does not fit the samples")
+    for frame in frames:
         layout = _parse_layout(fields)
+        if layout.frame_shape != frame.shape or layout.sample_type != frame.dtype or layout.pads_much:
+            raise InputError("the stored envelope does not fit the samples")
+        segments += layout.num_segments
         if 2 * layout.num_segments > fields.bytes_left:  # a place takes two bytes at least
             raise InputError("the stored envelope is damaged: it claims more segments than it holds")
+        if segments > DEFAULT_LIMITS.max_segments:
+            raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_segments:,} strips or tiles")
         places = []
         for _ in layout.boxes():
             step = fields.varint()
@@ -163,7 +211,8 @@ def _parse_envelope(envelope: bytes) -> tuple[list[Layout], int, Wrapper | None,
 
 
 def _build_layout(layout: Layout) -> bytes:
-    flags = [layout.little, layout.planar, layout.flat, layout.reverse]
+    padded = layout.padding.rows > 0 or layout.padding.columns > 0
+    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded]
     numbers = (
         layout.height,
         layout.width,
@@ -179,7 +228,11 @@ def _build_layout(layout: Layout) -> bytes:
         layout.variant,
     )
     out = b"".join(map(put_varint, numbers))
-    return out + _build_parameters(layout.parameters) if layout.parameters else out
+    if layout.parameters:
+        out += _build_parameters(layout.parameters)
+    if padded:
+        out += b"".join(map(put_varint, layout.padding[:3]))
+    return out + put_string(layout.padding.kept) if layout.padding.filling is Filling.KEPT else out
 
 
 def _parse_layout(fields: Fields) -> Layout:
@@ -187,7 +240,7 @@ def _parse_layout(fields: Fields) -> Layout:
         fields.varint() for _ in range(12)
     )
     sides = (height, width, channels, rows, columns)
-    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 15:
+    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 31:
         raise InputError("the stored layout is damaged")
     if split >= bits or predictor not in list(Predictor) or codec not in list(Codec):
         raise InputError("the stored layout is damaged")
@@ -196,7 +249,10 @@ def _parse_layout(fields: Fields) -> Layout:
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
         raise InputError("the stored layout is damaged")
     parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
-    little, planar, flat, reverse = (bool(flags >> bit & 1) for bit in range(4))
+    little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))
+    padding = _parse_padding(fields) if padded else Padding(0, 0)
+    if padding.rows >= height or padding.columns >= width:
+        raise InputError("the stored layout is damaged")
     return Layout(
         height,
         width,
@@ -215,7 +271,15 @@ def _parse_layout(fields: Fields) -> Layout:
         Codec(codec),
         parameters,
         variant,
+        padding,
     )
+
+
+def _parse_padding(fields: Fields) -> Padding:
+    rows, columns, filling = (fields.varint() for _ in range(3))
+    if filling not in list(Filling):
+        raise InputError("the stored layout is damaged")
+    return Padding(rows, columns, Filling(filling), fields.string() if filling == Filling.KEPT else b"")
 
 
 def _build_parameters(parameters: Parameters) -> bytes:

@@ -8,22 +8,28 @@ Source: TIFF 6.0; TIFF Technical Notes 1 to 3; the BigTIFF design.
 
 import contextlib
 import io
+import itertools
 import logging
 import lzma
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
-from hpac_cli.limits import Limits
+from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
 from .deflate import FRESH, compress, decompress, find_parameters
-from .layout import Codec, Layout, Place, Predictor, check_size, pack, reverse_bits, unpack
+from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
+from .padding import Padding
 from .splice import cut
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -42,7 +48,7 @@ _GDAL_LEADERS, _HEAD_BYTES = b"BLOCK_LEADER=", 4096
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
 _STRIPS, _CHANNELS, _ROWS, _STRIP_COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _TILES, _TILE_COUNTS, _SAMPLE_FORMAT = 322, 323, 324, 325, 339
-_SUBSAMPLING, _DEPTH = 530, 32997
+_SUBSAMPLING, _DEPTH, _COLOUR_MAP, _EXTRA_SAMPLES = 530, 32997, 320, 338
 REWRITTEN = (_COMPRESSION, _STRIPS, _STRIP_COUNTS, _TILES, _TILE_COUNTS)
 """Tags that change where a page is written anew."""
 _YCBCR = 6
@@ -78,8 +84,58 @@ def from_samples(frames: tuple[Samples, ...]) -> bytes:
         for frame in frames:
             colours = "rgb" if frame.shape[2] in (3, 4) and frame.dtype.kind == "u" else "minisblack"
             page = frame[..., 0] if frame.shape[2] == 1 else frame
-            writer.write(page, photometric=colours, planarconfig=None if page.ndim == 2 else "contig", metadata=None)
+            alpha = ["unassalpha"] if frame.shape[2] in (2, 4) and frame.dtype.kind == "u" else None
+            planar = None if page.ndim == 2 else "contig"
+            writer.write(page, photometric=colours, planarconfig=planar, extrasamples=alpha, metadata=None)
     return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What a page's samples mean."""
+
+    photometric: int
+    extra: tuple[int, ...]
+    """ExtraSamples: what channels beyond the colours are."""
+    colours: NDArray[np.uint8] | None
+    """The palette, (N, 3) RGB, if there is one."""
+
+
+def find_colours(file: BinaryIO, offsets: Sequence[int]) -> list[Colours]:
+    """Read what the samples mean that begin at these bytes of a TIFF file.
+
+    Raises:
+        InputError: damaged.
+        LimitExceededError: more directories than any file may have.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    wanted, found, pages = set(offsets), dict[int, Colours](), 0
+    try:
+        with tifffile.TiffFile(file, name="picture.tif") as opened:
+            for page in walk(opened.pages):
+                pages += 1
+                if held := wanted.intersection(page.dataoffsets):
+                    found.update(dict.fromkeys(held - found.keys(), _colours_of(page)))
+                if len(found) == len(wanted):
+                    break
+            if pages == 1:  # it tells of all planes of a hyperstack
+                found = dict.fromkeys(wanted, _colours_of(page))
+    except HpacError:
+        raise
+    except Exception as error:  # tifffile raises whatever the damage leads to
+        raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
+    if len(found) < len(wanted):
+        raise InputError("TIFF damaged: no directory tells of a frame")
+    return [found[offset] for offset in offsets]
+
+
+def _colours_of(page: Any) -> Colours:
+    tags = {tag.code: tag for tag in page.tags}
+    table = np.array(tags[_COLOUR_MAP].value if _COLOUR_MAP in tags else (), np.uint16).reshape(-1)
+    palette = (table[: len(table) // 3 * 3] >> 8).astype(np.uint8).reshape(3, -1).T if len(table) else None
+    return Colours(_number(tags, _PHOTOMETRIC, 1), tuple(_numbers(tags, _EXTRA_SAMPLES)), palette)
 
 
 @dataclass(frozen=True)
@@ -101,8 +157,12 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            ifds = list(walk(file.pages))
-            return [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), limits))]
+            ifds, tally = list(walk(file.pages)), Tally(limits)
+            pages = [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
+            if len(ifds) == len(pages) == 1 and file.is_imagej:
+                images = (file.imagej_metadata or {}).get("images", 1)
+                pages += _further_planes(pages[0], int(images), len(data), tally)
+            return pages
     except HpacError:
         raise
     except RecursionError as error:
@@ -111,26 +171,48 @@ def _parse(data: bytes, limits: Limits) -> list[_Page]:
         raise InputError(f"TIFF damaged: {error or type(error).__name__}") from error
 
 
-def walk(pages: Any) -> Iterator[Any]:
-    """Yield every IFD once, sub-IFDs after the page that they belong to."""
-    seen: set[int] = set()
-    waiting = list(pages)
-    while waiting:
-        page = waiting.pop(0)
-        page = page.aspage()
+def _further_planes(page: _Page, images: int, file_bytes: int, tally: Tally) -> list[_Page]:
+    """Planes of an ImageJ hyperstack that no IFD tells of: they follow the first one without a gap.
+
+    None if the file does not hold as many as its description says.
+    """
+    layout, places = page.layout, page.layout.places
+    size = sum(place.length for place in places)
+    whole = all(a.offset + a.length == b.offset for a, b in itertools.pairwise(places))
+    if page.compression != _NONE or not whole or images < 2 or places[0].offset + images * size > file_bytes:
+        return []
+    count_frames(layout, tally, images - 1)
+    return [
+        replace(page, layout=replace(layout, places=tuple(p._replace(offset=p.offset + n * size) for p in places)))
+        for n in range(1, images)
+    ]
+
+
+def walk(pages: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """Yield every IFD once, sub-IFDs after the page that they belong to; none is read before it is asked for.
+
+    Raises:
+        LimitExceededError: there are more than any file may have frames.
+    """
+    seen = set() if seen is None else seen
+    for each in pages:
+        page = each.aspage()
         if page.offset in seen:
             continue
         seen.add(page.offset)
+        if len(seen) > DEFAULT_LIMITS.max_frames:
+            raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_frames:,} TIFF directories")
         yield page
         if page.subifds:
-            waiting = [*page.pages, *waiting]
+            yield from walk(page.pages, seen)
 
 
-def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page | None:
+def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | None:
     """Describe one IFD's samples; None if they stay in the file as they are.
 
     Raises:
         InputError: segments lie beyond the end of the file.
+        LimitExceededError: with this page, larger than limits allow.
     """
     tags = {tag.code: tag for tag in ifd.tags}
     compression = _number(tags, _COMPRESSION, 1)
@@ -161,9 +243,10 @@ def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page |
             return None
     if predictor == Predictor.FLOAT and kind != "f":
         return None
+    padding = Padding(-height % segment_height if tiled else 0, -width % segment_width)
     layout = Layout(
-        -(-height // segment_height) * segment_height if tiled else height,
-        -(-width // segment_width) * segment_width,
+        height + padding.rows,
+        width + padding.columns,
         channels,
         depths[0],
         kind,
@@ -174,8 +257,11 @@ def _read_page(ifd: Any, order: str, file_bytes: int, limits: Limits) -> _Page |
         planar=_number(tags, _PLANAR, 1) == 2 and channels > 1,
         reverse=_number(tags, _FILL_ORDER, 1) == 2,
         predictor=Predictor(predictor),
+        padding=padding,
     )
-    check_size(layout, limits)
+    if layout.pads_much:
+        return None
+    count_frames(layout, tally)
     expected = [layout.segment_bytes(box) for box in layout.boxes()]
     if compression == _NONE:
         counts = counts if len(counts) == len(offsets) else expected
@@ -358,11 +444,16 @@ def _decode_zstd(coded: bytes, expected: int) -> bytes:
         raise DecoderMissingError(
             f"TIFF compression {_ZSTD} needs a decoder: pip install 'hpac-cli[codecs]'"
         ) from error
+    if _SKIPPABLE.search(coded):  # or bytes like it: then the page stays as it is, which costs less than a loss
+        raise InputError("TIFF: a Zstandard segment may hold what no sample is made of")
     try:
         return bytes(imagecodecs.zstd_decode(coded, out=expected))
     except Exception as error:  # it has errors of its own
         raise InputError(f"TIFF damaged: {error}") from error
 
+
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""Begins a frame of Zstandard that decoders pass over (RFC 8878, 3.1.2)."""
 
 _FORMATS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """Of integers by TIFF type."""

@@ -112,8 +112,10 @@ def _to_pillow(image: Any) -> Image.Image:
 def _from_samples(samples: Any) -> Image.Image:
     """One frame of an array or of a DICOM file."""
     flat = samples[..., 0] if samples.shape[2] == 1 else samples
-    if flat.dtype.kind == "i" and flat.dtype.itemsize == 2:
+    if flat.dtype.kind == "i" and flat.dtype.itemsize < 4:
         flat = flat.astype(np.int32)
+    if flat.dtype == np.uint32 and flat.max() > np.iinfo(np.int32).max:
+        raise SyntaxError("Pillow has no mode for numbers of 2**31 and more")
     if flat.dtype.kind == "f" and flat.dtype.itemsize != 4:
         flat = flat.astype(np.float32)
     try:

@@ -1,0 +1,132 @@
+"""Samples as pictures: what a file's samples mean, so that conversions show the same, or say why they cannot.
+
+Source: PNG, ISO/IEC 15948:2004, 11.2.3 and 11.3.2; TIFF 6.0, PhotometricInterpretation, ColorMap and ExtraSamples;
+DICOM PS3.3, C.7.6.3.1.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpac_cli.errors import InputError, UnsupportedError
+from hpac_cli.image import Samples
+
+from . import dicom, png, splice, tiff
+from .layout import Layout
+
+_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK = range(5)
+_UNASSOCIATED = 2
+_MAX_PICTURE = 4
+"""Channels that could be taken for colours and alpha."""
+_TIFF_NAMES = {
+    5: "CMYK or other inks",
+    6: "YCbCr",
+    8: "CIELab",
+    9: "ICCLab",
+    10: "ITULab",
+    32803: "a colour filter array",
+}
+
+
+def show(kind: str, envelope: bytes, frames: Sequence[Samples], chosen: Mapping[int, Samples]) -> tuple[Samples, ...]:
+    """Turn stored samples into grey, grey and alpha, RGB, or RGBA, where they are a picture of another kind.
+
+    Args:
+        kind, envelope: of the image.
+        frames: all of it, or anything of their shapes and types.
+        chosen: samples of these frames, or of parts of them, (H, W, C).
+
+    Raises:
+        UnsupportedError: their colours have no exact counterpart.
+        InputError: the envelope is damaged.
+    """
+    if kind == "png":
+        return tuple(_show_png(envelope, frames[number], samples) for number, samples in chosen.items())
+    if kind not in ("tiff", "dicom"):
+        return tuple(chosen.values())
+    layouts, file = splice.outline(envelope, frames)
+    with file:
+        if kind == "dicom":
+            photometric, stored = dicom.find_colours(file)
+            return tuple(_show_dicom(layouts[n], photometric, stored, samples) for n, samples in chosen.items())
+        offsets = [next((place.offset for place in layouts[n].places if place.length), 0) for n in chosen]
+        meanings = tiff.find_colours(file, offsets)
+    return tuple(_show_tiff(layouts[n], m, s) for (n, s), m in zip(chosen.items(), meanings, strict=True))
+
+
+def _refuse(what: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"its samples are {what}, which cannot be converted exactly; use -o x.npy for the samples as stored"
+    )
+
+
+def _show_png(envelope: bytes, frame: Samples, samples: Samples) -> Samples:
+    depth, palette, transparent = png.read_colours(envelope, frame.shape, frame.dtype.itemsize)
+    if palette is not None:
+        return _look_up(samples, palette)
+    shown = _stretch(samples, depth)
+    if transparent is None:
+        return shown
+    opaque = (samples != np.array(transparent, samples.dtype)).any(axis=2, keepdims=True)
+    return np.concatenate([shown, np.where(opaque, np.iinfo(shown.dtype).max, 0).astype(shown.dtype)], axis=2)
+
+
+def _look_up(numbers: Samples, palette: NDArray[np.uint8]) -> Samples:
+    """Colours of a palette, (N, C), by number."""
+    if numbers.shape[2] != 1 or numbers.max(initial=0) >= len(palette):
+        raise InputError("a sample is not in its palette")
+    return palette[numbers[..., 0]]
+
+
+def _stretch(samples: Samples, bits: int) -> Samples:
+    """Samples of fewer than 8 bits over the range of 8, so that the highest is white."""
+    if bits >= 8:
+        return samples
+    highest = (1 << bits) - 1
+    return ((samples.astype(np.uint16) * 255 + highest // 2) // highest).astype(np.uint8)
+
+
+def _invert(samples: Samples, bits: int) -> Samples:
+    """White as zero to black as zero."""
+    if samples.dtype.kind != "u":
+        raise _refuse(f"{samples.dtype} with white as the lowest")
+    inverted: Samples = samples.dtype.type((1 << bits) - 1) - samples
+    return inverted
+
+
+def _show_tiff(layout: Layout, meaning: tiff.Colours, samples: Samples) -> Samples:
+    photometric, extra = meaning.photometric, meaning.extra
+    if photometric == _PALETTE and meaning.colours is not None and layout.channels == 1:
+        return _look_up(samples, meaning.colours)
+    if photometric not in (_MINISWHITE, _MINISBLACK, _RGB, _MASK):
+        raise _refuse(_TIFF_NAMES.get(photometric, f"of TIFF's photometric interpretation {photometric}"))
+    if layout.channels - (3 if photometric == _RGB else 1) not in (0, len(extra)) or len(extra) > 1:
+        if layout.channels <= _MAX_PICTURE:
+            raise _refuse("bands rather than colours")
+        return samples  # as bands in TIFF; PNG takes no more than four channels
+    if extra not in ((), (_UNASSOCIATED,)):
+        raise _refuse("a picture and a further channel that is no plain alpha")
+    if layout.kind != "u":
+        return samples
+    if photometric == _MINISWHITE:
+        if extra:
+            raise _refuse("grey with white as zero, and alpha")
+        samples = _invert(samples, layout.bits)
+    return _stretch(samples, layout.bits)
+
+
+def _show_dicom(layout: Layout, photometric: str, stored: int, samples: Samples) -> Samples:
+    if layout.split:
+        samples = samples[..., : layout.channels]  # what lies above the stored bits is no part of the picture
+    if photometric == "MONOCHROME1":
+        samples = _invert(samples, stored or layout.bits)
+    elif photometric not in ("MONOCHROME2", "RGB", ""):
+        raise _refuse(f"{photometric} colours")
+    return _stretch(samples, 1) if layout.bits == 1 else samples
+
+
+def stand_ins(shapes: Sequence[tuple[tuple[int, ...], Any]]) -> tuple[Samples, ...]:
+    """Frames of these shapes and types that take no memory."""
+    return tuple(np.broadcast_to(np.zeros((), dtype), shape) for shape, dtype in shapes)

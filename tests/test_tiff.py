@@ -384,6 +384,13 @@ def test_planes_of_a_hyperstack_that_are_not_there_are_no_frames() -> None:
     assert image.identical
 
 
+def test_a_chain_of_directories_without_end_ends() -> None:
+    data = bytearray(repacked(PAGES))
+    first = struct.unpack_from("<I", data, 4)
+    struct.pack_into("<I", data, len(data) - 4, *first)
+    assert len(images.read(bytes(data)).frames) == 2
+
+
 def test_more_directories_than_a_file_may_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiff, "DEFAULT_LIMITS", Limits(max_frames=1))
     with pytest.raises(LimitExceededError, match="directories"):

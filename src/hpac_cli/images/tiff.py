@@ -194,9 +194,11 @@ def walk(pages: Any, seen: set[int] | None = None) -> Iterator[Any]:
     Raises:
         LimitExceededError: there are more than any file may have frames.
     """
-    seen = set() if seen is None else seen
+    is_chain, seen = seen is None, set() if seen is None else seen
     for each in pages:
         page = each.aspage()
+        if page.offset in seen and is_chain:
+            return  # each IFD names the next, so from here on all come again, without end
         if page.offset in seen:
             continue
         seen.add(page.offset)

@@ -1,7 +1,10 @@
-"""Whether an image of the JPEG family holds anything beside its samples: comments, profiles, bytes behind its end.
+"""Coded images of the JPEG family, by their markers: the size they claim, and what they hold beside their samples.
 
 Source: ITU-T T.81, annex B (JPEG); T.87, annex C (JPEG-LS); T.800, annex A (JPEG 2000).
 """
+
+import struct
+from collections.abc import Iterator
 
 _END = 0xD9
 _START_OF_SCAN = 0xDA
@@ -12,6 +15,43 @@ _JPEG_OTHER = (*range(0xE0, 0xF0), 0xFE)
 _TILE_PART, _TILE_DATA, _COMMENT = 0x90, 0x93, 0x64
 _PROGRAMS = (b"\0\1Created by ", b"\0\1Creator: ", b"\0\1Kakadu-", b"\0\1Kdu-Layer-Info: ")
 """How comments of JPEG 2000 begin in which a program tells that, and how, it wrote the image."""
+_START_2000 = b"\xff\x4f\xff\x51"
+"""SOC and SIZ."""
+_FRAME_HEADERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
+_ALONE = {0x01, *range(0xD0, 0xD9)}
+"""Markers without a length."""
+_SPIFF, _SPIFF_MARK = 0xE8, b"SPIFF\0"
+
+
+def sides_of(coded: bytes) -> list[tuple[int, int]]:
+    """All (width, height) that headers of one coded image claim; none if it is of another kind or damaged."""
+    at = coded[:4096].find(_START_2000)
+    if at >= 0:
+        fields = coded[at + 8 : at + 24]
+        if len(fields) < 16:
+            return []
+        right, bottom, left, top = struct.unpack(">4I", fields)
+        return [(right - left, bottom - top)]
+    return list(_jpeg_sides(coded))
+
+
+def _jpeg_sides(coded: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    while at + 4 <= len(coded) and coded[at] == 0xFF:
+        marker = coded[at + 1]
+        if marker == _START_OF_SCAN:
+            return
+        if marker in _ALONE or marker == 0xFF:
+            at += 1 if marker == 0xFF else 2
+            continue
+        body = coded[at + 4 : at + 2 + int.from_bytes(coded[at + 2 : at + 4], "big")]
+        if marker in _FRAME_HEADERS and len(body) >= 5:
+            height, width = struct.unpack(">HH", body[1:5])
+            yield width, height
+        if marker == _SPIFF and body.startswith(_SPIFF_MARK) and len(body) >= 18:
+            height, width = struct.unpack(">II", body[10:18])
+            yield width, height
+        at += 4 + len(body)
 
 
 def holds_only_samples(stream: bytes) -> bool:

@@ -20,7 +20,7 @@ from hpac_cli.errors import DecoderMissingError, HpacError, InputError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits, Tally
 
-from .codestream import sides_of
+from .codestreams import sides_of
 from .deflate import FRESH, decompress, find_parameters
 from .layout import Codec, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS

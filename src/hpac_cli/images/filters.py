@@ -75,10 +75,12 @@ def filter_rows(pixels: Bytes, pixel_bytes: int, types: Bytes) -> Iterator[Bytes
     band = band_rows(pixels.shape[1])
     for top in range(0, len(pixels), band):
         chosen = types[top : top + band]
+        now, up = _with_rows_above(pixels, top, band)
         out = np.empty((len(chosen), pixels.shape[1] + 1), np.uint8)
         out[:, 0] = chosen
-        for kind, rows in _all_filters(pixels, top, band, pixel_bytes, set(chosen.tolist())):
-            out[:, 1:][chosen == kind] = rows[chosen == kind]
+        for kind in set(chosen.tolist()):
+            rows = chosen == kind
+            out[rows, 1:] = _filter(kind, now[rows], up[rows], pixel_bytes)
         yield out
 
 
@@ -88,7 +90,9 @@ def choose_types(pixels: Bytes, pixel_bytes: int) -> Bytes:
     band = band_rows(pixels.shape[1])
     for top in range(0, len(pixels), band):
         best = np.full(len(pixels[top : top + band]), 1 << 62, np.int64)
-        for kind, rows in _all_filters(pixels, top, band, pixel_bytes, set(range(NUM_FILTERS))):
+        now, up = _with_rows_above(pixels, top, band)
+        for kind in range(NUM_FILTERS):
+            rows = _filter(kind, now, up, pixel_bytes)
             cost = np.abs(rows.view(np.int8).astype(np.int16)).sum(1, dtype=np.int64)
             better = cost < best
             types[top : top + band][better] = kind
@@ -96,21 +100,26 @@ def choose_types(pixels: Bytes, pixel_bytes: int) -> Bytes:
     return types
 
 
-def _all_filters(pixels: Bytes, top: int, band: int, pixel_bytes: int, kinds: set[int]) -> Iterator[tuple[int, Bytes]]:
-    """Yield (type, filtered rows) of a band for every type asked for, in ascending order."""
+def _with_rows_above(pixels: Bytes, top: int, band: int) -> tuple[Bytes, Bytes]:
+    """A band of rows, and the row above each."""
     now = pixels[top : top + band]
+    return now, np.concatenate([pixels[top - 1 : top] if top else np.zeros_like(now[:1]), now[:-1]])
+
+
+def _filter(kind: int, now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
+    """Filter rows by one type; those of types that do not exist give nothing that a reader takes."""
+    if kind == 0:
+        return now
+    if kind == 2:
+        return now - up
     left = _shift_right(now, pixel_bytes)
-    up = np.concatenate([pixels[top - 1 : top] if top else np.zeros_like(now[:1]), now[:-1]])
-    if 0 in kinds:
-        yield 0, now
-    if 1 in kinds:
-        yield 1, now - left
-    if 2 in kinds:
-        yield 2, now - up
-    if 3 in kinds:
-        yield 3, now - ((left.astype(np.uint16) + up) >> 1).astype(np.uint8)
-    if 4 in kinds:
-        yield 4, now - _paeth(left, up, _shift_right(up, pixel_bytes))
+    if kind == 1:
+        return now - left
+    if kind == 3:
+        return now - ((left.astype(np.uint16) + up) >> 1).astype(np.uint8)
+    if kind == 4:
+        return now - _paeth(left, up, _shift_right(up, pixel_bytes))
+    return np.zeros_like(now)
 
 
 def _shift_right(rows: Bytes, pixel_bytes: int) -> Bytes:

@@ -351,7 +351,7 @@ def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterat
         at += len(pixels)
 
 
-def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[bytes]:
+def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[memoryview]:
     """Make the bodies of the IDAT chunks as the recipe says."""
     fields = Fields(recipe, InputError, "the stored recipe")
     head = fields.take(2)
@@ -363,12 +363,12 @@ def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iter
     tail, filters = fields.string(), fields.string()
     try:
         parameters = Parameters(head, level, window, memory, strategy)
-        stream = compress_pieces(_filter_all(samples, geometry, filters), parameters) + tail
+        stream = compress_pieces(_filter_all(samples, geometry, filters), parameters)
     except (ValueError, OverflowError, zlib.error) as error:
         raise InputError("the stored envelope is damaged") from error
-    at = 0
+    view, at = memoryview(stream + tail if tail else stream), 0  # large streams are not copied
     for size in sizes:
-        yield stream[at : at + size]
+        yield view[at : at + size]
         at += size
 
 

@@ -271,7 +271,7 @@ def test_a_region_is_four_numbers(encoded: Path) -> None:
 
 
 def test_salvage_writes_what_is_left_and_names_the_rest(tmp_path: Path) -> None:
-    assert hpac("encode", DATA / "kodim23.png", "-o", tmp_path / "a.hpac").returncode == 0
+    assert hpac("encode", "--tile-size", "128", DATA / "kodim23.png", "-o", tmp_path / "a.hpac").returncode == 0
     damaged = bytearray((tmp_path / "a.hpac").read_bytes())
     damaged[len(damaged) // 2] ^= 16
     (tmp_path / "a.hpac").write_bytes(damaged)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpac_cli.codec.networks import Networks
+from hpac_cli.model.index import shipped_index
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -42,7 +43,7 @@ def test_no_network_and_no_code_from_data(path: Path) -> None:
     assert not called & {"eval", "exec", "compile", "__import__"}
 
 
-@pytest.mark.parametrize("name", ["rgb", "ycc", "grey"])
+@pytest.mark.parametrize("name", shipped_index())
 def test_the_weights_that_ship_are_the_ones_described(name: str, networks: Networks) -> None:
     digest = networks.digest(name).hex()
     rows = (ROOT / "weights" / "README.md").read_text().splitlines()

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Effort:
-    """One level of --adapt."""
+class Schedule:
+    """One way of --adapt."""
 
     updates: int
     """Of the parameters, unless the image is so small that PASSES ends it before."""
@@ -29,9 +29,13 @@ LEARNING_RATE = 0.6
 _RANK_BYTES = (100_000, 200_000, 300_000, 1_000_000)
 """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
 
-EFFORTS = {"fast": Effort(updates=200, max_rank=2), "full": Effort(updates=960, max_rank=4)}
+SCHEDULES = {
+    "fast": Schedule(updates=200, max_rank=2),
+    "full": Schedule(updates=960, max_rank=4),
+    "longest": Schedule(updates=2400, max_rank=4),
+}
 
 
-def choose_rank(effort: Effort, size: int) -> int:
+def choose_rank(schedule: Schedule, size: int) -> int:
     """Rank for what takes `size` bytes with the weights as shipped."""
-    return min(effort.max_rank, sum(size >= least for least in _RANK_BYTES))
+    return min(schedule.max_rank, sum(size >= least for least in _RANK_BYTES))

@@ -85,6 +85,13 @@ class Effort(StrEnum):
     FULL = "full"
 
 
+class Device(StrEnum):
+    """Where networks are trained."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 Adapt = Annotated[
     Effort,
     typer.Option(

@@ -329,7 +329,7 @@ def test_closed_pipe_ends_quietly(encoded: Path) -> None:
 def test_training_without_config_or_data_is_one_line(tmp_path: Path) -> None:
     places = ["--data", tmp_path, "--out", tmp_path / "out"]
     assert_one_line(hpac("train", "cmyk", *places), 4, "no config cmyk")
-    assert_one_line(hpac("train", "rgb", *places), 4, "no training data")
+    assert_one_line(hpac("train", "rgb-small", *places), 4, "no training data")
 
 
 def test_bench_with_an_unknown_backend_is_one_line() -> None:

@@ -26,6 +26,7 @@ from .options import (
     Adapt,
     Adapting,
     Backend,
+    Device,
     Choice,
     Effort,
     FilesFrom,
@@ -413,9 +414,12 @@ def bench(
     _once("bench", work, options)
 
 
-@app.command(epilog="Example: hpac train rgb --data packs/ --out run/ --minutes 60")
+@app.command(epilog="Example: hpac train rgb-small --data packs/ --out run/ --minutes 60")
 def train(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="rgb, ycc, grey, or a TOML file like theirs.")],
+    config: Annotated[str, typer.Argument(
+            metavar="CONFIG",
+            help="rgb, ycc or grey, and small, medium or large, as in rgb-small; or a TOML file (docs/model.md).",
+        )],
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")
     ],
@@ -430,7 +434,13 @@ def train(
         typer.Option(metavar="FILE", help="Begin with the weights of this checkpoint, not with random ones."),
     ] = None,
     minutes: Annotated[float, typer.Option(help="Stop after so long.")] = 60,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    updates: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="How many, not as the config says; 0 for as many as --minutes allow. The learning rate falls to the last."
+        ),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.CPU,
     threads: Threads = 0,
 ) -> None:
     """Train a network and export its integers."""
@@ -443,9 +453,9 @@ def train(
             out=out,
             start=start,
             minutes=minutes,
-            device=device,
-            threads=threads,
-            workers=0 if device == "cpu" else count_processors(0) - 1,  # one alone cannot keep a GPU fed
+            updates=updates,
+            device=device.value,
+            threads=threads or count_processors(0),
             report=lambda line: typer.echo(line, err=True),
         )
         return api.NOTHING

@@ -98,6 +98,13 @@ class Adapting(StrEnum):
     LONGEST = "longest"
 
 
+class Device(StrEnum):
+    """Where networks are trained."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 Adapt = Annotated[
     Adapting | None,
     typer.Option(

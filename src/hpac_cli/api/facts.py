@@ -71,6 +71,7 @@ def _describe_frame(frame: Frame) -> dict[str, Any]:
                 "bit_depth": part.bit_depth,
                 "weights": part.weights_digest.hex(),
                 "colours": part.colours.name.lower(),
+                "cells": len(part.cells),
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
             }
             for part in frame.parts

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hpac_cli.container.fields import MAX_BYTES_TILE, MAX_CODED_BITS, Coding, Frame, Part
 from hpac_cli.image import Samples, kind_of_sample
 
+from .cell_search import find_cells
 from .colours import NEARLY_ALL, find_colours
 from .efforts import Effort
 from .networks import Networks
@@ -64,13 +65,14 @@ def plan_frame(
         threads: to spread trials over.
     """
     trials = Trials(to_ordered(samples), networks, effort.size, threads)
-    return _choose_orientations(_plan(samples, trials, tile, order), trials, effort.crops)
+    turned = _choose_orientations(_plan(samples, trials, tile, order), trials, effort.crops)
+    return _choose_cells(turned, trials)
 
 
 def estimate_frame(
     samples: Samples, *, networks: Networks, effort: Effort, tile: int, order: Sequence[int] = ()
 ) -> float:
-    """Estimate the bytes that a frame takes when it is coded as plan_frame decides, but not turned; arguments as there."""
+    """Estimate the bytes that a frame takes when it is coded as plan_frame decides, but not turned and without cells."""
     trials = Trials(to_ordered(samples), networks, effort.size)
     frame = _plan(samples, trials, tile, order)
     if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
@@ -88,6 +90,19 @@ def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> 
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
     return frame
+
+
+def _choose_cells(frame: Frame, trials: Trials) -> Frame:
+    """Decide how wide the values of each part are."""
+    first, parts = 0, []
+    for part in frame.parts:
+        if part.weights_digest:
+            samples = trials.ordered[..., first : first + part.channels]
+            network = trials.networks.by_digest(part.weights_digest)
+            part = replace(part, cells=find_cells(samples, network, part, trials.threads))
+        parts.append(part)
+        first += part.channels
+    return replace(frame, parts=tuple(parts))
 
 
 def _choose_orientations(frame: Frame, trials: Trials, crops: int) -> Frame:

@@ -9,10 +9,11 @@ import pytest
 from conftest import hpac, save_png
 
 ROOT = Path(__file__).parents[1] / "src" / "hpac_cli"
-BASE = {"errors", "image", "limits", "binary"}
+BASE = {"errors", "image", "kept", "limits", "binary"}
 MAY_IMPORT = {
     "errors": set(),
-    "image": set(),
+    "image": {"kept"},
+    "kept": set(),
     "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},

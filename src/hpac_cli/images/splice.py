@@ -48,6 +48,7 @@ def cut(
     wrapper: Wrapper | None = None,
     *,
     kept: Kept = Kept.NOTHING,
+    odd: Kept = Kept.DIFFERENT,
 ) -> Image:
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
@@ -57,6 +58,7 @@ def cut(
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated.
         kept: why samples stay in it of which no layout tells.
+        odd: why frames stay in it that are not put back exactly.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -67,12 +69,12 @@ def cut(
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
-            kept = kept or Kept.DAMAGED
+            kept = kept or odd
             continue
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
         if not exact or not free.claim(layout.places):
-            kept = kept or (Kept.SHARED if exact else Kept.DIFFERENT)
+            kept = kept or (Kept.SHARED if exact else odd)
         else:
             if layout.padding.rows or layout.padding.columns:
                 frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
@@ -187,6 +189,8 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
             step = place.offset - before
             out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
             before = place.offset + place.length
+        for head, one_before in zip(layout.heads, (b"", *layout.heads), strict=False):
+            out += put_string(b"" if head == one_before else head)
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
         out += data[at : place.offset]
@@ -218,7 +222,10 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             before = offset + places[-1].length
             if offset < 0 or before > size:
                 raise InputError("the stored envelope is damaged")
-        layouts.append(replace(layout, places=tuple(places)))
+        heads: list[bytes] = []
+        for _ in places if layout.codec is Codec.JPEG else ():
+            heads.append(fields.string() or (heads[-1] if heads else b""))
+        layouts.append(replace(layout, places=tuple(places), heads=tuple(heads)))
     return layouts, size, wrapper, fields.rest()
 
 
@@ -259,6 +266,8 @@ def _parse_layout(fields: Fields) -> Layout:
     if bits != 8 * sample_bytes(bits) and (split or predictor == Predictor.FLOAT):
         raise InputError("the stored layout is damaged")
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
+        raise InputError("the stored layout is damaged")
+    if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")
     parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
     little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))

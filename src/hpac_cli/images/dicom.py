@@ -24,7 +24,7 @@ from hpac_cli.limits import Limits, Tally
 from . import jpeg_streams
 from .codestreams import sides_of
 from .deflate import FRESH, decompress, find_parameters
-from .layout import Codec, Layout, Place, count_frames, pack, unpack
+from .layout import Codec, Head, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
 
@@ -351,15 +351,27 @@ def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> N
 
 
 def _jpeg_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
-    """Layouts of frames in lossless JPEG or JPEG-LS, if each is one fragment; else None."""
-    items = list_items(data, element.value_tell)
-    if items is None or len(items) != frames + 1 or layout.bits > 16:
+    """Layouts of frames in lossless JPEG or JPEG-LS; None if they are damaged, or not all in order."""
+    images = list[list[Place]]()
+    for item in (list_items(data, element.value_tell) or [])[1:]:  # the first is the offset table
+        if jpeg_streams.begins(data, item.offset):
+            images.append([])
+        if not images:
+            return None
+        images[-1].append(item)
+    if len(images) != frames or layout.bits > 16:
         return None
     jpeg, layouts = replace(layout, planar=False, codec=Codec.JPEG), []
     try:
-        for item in items[1:]:
-            head, length = jpeg_streams.split(data[item.offset : item.offset + item.length])
-            layouts.append(replace(jpeg, places=(Place(item.offset, length),), heads=(head,)))
+        for items in images:
+            stream = b"".join(data[item.offset : item.offset + item.length] for item in items)
+            head, length = jpeg_streams.split(stream)
+            spare = len(stream) - length
+            if spare >= items[-1].length:
+                return None
+            place = Place(items[0].offset, items[-1].offset + items[-1].length - spare - items[0].offset)
+            lengths = tuple(item.length for item in items) if len(items) > 1 else ()
+            layouts.append(replace(jpeg, places=(place,), heads=(Head(head, lengths),)))
     except InputError:
         return None
     return layouts

@@ -42,6 +42,11 @@ class _Codestream:
     """Behind the end marker."""
 
 
+def begins(data: bytes, at: int) -> bool:
+    """Whether a codestream begins at a byte; none has such bytes further on."""
+    return data[at : at + 2] == bytes([0xFF, _START])
+
+
 def split(stream: bytes) -> tuple[bytes, int]:
     """Read the head of the codestream that the data begin with, and the length of all of it in bytes.
 
@@ -136,7 +141,7 @@ def _sides(parsed: _Codestream) -> tuple[int, int]:
 
 
 def _parse(stream: bytes) -> _Codestream:
-    if stream[:2] != bytes([0xFF, _START]):
+    if not begins(stream, 0):
         raise InputError("no JPEG image")
     parsed = _Codestream()
     for marker, body, end in _segments(stream):

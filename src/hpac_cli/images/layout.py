@@ -18,7 +18,7 @@ from hpac_cli.errors import InputError
 from hpac_cli.image import Samples
 from hpac_cli.limits import Tally
 
-from . import jpeg_streams, lzw, rle
+from . import fragments, jpeg_streams, lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Parameters, compress, decompress
 from .packbits import pack_rows, unpack_runs
@@ -57,6 +57,15 @@ class Place(NamedTuple):
     length: int
 
 
+class Head(NamedTuple):
+    """What a segment of lossless JPEG needs beside its samples."""
+
+    stream: bytes
+    """All of the codestream that is not entropy-coded."""
+    fragments: tuple[int, ...] = ()
+    """Lengths of the items over which it is spread; none if there is but one."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """One frame's segments."""
@@ -90,8 +99,8 @@ class Layout:
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
     padding: Padding = NO_PADDING
     """What of that is beyond the picture."""
-    heads: tuple[bytes, ...] = ()
-    """Of lossless JPEG: all of each segment that is not entropy-coded."""
+    heads: tuple[Head, ...] = ()
+    """Of lossless JPEG, for each segment."""
 
     @property
     def sample_type(self) -> np.dtype[Any]:
@@ -153,10 +162,11 @@ def unpack(layout: Layout, data: bytes) -> Samples:
         LimitExceededError: a segment inflates to more than it may.
     """
     words = np.empty((layout.height, layout.width, layout.channels), layout.sample_type)
-    for box, place in zip(layout.boxes(), layout.places, strict=True):
+    for number, (box, place) in enumerate(zip(layout.boxes(), layout.places, strict=True)):
         coded = data[place.offset : place.offset + place.length]
         if layout.codec is Codec.JPEG:
-            words[box] = _from_codestream(layout, coded, words[box].shape)
+            stream = fragments.join(coded, layout.heads[number].fragments)
+            words[box] = _from_codestream(layout, stream, words[box].shape)
             continue
         expected = layout.segment_bytes(box)
         plain = _decompress(layout, coded, expected)
@@ -177,7 +187,8 @@ def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
     words = _join_words(frame, layout) if layout.split else frame
     if layout.codec is Codec.JPEG:
         for box, head, place in zip(layout.boxes(), layout.heads, layout.places, strict=True):
-            yield _to_codestream(layout, words[box], head, place.length)
+            stream = _to_codestream(layout, words[box], head.stream, place.length)
+            yield fragments.separate(stream, head.fragments)
         return
     for box in layout.boxes():
         yield _compress(layout, _to_bytes(layout, words[box]))

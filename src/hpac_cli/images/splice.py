@@ -21,7 +21,7 @@ from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Parameters, compress
-from .layout import Codec, Layout, Place, Predictor, pack, unpack
+from .layout import Codec, Head, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
 from .padding import Filling, Padding, put_on, take_off
 
@@ -189,8 +189,9 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
             step = place.offset - before
             out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
             before = place.offset + place.length
-        for head, one_before in zip(layout.heads, (b"", *layout.heads), strict=False):
-            out += put_string(b"" if head == one_before else head)
+        for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
+            out += put_string(b"" if head.stream == one_before.stream else head.stream)
+            out += b"".join(map(put_varint, (len(head.fragments), *head.fragments)))
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
         out += data[at : place.offset]
@@ -222,9 +223,12 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             before = offset + places[-1].length
             if offset < 0 or before > size:
                 raise InputError("the stored envelope is damaged")
-        heads: list[bytes] = []
+        heads: list[Head] = []
         for _ in places if layout.codec is Codec.JPEG else ():
-            heads.append(fields.string() or (heads[-1] if heads else b""))
+            stream, count = fields.string() or (heads[-1].stream if heads else b""), fields.varint()
+            if count > fields.bytes_left:
+                raise InputError("the stored layout is damaged")
+            heads.append(Head(stream, tuple(fields.varint() for _ in range(count))))
         layouts.append(replace(layout, places=tuple(places), heads=tuple(heads)))
     return layouts, size, wrapper, fields.rest()
 

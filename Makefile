@@ -19,7 +19,7 @@ $(VENV)/ready: pyproject.toml hatch_build.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@ $(VENV)/core
 
-$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch])
+$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch] src/hpac_cli/jpeg/*.[ch])
 	$(COMPILE)
 	touch $@
 

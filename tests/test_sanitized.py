@@ -65,6 +65,12 @@ def test_sanitizers_end_a_process_that_reads_beyond_an_array(package: tuple[Path
     assert "AddressSanitizer: heap-buffer-overflow" in found.stderr
 
 
+def test_damaged_lossless_jpeg_through_the_sanitized_core(package: tuple[Path, str]) -> None:
+    code = "import test_jpeg_streams as t\nfor i in range(300): t.damage_something(i * 37, i * 11 % 256, i * 53)"
+    done = run(package, "-c", code)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_golden_files_through_the_sanitized_core(package: tuple[Path, str], unit: str) -> None:
     done = run(package, str(TESTS / "sanitized.py"), unit)

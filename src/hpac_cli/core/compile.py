@@ -29,6 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
+JPEG = SOURCES.parent / "jpeg"
+"""Codes of lossless JPEG and JPEG-LS, which are in the same library."""
 
 ZIG = "ziglang>=0.13,<1"
 """The compiler on PyPI, for machines that have none."""
@@ -277,7 +279,7 @@ def compile_objects(
         only: names of instruction sets; the others are left out.
 
     Returns:
-        Name to object: "door" and the instruction sets.
+        Name to object: "door", the instruction sets, and the files of other rooms.
 
     Raises:
         CompileError: there are errors in the C sources, or none of `only` is left.
@@ -289,10 +291,11 @@ def compile_objects(
         sets = {name: own for (name, own), fits in zip(wanted.items(), accepted, strict=True) if fits}
         if not sets:
             raise CompileError(f"{shlex.join(compiler.command)} compiles for none of the instruction sets asked for")
-        jobs = {name: ("unit.c", (*flags, *own, f"-DHPAC_ISA_{name.upper()}")) for name, own in sets.items()}
-        jobs["door"] = ("door.c", (*flags, *(f"-DHPAC_HAS_{name.upper()}" for name in sets)))
+        jobs = {name: (SOURCES / "unit.c", (*flags, *own, f"-DHPAC_ISA_{name.upper()}")) for name, own in sets.items()}
+        jobs["door"] = (SOURCES / "door.c", (*flags, *(f"-DHPAC_HAS_{name.upper()}" for name in sets)))
+        jobs.update({path.stem: (path, flags) for path in sorted(JPEG.glob("*.c"))})
         objects = {name: folder / f"{name}.o" for name in jobs}
-        list(pool.map(lambda name: compiler.compile(SOURCES / jobs[name][0], objects[name], jobs[name][1]), jobs))
+        list(pool.map(lambda name: compiler.compile(jobs[name][0], objects[name], jobs[name][1]), jobs))
     return objects
 
 

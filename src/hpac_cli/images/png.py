@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
 from .bits import pack_bits, unpack_bits
@@ -112,12 +113,12 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
     if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
-        return keep_whole(data)
+        return keep_whole(data, Kept.LAYOUT)
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
     if not recipe and not rewrite:
-        return keep_whole(data)
+        return keep_whole(data, Kept.DEFLATE)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
@@ -125,9 +126,9 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
 
 
-def keep_whole(data: bytes) -> Image:
+def keep_whole(data: bytes, kept: Kept) -> Image:
     """Take a file as it is, samples and all; it need not be whole or right."""
-    return Image((), "png", data)
+    return Image((), "png", data, kept=kept)
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:

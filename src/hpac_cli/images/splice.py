@@ -16,11 +16,12 @@ from typing import BinaryIO
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Parameters, compress
-from .layout import Codec, Layout, Place, Predictor, pack, unpack
+from .layout import Codec, Head, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
 from .padding import Filling, Padding, put_on, take_off
 
@@ -40,7 +41,15 @@ class Wrapper:
     """What follows the stream."""
 
 
-def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | None = None) -> Image:
+def cut(
+    kind: str,
+    data: bytes,
+    layouts: Sequence[Layout],
+    wrapper: Wrapper | None = None,
+    *,
+    kept: Kept = Kept.NOTHING,
+    odd: Kept = Kept.DIFFERENT,
+) -> Image:
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
     Args:
@@ -48,6 +57,8 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated.
+        kept: why samples stay in it of which no layout tells.
+        odd: why frames stay in it that are not put back exactly.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -58,16 +69,19 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
+            kept = kept or odd
             continue
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
-        if exact and free.claim(layout.places):
+        if not exact or not free.claim(layout.places):
+            kept = kept or (Kept.SHARED if exact else odd)
+        else:
             if layout.padding.rows or layout.padding.columns:
                 frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
                 layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
-    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
+    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper), kept=kept)
 
 
 class _Free:
@@ -175,6 +189,9 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
             step = place.offset - before
             out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
             before = place.offset + place.length
+        for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
+            out += put_string(b"" if head.stream == one_before.stream else head.stream)
+            out += b"".join(map(put_varint, (len(head.fragments), *head.fragments)))
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
         out += data[at : place.offset]
@@ -206,7 +223,13 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             before = offset + places[-1].length
             if offset < 0 or before > size:
                 raise InputError("the stored envelope is damaged")
-        layouts.append(replace(layout, places=tuple(places)))
+        heads: list[Head] = []
+        for _ in places if layout.codec is Codec.JPEG else ():
+            stream, count = fields.string() or (heads[-1].stream if heads else b""), fields.varint()
+            if count > fields.bytes_left:
+                raise InputError("the stored layout is damaged")
+            heads.append(Head(stream, tuple(fields.varint() for _ in range(count))))
+        layouts.append(replace(layout, places=tuple(places), heads=tuple(heads)))
     return layouts, size, wrapper, fields.rest()
 
 
@@ -247,6 +270,8 @@ def _parse_layout(fields: Fields) -> Layout:
     if bits != 8 * sample_bytes(bits) and (split or predictor == Predictor.FLOAT):
         raise InputError("the stored layout is damaged")
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
+        raise InputError("the stored layout is damaged")
+    if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")
     parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
     little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))

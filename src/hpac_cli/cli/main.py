@@ -26,8 +26,8 @@ from .options import (
     Adapt,
     Adapting,
     Backend,
-    Device,
     Choice,
+    Device,
     Effort,
     FilesFrom,
     Force,
@@ -416,10 +416,13 @@ def bench(
 
 @app.command(epilog="Example: hpac train rgb-small --data packs/ --out run/ --minutes 60")
 def train(
-    config: Annotated[str, typer.Argument(
+    config: Annotated[
+        str,
+        typer.Argument(
             metavar="CONFIG",
             help="rgb, ycc or grey, and small, medium or large, as in rgb-small; or a TOML file (docs/model.md).",
-        )],
+        ),
+    ],
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")
     ],
@@ -437,7 +440,8 @@ def train(
     updates: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many, not as the config says; 0 for as many as --minutes allow. The learning rate falls to the last."
+            min=0,
+            help="How many, not as the config says; 0 for as many as --minutes allow. The learning rate falls to the last.",
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.CPU,

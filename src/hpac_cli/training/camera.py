@@ -18,7 +18,9 @@ def photograph(tile: Tile, rng: np.random.Generator) -> Tile:
     gains = np.array([rng.uniform(1.3, 2.4), 1.0, rng.uniform(1.2, 2.2)], np.float32)
     phase = int(rng.integers(2)), int(rng.integers(2))
     raw = mosaic(light / gains, phase)
-    raw = expose(raw, np.exp(rng.uniform(np.log(3e-5), np.log(3e-3))), np.exp(rng.uniform(np.log(1e-4), np.log(4e-3))), rng)
+    raw = expose(
+        raw, np.exp(rng.uniform(np.log(3e-5), np.log(3e-3))), np.exp(rng.uniform(np.log(1e-4), np.log(4e-3))), rng
+    )
     steps = (1 << int(rng.choice([10, 12, 14]))) - 1
     raw = np.round(raw * steps) / np.float32(steps)
     seen = (demosaic_bilinear if rng.random() < 0.3 else demosaic_by_gradients)(raw, phase) * gains
@@ -64,7 +66,9 @@ def demosaic_bilinear(raw: Plane, phase: tuple[int, int]) -> Plane:
 
 _GREEN = np.array([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]) / 8
 _ALONG = np.array([[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]]) / 8
-_ACROSS = np.array([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]) / 8
+_ACROSS = (
+    np.array([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]) / 8
+)
 
 
 def demosaic_by_gradients(raw: Plane, phase: tuple[int, int]) -> Plane:
@@ -90,7 +94,9 @@ def smooth_colour(seen: Plane) -> Plane:
     """Blur red and blue against green, as cameras do against coloured noise: (H, W, 3) to the same."""
     kernel = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
     green = seen[..., 1]
-    return np.stack([green + _convolve(seen[..., 0] - green, kernel), green, green + _convolve(seen[..., 2] - green, kernel)], -1)
+    return np.stack(
+        [green + _convolve(seen[..., 0] - green, kernel), green, green + _convolve(seen[..., 2] - green, kernel)], -1
+    )
 
 
 def sharpen(picture: Plane, radius: float, amount: float) -> Plane:

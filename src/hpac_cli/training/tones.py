@@ -45,7 +45,9 @@ def posterise(tile: Tile, rng: np.random.Generator) -> Tile:
 def convert(tile: Tile, rng: np.random.Generator) -> Tile:
     """Convert a tile (H, W, 3) to another colour space in 8 bits, and mostly back."""
     if rng.random() < 0.5:
-        return through_luma(tile, str(rng.choice(["601", "709"])), str(rng.choice(["601", "709"])), full=rng.random() < 0.6)
+        return through_luma(
+            tile, str(rng.choice(["601", "709"])), str(rng.choice(["601", "709"])), full=rng.random() < 0.6
+        )
     first, second = rng.choice(list(_TO_XYZ), 2, replace=False)
     other = between_primaries(tile, str(first), str(second))
     return between_primaries(other, str(second), str(first)) if rng.random() < 0.5 else other

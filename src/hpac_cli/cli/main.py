@@ -23,8 +23,8 @@ from .config import read_defaults
 from .options import (
     Adapt,
     Backend,
-    Device,
     Choice,
+    Device,
     Effort,
     FilesFrom,
     Force,
@@ -392,10 +392,13 @@ def bench(
 
 @app.command(epilog="Example: hpac train rgb-small --data packs/ --out run/ --minutes 60")
 def train(
-    config: Annotated[str, typer.Argument(
+    config: Annotated[
+        str,
+        typer.Argument(
             metavar="CONFIG",
             help="rgb, ycc or grey, and small, medium or large, as in rgb-small; or a TOML file (docs/model.md).",
-        )],
+        ),
+    ],
     data: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder with the zip packs or image folders that the config names.")
     ],
@@ -413,7 +416,8 @@ def train(
     updates: Annotated[
         int | None,
         typer.Option(
-            min=0, help="How many, not as the config says; 0 for as many as --minutes allow. The learning rate falls to the last."
+            min=0,
+            help="How many, not as the config says; 0 for as many as --minutes allow. The learning rate falls to the last.",
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.CPU,

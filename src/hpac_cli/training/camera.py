@@ -6,6 +6,8 @@ Tiles for training were mostly reduced from camera pictures, which hides all of 
 import numpy as np
 from numpy.typing import NDArray
 
+from .tones import to_bytes
+
 Tile = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
@@ -14,11 +16,13 @@ _DISPLAY_GAMMA = 2.2
 
 def photograph(tile: Tile, rng: np.random.Generator) -> Tile:
     """Take a picture of the tile (H, W, 3) with a camera of random noise, balance, demosaicing and sharpening."""
-    light = (tile.astype(np.float32) / 255) ** _DISPLAY_GAMMA
+    light = (tile.astype(np.float32) / 255) ** np.float32(_DISPLAY_GAMMA)
     gains = np.array([rng.uniform(1.3, 2.4), 1.0, rng.uniform(1.2, 2.2)], np.float32)
     phase = int(rng.integers(2)), int(rng.integers(2))
-    raw = mosaic(light / gains, phase)
-    raw = expose(raw, np.exp(rng.uniform(np.log(3e-5), np.log(3e-3))), np.exp(rng.uniform(np.log(1e-4), np.log(4e-3))), rng)
+    raw = mosaic((light / gains).astype(np.float32), phase)
+    raw = expose(
+        raw, np.exp(rng.uniform(np.log(3e-5), np.log(3e-3))), np.exp(rng.uniform(np.log(1e-4), np.log(4e-3))), rng
+    )
     steps = (1 << int(rng.choice([10, 12, 14]))) - 1
     raw = np.round(raw * steps) / np.float32(steps)
     seen = (demosaic_bilinear if rng.random() < 0.3 else demosaic_by_gradients)(raw, phase) * gains
@@ -27,7 +31,7 @@ def photograph(tile: Tile, rng: np.random.Generator) -> Tile:
     picture = 255 * np.clip(seen, 0, 1) ** np.float32(1 / _DISPLAY_GAMMA)
     if rng.random() < 0.7:
         picture = sharpen(picture, rng.uniform(0.5, 1.5), rng.uniform(0.2, 1.2))
-    return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+    return to_bytes(picture)
 
 
 def mosaic(light: Plane, phase: tuple[int, int]) -> Plane:
@@ -64,7 +68,9 @@ def demosaic_bilinear(raw: Plane, phase: tuple[int, int]) -> Plane:
 
 _GREEN = np.array([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]]) / 8
 _ALONG = np.array([[0, 0, 0.5, 0, 0], [0, -1, 0, -1, 0], [-1, 4, 5, 4, -1], [0, -1, 0, -1, 0], [0, 0, 0.5, 0, 0]]) / 8
-_ACROSS = np.array([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]) / 8
+_ACROSS = (
+    np.array([[0, 0, -1.5, 0, 0], [0, 2, 0, 2, 0], [-1.5, 0, 6, 0, -1.5], [0, 2, 0, 2, 0], [0, 0, -1.5, 0, 0]]) / 8
+)
 
 
 def demosaic_by_gradients(raw: Plane, phase: tuple[int, int]) -> Plane:
@@ -90,7 +96,9 @@ def smooth_colour(seen: Plane) -> Plane:
     """Blur red and blue against green, as cameras do against coloured noise: (H, W, 3) to the same."""
     kernel = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
     green = seen[..., 1]
-    return np.stack([green + _convolve(seen[..., 0] - green, kernel), green, green + _convolve(seen[..., 2] - green, kernel)], -1)
+    return np.stack(
+        [green + _convolve(seen[..., 0] - green, kernel), green, green + _convolve(seen[..., 2] - green, kernel)], -1
+    )
 
 
 def sharpen(picture: Plane, radius: float, amount: float) -> Plane:

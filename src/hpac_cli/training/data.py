@@ -98,5 +98,7 @@ def cut(picture: Samples, side: int = TILE) -> list[Samples]:
         return [round(i * (length - side) / (number - 1)) for i in range(number)] if number > 1 else [0]
 
     height, width = (n // 2 * 2 for n in picture.shape[:2])
-    tiles = [picture[y : min(y + side, height), x : min(x + side, width)] for y in begins(height) for x in begins(width)]
+    tiles = [
+        picture[y : min(y + side, height), x : min(x + side, width)] for y in begins(height) for x in begins(width)
+    ]
     return [np.ascontiguousarray(tile) for tile in tiles]

@@ -56,7 +56,7 @@ class CausalDepthwise(nn.Module):
         """(B, H, W, C) to the same shape, float32."""
         weight, r = round_weight(self.weight, quantise), self.rows
         padded = F.pad(x.float(), (0, 0, r, r, r, 0))
-        return (self.sum_taps if x.is_cuda else self.convolve)(padded, weight)
+        return (self.convolve if x.is_cpu else self.sum_taps)(padded, weight)
 
     def convolve(self, padded: Tensor, weight: Tensor) -> Tensor:
         """By the library's convolution: what a CPU is fastest with."""
@@ -167,7 +167,9 @@ class Hpac(nn.Module):
             (P, B, H, W) float32.
         """
         tables = self.tables()
-        depth = torch.as_tensor(bit_depth, dtype=torch.int32, device=planes.device).expand(planes.shape[1])[:, None, None]
+        depth = torch.as_tensor(bit_depth, dtype=torch.int32, device=planes.device).expand(planes.shape[1])[
+            :, None, None
+        ]
         near, valid = gather_window(planes)
         parity = tile_parity(planes.shape[-2], planes.shape[-1], planes.device)
         parity = parity[:, None].expand(3, *planes.shape[1:])
@@ -194,9 +196,7 @@ class Hpac(nn.Module):
         for index, head in enumerate(self.heads):
             earlier = [known(p, by) for p in range(index) for by in (p, index)]
             out = head(torch.cat([trunk, *earlier], -1), quantise)
-            bits.append(
-                code_length(out, planes, depth, residual, focus.level[index], self.shape.components, quantise)
-            )
+            bits.append(code_length(out, planes, depth, residual, focus.level[index], self.shape.components, quantise))
         return torch.stack(bits)
 
 

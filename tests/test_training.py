@@ -232,12 +232,12 @@ def test_configs_that_cannot_be_are_told(tmp_path: Path, line: str, words: str) 
         read_config(str(path))
 
 
-@pytest.mark.parametrize(("size", "operations"), [("small", 26_176), ("medium", 118_016), ("large", 565_000)])
+@pytest.mark.parametrize(("size", "operations"), [("small", 26_272), ("medium", 118_016), ("large", 565_248)])
 def test_shipped_configs_are_of_three_sizes(size: str, operations: int) -> None:
     for kind, planes in (("rgb", 3), ("ycc", 3), ("grey", 1)):
         config = read_config(f"{kind}-{size}")
         assert (config.name, config.planes) == (f"{kind}-{size}", planes)
-        assert count_multiply_adds(config.network) == pytest.approx(operations, rel=0.01 if planes == 3 else 0.25)
+        assert count_multiply_adds(config.network) == pytest.approx(operations, rel=0 if planes == 3 else 0.25)
 
 
 def test_a_config_may_be_like_a_shipped_one(tmp_path: Path) -> None:

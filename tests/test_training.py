@@ -127,6 +127,27 @@ def test_without_a_number_of_updates_the_time_is_used_up(data: Path, tmp_path: P
     assert rates[-1][1] < 0.2 * config.learning_rate < rates[0][1]
 
 
+def test_an_update_mixes_no_devices_and_asks_for_no_number(data: Path) -> None:
+    """As a CUDA graph must not; tensors without values show both."""
+    trainer = Trainer(make_config(), data, "meta")
+    trainer.pool.seek(0)
+    trainer._update()
+    with pytest.raises(RuntimeError, match="meta"):
+        trainer.take_loss()
+
+
+def test_the_network_is_one_graph_that_quantises_by_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    net = Hpac(make_config().network)
+    planes, depth = torch.randint(0, 200, (3, 2, 12, 12), dtype=torch.int32), torch.tensor([8, 11], dtype=torch.int32)
+    expected = [net(planes, depth, quantise) for quantise in (0.0, 1.0)]
+    monkeypatch.setattr(CausalDepthwise, "convolve", CausalDepthwise.sum_taps)
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    found = [compiled(planes, depth, torch.tensor(quantise)) for quantise in (0.0, 1.0)]
+    assert not torch.equal(*found)
+    assert all(torch.allclose(a, b, rtol=0.01, atol=0.01) for a, b in zip(found, expected, strict=True))
+
+
 def test_both_ways_to_convolve_are_one() -> None:
     torch.manual_seed(1)
     layer, padded = CausalDepthwise(8, 2), torch.randn(2, 12, 15, 8)
@@ -211,12 +232,12 @@ def test_configs_that_cannot_be_are_told(tmp_path: Path, line: str, words: str) 
         read_config(str(path))
 
 
-@pytest.mark.parametrize(("size", "operations"), [("small", 26_176), ("medium", 118_016), ("large", 565_000)])
+@pytest.mark.parametrize(("size", "operations"), [("small", 26_272), ("medium", 118_016), ("large", 565_248)])
 def test_shipped_configs_are_of_three_sizes(size: str, operations: int) -> None:
     for kind, planes in (("rgb", 3), ("ycc", 3), ("grey", 1)):
         config = read_config(f"{kind}-{size}")
         assert (config.name, config.planes) == (f"{kind}-{size}", planes)
-        assert count_multiply_adds(config.network) == pytest.approx(operations, rel=0.01 if planes == 3 else 0.25)
+        assert count_multiply_adds(config.network) == pytest.approx(operations, rel=0 if planes == 3 else 0.25)
 
 
 def test_a_config_may_be_like_a_shipped_one(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ Tiles for training were mostly reduced from camera pictures, which hides all of 
 import numpy as np
 from numpy.typing import NDArray
 
+from .tones import to_bytes
+
 Tile = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
@@ -14,10 +16,10 @@ _DISPLAY_GAMMA = 2.2
 
 def photograph(tile: Tile, rng: np.random.Generator) -> Tile:
     """Take a picture of the tile (H, W, 3) with a camera of random noise, balance, demosaicing and sharpening."""
-    light = (tile.astype(np.float32) / 255) ** _DISPLAY_GAMMA
+    light = (tile.astype(np.float32) / 255) ** np.float32(_DISPLAY_GAMMA)
     gains = np.array([rng.uniform(1.3, 2.4), 1.0, rng.uniform(1.2, 2.2)], np.float32)
     phase = int(rng.integers(2)), int(rng.integers(2))
-    raw = mosaic(light / gains, phase)
+    raw = mosaic((light / gains).astype(np.float32), phase)
     raw = expose(
         raw, np.exp(rng.uniform(np.log(3e-5), np.log(3e-3))), np.exp(rng.uniform(np.log(1e-4), np.log(4e-3))), rng
     )
@@ -29,7 +31,7 @@ def photograph(tile: Tile, rng: np.random.Generator) -> Tile:
     picture = 255 * np.clip(seen, 0, 1) ** np.float32(1 / _DISPLAY_GAMMA)
     if rng.random() < 0.7:
         picture = sharpen(picture, rng.uniform(0.5, 1.5), rng.uniform(0.2, 1.2))
-    return np.clip(np.round(picture), 0, 255).astype(np.uint8)
+    return to_bytes(picture)
 
 
 def mosaic(light: Plane, phase: tuple[int, int]) -> Plane:

@@ -156,4 +156,5 @@ def _orthonormal(columns: Tensor) -> Tensor:
     error = (found.mT @ found - one).abs().amax((1, 2))
     for bad in ((failed != 0) | ~(error < _WELL_CONDITIONED)).nonzero().flatten().tolist():
         found[bad] = torch.linalg.qr(wide[bad])[0]
-    return found.to(columns.dtype)
+    narrow: Tensor = found.to(columns.dtype)
+    return narrow

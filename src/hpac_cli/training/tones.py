@@ -31,13 +31,13 @@ def retouch(tile: Tile, rng: np.random.Generator) -> Tile:
         if rng.random() < 0.5:
             gain, gamma, offset = gain / gain.mean(), np.ones(3), np.zeros(3)
     curve = 255 * (np.arange(256)[:, None] / 255) ** gamma * gain + offset
-    return to_bytes(look_up(curve, tile), rng, dithered=rng.random() < 1 / 3)
+    return to_bytes(look_up(curve, tile), rng if rng.random() < 1 / 3 else None)
 
 
 def posterise(tile: Tile, rng: np.random.Generator) -> Tile:
     """Leave each channel of a tile (H, W) or (H, W, 3) 12 to 128 evenly spaced values, dithered in a quarter of the cases."""
     steps = round(float(np.exp(rng.uniform(np.log(12), np.log(128))))) - 1
-    levels = to_bytes(tile * (steps / 255), rng, dithered=rng.random() < 0.25)
+    levels = to_bytes(tile * (steps / 255), rng if rng.random() < 0.25 else None)
     spread: Tile = np.round(np.arange(256) * (255 / steps)).clip(0, 255).astype(np.uint8)
     return spread[levels]
 
@@ -65,7 +65,7 @@ def through_luma(tile: Tile, written: str, read: str, *, full: bool) -> Tile:
     zero = np.array([0, 128, 128] if full else [16, 128, 128])
     stored = np.round(tile @ (_luma_matrix(written).T * scale) + zero).clip(0, 255)
     back = (stored - zero) / scale @ np.linalg.inv(_luma_matrix(read)).T
-    return np.round(back).clip(0, 255).astype(np.uint8)
+    return to_bytes(back)
 
 
 def _luma_matrix(name: str) -> NDArray[np.float64]:
@@ -80,18 +80,19 @@ def between_primaries(tile: Tile, first: str, second: str) -> Tile:
     gamma = 2.2
     light = ((np.arange(256) / 255) ** gamma)[tile]
     other = light @ (np.linalg.inv(_TO_XYZ[second]) @ _TO_XYZ[first]).T
-    return np.round(255 * other.clip(0, 1) ** (1 / gamma)).astype(np.uint8)
+    return to_bytes(255 * other.clip(0, 1) ** (1 / gamma))
 
 
 def look_up(curve: NDArray[np.float64], tile: Tile) -> NDArray[np.float32]:
     """Pass each channel of a tile through its column of (256, C)."""
-    curve = curve.astype(np.float32)
+    columns = np.ascontiguousarray(curve.T, np.float32)
     if tile.ndim == 2:
-        return curve[:, 0][tile]
-    return np.stack([curve[:, c][tile[..., c]] for c in range(tile.shape[-1])], -1)
+        return np.asarray(columns[0][tile])
+    return np.stack([column[tile[..., c]] for c, column in enumerate(columns)], -1)
 
 
-def to_bytes(samples: NDArray[np.floating], rng: np.random.Generator, *, dithered: bool) -> Tile:
-    """Round to 8 bits; dithered, up or down by chance, so that means stay."""
-    noise = rng.random(samples.shape, np.float32) if dithered else np.float32(0.5)
-    return np.floor(samples + noise).clip(0, 255).astype(np.uint8)
+def to_bytes(samples: NDArray[np.floating], rng: np.random.Generator | None = None) -> Tile:
+    """Round to 8 bits; dithered where there is a generator, up or down by chance, so that means stay."""
+    half = np.float32(0.5) if rng is None else rng.random(samples.shape, np.float32)
+    whole: Tile = np.floor(samples + half).clip(0, 255).astype(np.uint8)
+    return whole

@@ -141,8 +141,8 @@ class Trainer:
         return loss.detach(), list(torch.autograd.grad(loss, self._parameters))
 
     def _mean_length(self, planes: Tensor, depth: Tensor) -> Tensor:
-        quantise = self._quantise if planes.is_cuda else self._quantise.item()
-        length: Tensor = self.net(planes, depth, quantise)
+        on_cpu = self.device.type == "cpu"  # where the number is at hand, and 0 saves work
+        length: Tensor = self.net(planes, depth, self._quantise.item() if on_cpu else self._quantise)
         return length.mean()
 
     def take_loss(self) -> float:

@@ -56,7 +56,7 @@ class CausalDepthwise(nn.Module):
         """(B, H, W, C) to the same shape, float32."""
         weight, r = round_weight(self.weight, quantise), self.rows
         padded = F.pad(x.float(), (0, 0, r, r, r, 0))
-        return (self.sum_taps if x.is_cuda else self.convolve)(padded, weight)
+        return (self.convolve if x.is_cpu else self.sum_taps)(padded, weight)
 
     def convolve(self, padded: Tensor, weight: Tensor) -> Tensor:
         """By the library's convolution: what a CPU is fastest with."""

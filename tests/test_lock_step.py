@@ -20,7 +20,7 @@ from reference.decoder import Tile as PlainTile
 from reference.decoder import Weights as PlainWeights
 from strategies import Tile, make_tile, networks, tiles
 
-from hpac_cli.core import DamagedWordsError, unit_names
+from hpac_cli.core import DamagedWordsError, Edges, unit_names
 from hpac_cli.entropy.coder import encode_intervals
 from hpac_cli.model.files import weights_folder
 from hpac_cli.model.index import load_by_name, shipped_index
@@ -51,21 +51,23 @@ class ConstrictionDecoder:
         assert self.decoder.maybe_exhausted()
 
 
-def plain_tile(weights: Weights, tile: Tile, words: bytes, record: Record | None = None) -> PlainTile:
+def plain_tile(
+    weights: Weights, tile: Tile, words: bytes, record: Record | None = None, edges: Edges | None = None
+) -> PlainTile:
     """A tile of the second decoder."""
     arrays = {
         f"{n}.{part}": getattr(a, part) for n, a in weights.layers.items() for part in ("weight", "bias", "shift")
     }
     height, width, _ = tile.samples.shape
     plain = PlainWeights(asdict(weights.shape), arrays, TABLES)
-    return PlainTile(plain, height, width, tile.bit_depth, words, record)
+    return PlainTile(plain, height, width, tile.bit_depth, words, record, None if edges is None else edges.tolist())
 
 
-def assert_lock_step(weights: Weights, tile: Tile) -> None:
+def assert_lock_step(weights: Weights, tile: Tile, edges: Edges | None = None) -> None:
     """The second decoder reads the core's words, computes the same layers, and constriction writes the same words."""
     coder, record = make_network(weights).coder, Record(asdict(weights.shape))
-    words = coder.encode(*tile)
-    plain = plain_tile(weights, tile, words, record)
+    words = coder.encode(*tile, edges)
+    plain = plain_tile(weights, tile, words, record, edges)
     decoded = plain.decode()
     found = dict(zip(record.hashes, coder.trace(*tile), strict=True))
     assert next((name for name in found if found[name] != record.hashes[name]), None) is None

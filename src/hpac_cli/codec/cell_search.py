@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import Part
+from hpac_cli.container.fields import MAX_CELL_BITS, Part
 from hpac_cli.core import Edges
 
 from .cells import HIGHEST, LOWEST, STEPS, Levels, find_edges, pack_cells, plain_edges
@@ -24,8 +24,6 @@ from .values import Ordered, Values
 Coded = NDArray[np.int32]
 """(H, W, P) coded values."""
 
-MAX_DEPTH = 12
-"""Deeper values come too seldom each to be counted."""
 _LEAST_PIXELS = 1 << 12
 _BLOCK, _COLUMN = 64, 16
 """Side of a sample's blocks, and how many are coded below each other, so that statistics of a tile are as rich as in a
@@ -69,7 +67,7 @@ def find_cells(ordered: Ordered, network: Network, part: Part, threads: int = 1)
         As pack_cells writes them; nothing if none pay.
     """
     pixels = ordered.shape[0] * ordered.shape[1]
-    if part.bit_depth > MAX_DEPTH or pixels < _LEAST_PIXELS:
+    if part.bit_depth > MAX_CELL_BITS or pixels < _LEAST_PIXELS:
         return b""
     values, size = Values(part), min(max(_SAMPLE, pixels // _SHARE), _MOST)
     columns = _draw(ordered, values, part, size)

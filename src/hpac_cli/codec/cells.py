@@ -21,13 +21,22 @@ STEPS = (1, 2, 4, 8)
 """How many sixteenths of an octave a level can count."""
 LOWEST, HIGHEST = -96, 63
 """Sixteenths of an octave: the narrowest and the widest cell before drift is taken out."""
-_OCTAVE = np.array([round(2 ** (14 + i / 16)) for i in range(16)])
+_OCTAVE = np.array(
+    [
+        *(16384, 17109, 17867, 18658, 19484, 20347, 21247, 22188),
+        *(23170, 24196, 25268, 26386, 27554, 28774, 30048, 31379),
+    ]
+)
+"""2**14 times 2**(i / 16), rounded."""
 _SAMPLE = 256
 """Widths count in 1/256 sample."""
 _DRIFT = 8
 """Edges follow the widths only as far as their means over so many values on either side do not."""
 _WEIGHTS = _DRIFT + 1 - np.abs(np.arange(-_DRIFT, _DRIFT + 1))
-_MOST_LEFT, _MOST_MAGNITUDE = 2, 15
+_MOST_NEAR, _MOST_MAGNITUDE, _NONE_ABOVE = 2, 15, 2
+
+_Context = tuple[int, int, int]
+"""What a bit of a level is coded by; above is the level of the same value in the plane before."""
 
 
 def pack_cells(levels: Levels, step: int) -> bytes:
@@ -98,35 +107,41 @@ def plain_edges(planes: int, bit_depth: int) -> Edges:
     return np.tile(np.arange((1 << bit_depth) + 1, dtype=np.int32) * 64 - 32, (planes, 1))
 
 
-def _zero(left: int, above: int) -> tuple[int, int]:
-    return min(abs(left), _MOST_LEFT), min(abs(above), _MOST_LEFT)
+def _of_zero(left: int, above: int) -> _Context:
+    """Context of whether a level is not 0."""
+    return 0, min(abs(left), _MOST_NEAR), min(abs(above), _MOST_NEAR)
 
 
-def _sign(left: int, above: int) -> tuple[bool, bool, bool, bool]:
-    return left > 0, left < 0, above > 0, above < 0
+def _of_sign(left: int, above: int) -> _Context:
+    """Context of whether a level is negative."""
+    return 1, _sign(left), _sign(above)
 
 
-def _more(magnitude: int, above: int) -> tuple[int, int]:
-    """Context of whether a magnitude is still larger."""
-    return min(magnitude, _MOST_MAGNITUDE), 3 if not above else (magnitude > abs(above)) - (magnitude < abs(above))
+def _of_more(magnitude: int, above: int) -> _Context:
+    """Context of whether a level's magnitude is larger than this."""
+    return 2, min(magnitude, _MOST_MAGNITUDE), _sign(magnitude - abs(above)) if above else _NONE_ABOVE
+
+
+def _sign(number: int) -> int:
+    return (number > 0) - (number < 0)
 
 
 def _put(writer: BitWriter, level: int, left: int, above: int) -> None:
-    writer.put(_zero(left, above), level != 0)
+    writer.put(_of_zero(left, above), level != 0)
     if not level:
         return
-    writer.put(_sign(left, above), level < 0)
+    writer.put(_of_sign(left, above), level < 0)
     for magnitude in range(1, abs(level)):
-        writer.put(_more(magnitude, above), 1)
-    writer.put(_more(abs(level), above), 0)
+        writer.put(_of_more(magnitude, above), 1)
+    writer.put(_of_more(abs(level), above), 0)
 
 
 def _get(reader: BitReader, left: int, above: int, most: int) -> int:
-    if not reader.get(_zero(left, above)):
+    if not reader.get(_of_zero(left, above)):
         return 0
-    sign = -1 if reader.get(_sign(left, above)) else 1
+    sign = -1 if reader.get(_of_sign(left, above)) else 1
     magnitude = 1
-    while reader.get(_more(magnitude, above)):
+    while reader.get(_of_more(magnitude, above)):
         magnitude += 1
         if magnitude > most:
             raise ContainerError("cells of values are damaged: a width is out of bounds")

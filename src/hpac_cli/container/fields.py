@@ -30,6 +30,8 @@ MAX_TILE, MAX_BYTES_TILE = 1024, 2048
 """Largest side of tiles in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
+MAX_CELL_BITS = 12
+"""Depth up to which values can have cells."""
 MAX_ADAPTERS = 16
 MAX_KEPT = 64
 """Room for reasons why samples are kept as they are (image.Kept)."""
@@ -321,7 +323,11 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
         if not 0 < colours <= max(Colours):
             raise ContainerError(f"colours of kind {colours} do not exist")
         part = replace(part, colours=Colours(colours))
-    return replace(part, cells=fields.string()) if digest else part
+    if digest:
+        part = replace(part, cells=fields.string())
+    if part.cells and bit_depth > MAX_CELL_BITS:
+        raise ContainerError(f"cells of values of {bit_depth} bits: there are none of more than {MAX_CELL_BITS}")
+    return part
 
 
 def _check_sides(width: int, height: int, limits: Limits) -> None:

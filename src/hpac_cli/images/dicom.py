@@ -21,7 +21,7 @@ from hpac_cli.image import Image
 from hpac_cli.limits import Limits, Tally
 
 from .codestreams import sides_of
-from .deflate import FRESH, decompress, find_parameters
+from .deflate import compress_raw, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
@@ -235,11 +235,16 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
     stream = data[start : len(data) - len(tail)]
-    parameters = find_parameters(stream, plain, raw=True)
-    if parameters is None:
+    recipe = find_recipe(stream, raw=True)
+    correction = find_correction(stream, recipe) if recipe else None
+    if recipe is None or correction is None:
         if not rewrite:
             return cut("dicom", data, [])
-        parameters = FRESH._replace(head=b"")
+        stream = compress_raw(plain)
+        recipe = find_recipe(stream, raw=True)
+        correction = find_correction(stream, recipe) if recipe else None
+        if recipe is None or correction is None:
+            return cut("dicom", data, [])
     inflated = data[:start] + plain
     found = _find_pixels(dataset)
     layouts = []
@@ -247,7 +252,7 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
         element, kind = found
         moved = element._replace(value_tell=start + element.value_tell)
         layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return cut("dicom", inflated, layouts, Wrapper(start, parameters, tail))
+    return cut("dicom", inflated, layouts, Wrapper(start, recipe, correction, len(stream), tail))
 
 
 def _start_of_meta(data: bytes) -> int:

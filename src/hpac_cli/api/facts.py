@@ -29,6 +29,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
+    from hpac_cli.kept import Kept
 
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
@@ -38,13 +39,14 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
-    size = sum(reader.sizes.values())
+    size, kept = sum(reader.sizes.values()), Kept(header.kept)
     adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
     return {
         "file": source,
         "format_version": ".".join(map(str, reader.version)),
         "kind": KIND_NAMES[header.kind],
         "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kept": kept.name.lower() if kept else "",
         "frames": [_describe_frame(frame) for frame in header.frames],
         "tiles": modes,
         "turned_tiles": turned,
@@ -109,6 +111,6 @@ def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
 
     data = read_whole(source)
     if not data.startswith(SIGNATURE):
-        return data, images.read(data, session.options.limits)
+        return data, images.read(data, session.options.limits, transcode=True)
     image = session.decode(session.open(io.BytesIO(data)))
     return rebuild(image), image

@@ -45,8 +45,8 @@ class Options:
     remove_source: bool = False
     """The source is removed afterwards (by batch.work): outputs must be regular files, and where an .hpac file of
     another source has the name of an output, it stays, even with force."""
-    require_identical: bool = False
-    """Refuse to encode a file that would not come back byte for byte."""
+    transcode: bool = False
+    """Code samples too whose compression cannot be made again: a fresh file of equal samples and metadata comes back."""
     preserve: bool = True
     """Give outputs the permissions and the time of last change of their sources."""
     threads: int = 0
@@ -75,6 +75,8 @@ class Result:
     """Whether the output was there already."""
     note: str = ""
     """What the user should know of it."""
+    kept: str = ""
+    """Why samples of the source stay in it as they are, in one phrase; empty if none do."""
 
 
 NOTHING = Result("", 0, 0, 0, 0.0, "")

@@ -95,8 +95,13 @@ TimeBudget = Annotated[
     float,
     typer.Option("--time-budget", min=0, metavar="SECONDS", help="End adapting an image after so long; 0: no limit."),
 ]
-Identical = Annotated[
-    bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
+Transcode = Annotated[
+    bool,
+    typer.Option(
+        "--transcode",
+        help="Where a file's compression cannot be made again, give back a fresh file of equal samples and metadata, "
+        "rather than keep the file whole.",
+    ),
 ]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
 MaxPixels = Annotated[

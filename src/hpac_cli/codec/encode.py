@@ -82,7 +82,7 @@ def encode_image(
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     suffix = os.fsencode(image.suffix)
-    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept)
     writer = Writer(stream, header, image.envelope)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:

@@ -8,7 +8,6 @@ processor has, and that computes exactly here, is used. hpac_core.h says what th
 import ctypes
 import sys
 import weakref
-from collections.abc import Mapping
 from ctypes import POINTER, c_char_p, c_int, c_int8, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -88,14 +87,22 @@ def _pointer(array: NDArray[Any]) -> Any:
     return array.ctypes.data_as(_POINTERS[array.dtype])
 
 
-def load_library(signatures: Mapping[str, tuple[Any, list[Any]]]) -> ctypes.CDLL:
-    """Load the shared library, which also holds what the room `deflate` needs.
+@cache
+def _library() -> ctypes.CDLL:
+    library = load_library(_SIGNATURES)
+    if library.hpac_interface() != INTERFACE:
+        raise CoreError("the native core is of another version of hpac; install hpac again")
+    return library
+
+
+def load_library(signatures: dict[str, tuple[Any, list[Any]]]) -> ctypes.CDLL:
+    """Load the library that holds all native code, and say how some of its functions are called.
 
     Args:
-        signatures: names of functions to types of their results and arguments.
+        signatures: function to the types of its result and arguments.
 
     Raises:
-        CoreError: it cannot be loaded, or lacks a function.
+        CoreError: there is no library, or it has no such functions.
     """
     path = Path(__file__).parent / _NAMES.get(sys.platform, "hpac_core.so")
     try:
@@ -105,23 +112,6 @@ def load_library(signatures: Mapping[str, tuple[Any, list[Any]]]) -> ctypes.CDLL
             function.restype, function.argtypes = result, arguments
     except (OSError, AttributeError) as error:
         raise CoreError(f"the native core cannot be loaded ({error}); install hpac again") from error
-    return library
-
-
-def check_interface(found: int, expected: int) -> None:
-    """Make sure that the library is of this version.
-
-    Raises:
-        CoreError: it is not.
-    """
-    if found != expected:
-        raise CoreError("the native core is of another version of hpac; install hpac again")
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    library = load_library(_SIGNATURES)
-    check_interface(library.hpac_interface(), INTERFACE)
     return library
 
 

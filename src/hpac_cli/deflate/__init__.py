@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpac_cli.core import check_interface, load_library
+from hpac_cli.core import CoreError, load_library
 
 INTERFACE = 1
 PARAMETER_BYTES = 17
@@ -63,7 +63,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 @cache
 def _library() -> ctypes.CDLL:
     library = load_library(_SIGNATURES)
-    check_interface(library.hpac_deflate_interface(), INTERFACE)
+    if library.hpac_deflate_interface() != INTERFACE:
+        raise CoreError("the native core is of another version of hpac; install hpac again")
     return library
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 SUFFIXES = {
@@ -37,19 +38,26 @@ _FOREIGN = (
 )
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
-    """Read an image file, and find out whether the same bytes can be made again.
+def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = False) -> Image:
+    """Read an image file so that its bytes come back: samples where they can be made again from them, else as they are.
 
-    The file is made again at once. Where it differs from the source, it must be shown to hold the same: all that is
-    beside the samples, and all samples as a reader of their own sees them (images.proof). Else, and where
-    the file is damaged, it is kept whole: no frames, all of its bytes in the envelope.
+    The file is made again at once and compared, so the image gives its bytes, whatever it is. Samples that are not made
+    again stay in the envelope, which may be all of the file; `Image.kept` says why.
+
+    Args:
+        transcode: where samples are kept though they can be decoded, put them into a fresh file, if it is proved to
+            hold all that its source holds (images.proof). What comes back then is that file.
 
     Raises:
         InputError: no image.
+        DecoderMissingError: transcoding needs a decoder that is not installed.
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    image = _read_faithfully(_recognise(data), data, limits)
+    kind = _recognise(data)
+    image = _read_exactly(kind, data, limits)
+    if transcode and image.kept.can_transcode:
+        image = _transcode(kind, data, limits) or image
     if len(image.envelope) > limits.max_metadata_bytes:
         raise LimitExceededError(
             f"{len(image.envelope):,} bytes of it are no samples that can be coded; "
@@ -58,28 +66,47 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
     return image
 
 
-def _read_faithfully(kind: str, data: bytes, limits: Limits) -> Image:
-    from . import dicom, png, proof, splice, tiff
+def _read_exactly(kind: str, data: bytes, limits: Limits) -> Image:
+    """Read an image that gives the bytes of its source."""
+    from . import dicom, png, splice
+
+    source = hashlib.sha256(data).digest()
+    try:
+        image = _read_kind(kind, data, limits, rewrite=False)
+        if write(image) == data:
+            return replace(image, file_hash=source, made_hash=source, identical=True)
+        kept = Kept.DIFFERENT
+    except InputError as error:
+        if kind == "dicom" and not dicom.is_marked(data):
+            raise  # it may be anything
+        kept = Kept.UNKNOWN if isinstance(error, UnsupportedError) else Kept.DAMAGED
+    whole = png.keep_whole(data, kept) if kind == "png" else splice.cut(kind, data, [], kept=kept)
+    return replace(whole, file_hash=source, made_hash=source, identical=True)
+
+
+def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
+    """Read an image that gives a fresh file of equal samples and metadata; None where that is not proved."""
+    from . import proof
+
+    holds_the_same = {"png": proof.same_png, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
+    try:
+        image = _read_kind(kind, data, limits, rewrite=True)
+        again = write(image)
+    except DecoderMissingError:
+        raise
+    except InputError:
+        return None
+    if not image.frames or not holds_the_same(data, again):
+        return None
+    source, made = (hashlib.sha256(each).digest() for each in (data, again))
+    return replace(image, file_hash=source, made_hash=made, identical=source == made)
+
+
+def _read_kind(kind: str, data: bytes, limits: Limits, *, rewrite: bool) -> Image:
+    from . import dicom, png, tiff
 
     read_kind = {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind]
-    holds_the_same = {"png": png.holds_the_same, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
-    source = hashlib.sha256(data).digest()
-    for rewrite in (True, False):
-        try:
-            image = read_kind(data, limits, rewrite=rewrite)
-            again = write(image)
-        except DecoderMissingError:
-            raise
-        except InputError:
-            if kind == "dicom" and not dicom.is_marked(data):
-                raise  # it may be anything
-            continue
-        if again == data:
-            return replace(image, file_hash=source, made_hash=source, identical=True)
-        if rewrite and holds_the_same(data, again):
-            return replace(image, file_hash=source, made_hash=hashlib.sha256(again).digest())
-    whole = png.keep_whole(data) if kind == "png" else splice.cut(kind, data, [])
-    return replace(whole, file_hash=source, made_hash=source, identical=True)
+    return read_kind(data, limits, rewrite=rewrite)
 
 
 def is_picture(head: bytes, name: str) -> bool:

@@ -67,6 +67,13 @@ def find_correction(coded: Any, recipe: Recipe) -> bytes | None:
         return None
 
 
+def find_recipe_and_correction(coded: Any, *, raw: bool = False) -> tuple[Recipe, bytes] | None:
+    """Find both, for a stream that has a recipe of its own."""
+    recipe = find_recipe(coded, raw=raw)
+    correction = find_correction(coded, recipe) if recipe else None
+    return None if recipe is None or correction is None else (recipe, correction)
+
+
 def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes, most_bytes: int) -> bytes:
     """Make a stream again.
 

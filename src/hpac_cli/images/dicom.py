@@ -1,8 +1,8 @@
 """DICOM to `Image`: where does the pixel data lie? Found with pydicom.
 
-Native pixel data comes back byte for byte, with everything around it as it stood. Lossless
-encapsulated pixel data is decoded by whatever pydicom finds, and comes back native in an otherwise
-equal file. Lossy pixel data, and files without any, stay as they are.
+Pixel data is coded that is native, or encapsulated in a way that can be made again byte for byte; everything around it
+stays as it stood. All else stays in the file as it is. Where the user asks for it, other lossless encapsulated pixel
+data is decoded by whatever pydicom finds, and written natively into an otherwise equal file.
 Source: DICOM PS3.5, sections 7, 8 and annexes A and G; PS3.10, section 7.
 """
 
@@ -18,10 +18,11 @@ import numpy as np
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError
 from hpac_cli.image import Image
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
 from .codestreams import sides_of
-from .deflate import compress_raw, decompress, find_correction, find_recipe
+from .deflate import compress_raw, decompress, find_recipe_and_correction
 from .layout import Codec, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
@@ -32,15 +33,24 @@ _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _LOSSLESS = {
-    "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.70": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.90": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.201": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.202": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.5": "numpy",
+    "1.2.840.10008.1.2.4.57": Kept.JPEG,
+    "1.2.840.10008.1.2.4.70": Kept.JPEG,
+    "1.2.840.10008.1.2.4.80": Kept.JPEG_LS,
+    "1.2.840.10008.1.2.4.90": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.4.201": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.4.202": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.5": Kept.RLE,
 }
-"""Lossless encapsulated transfer syntaxes, and what to install to decode them."""
+"""Lossless encapsulated transfer syntaxes, and why files stay as they are whose frames are not made again."""
+_DECODERS = {
+    Kept.JPEG: "pylibjpeg pylibjpeg-libjpeg",
+    Kept.JPEG_LS: "pyjpegls",
+    Kept.JPEG_2000: "pylibjpeg pylibjpeg-openjpeg",
+    Kept.RLE: "numpy",
+}
+"""What to install to decode them."""
+_LOSSY = "1.2.840.10008.1.2.4."
+"""Beginning of other transfer syntaxes of JPEG, MPEG and their kin, in which something may be lost."""
 _RLE = "1.2.840.10008.1.2.5"
 _KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
 _UNDEFINED = 0xFFFFFFFF
@@ -97,15 +107,19 @@ def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
         return _read_deflated(data, dataset, limits, rewrite)
     found = _find_pixels(dataset)
     if found is None:
-        return cut("dicom", data, [])
+        return cut("dicom", data, [], kept=Kept.NO_SAMPLES)
     element, kind = found
     little = dataset.original_encoding[1] is not False
     try:
         if element.length == _UNDEFINED:
             return _read_encapsulated(data, dataset, syntax, element, limits, rewrite)
-        return cut("dicom", data, _native_layouts(data, dataset, element, kind, little, limits))
+        return _cut_native(data, _native_layouts(data, dataset, element, kind, little, limits))
     except _NoGeometryError:
-        return cut("dicom", data, [])
+        return cut("dicom", data, [], kept=Kept.LAYOUT)
+
+
+def _cut_native(data: bytes, layouts: list[Layout], wrapper: Wrapper | None = None) -> Image:
+    return cut("dicom", data, layouts, wrapper, kept=Kept.NOTHING if layouts else Kept.LAYOUT)
 
 
 @contextlib.contextmanager
@@ -235,16 +249,12 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
     stream = data[start : len(data) - len(tail)]
-    recipe = find_recipe(stream, raw=True)
-    correction = find_correction(stream, recipe) if recipe else None
-    if recipe is None or correction is None:
-        if not rewrite:
-            return cut("dicom", data, [])
+    made = find_recipe_and_correction(stream, raw=True)
+    if made is None and rewrite:
         stream = compress_raw(plain)
-        recipe = find_recipe(stream, raw=True)
-        correction = find_correction(stream, recipe) if recipe else None
-        if recipe is None or correction is None:
-            return cut("dicom", data, [])
+        made = find_recipe_and_correction(stream, raw=True)
+    if made is None:
+        return cut("dicom", data, [], kept=Kept.DEFLATE)
     inflated = data[:start] + plain
     found = _find_pixels(dataset)
     layouts = []
@@ -252,7 +262,7 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
         element, kind = found
         moved = element._replace(value_tell=start + element.value_tell)
         layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return cut("dicom", inflated, layouts, Wrapper(start, recipe, correction, len(stream), tail))
+    return _cut_native(inflated, layouts, Wrapper(start, *made, len(stream), tail))
 
 
 def _start_of_meta(data: bytes) -> int:
@@ -271,22 +281,19 @@ def end_of_meta(data: bytes) -> int:
 
 
 def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
-    """Decode lossless frames and write them natively into an otherwise equal file."""
-    kept = cut("dicom", data, [])
+    """Find lossless frames that can be made again; else, where `rewrite` says so, write them natively into the file."""
     bits = _attribute(dataset, "BitsAllocated", 0)
     colours = _text(dataset, "PhotometricInterpretation")
-    if (
-        syntax not in _LOSSLESS
-        or colours not in _KEPT_COLOURS
-        or bits not in (8, 16, 32)
-        or int(element.tag) != 0x7FE00010
-    ):
-        return kept
+    if syntax not in _LOSSLESS:
+        return cut("dicom", data, [], kept=Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
+    if bits not in (8, 16, 32) or int(element.tag) != 0x7FE00010:
+        return cut("dicom", data, [], kept=Kept.LAYOUT)
     layout, frames = _geometry(dataset, "u", bits)
     count_frames(layout, Tally(limits), frames)
     if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
         return cut("dicom", data, again)
-    if not rewrite:
+    kept = cut("dicom", data, [], kept=_LOSSLESS[syntax] if colours in _KEPT_COLOURS else Kept.LAYOUT)
+    if not rewrite or colours not in _KEPT_COLOURS:
         return kept
     _check_coded_sides(data, element, layout, limits)
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
@@ -371,7 +378,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
     except RuntimeError as error:
         if "unable to decode" in str(error).lower() or "missing dependencies" in str(error).lower():
             raise DecoderMissingError(
-                f"DICOM transfer syntax {syntax} needs a decoder: pip install {_LOSSLESS[syntax]}"
+                f"DICOM transfer syntax {syntax} needs a decoder: pip install {_DECODERS[_LOSSLESS[syntax]]}"
             ) from error
         raise InputError(f"DICOM damaged: {error}") from error
     except Exception as error:  # every decoder has errors of its own

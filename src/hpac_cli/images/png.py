@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
 from .bits import pack_bits, unpack_bits
-from .deflate import Inflater, Recipe, compress_anew, find_correction, find_recipe, rebuild
+from .deflate import Inflater, Recipe, compress_anew, find_recipe_and_correction, rebuild
 from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -112,15 +113,17 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
     if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
-        return keep_whole(data)
+        return keep_whole(data, Kept.LAYOUT)
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
     if not recipe and rewrite:
         coded = memoryview(_make_fresh(samples, geometry))
-        recipe = _find_recipe(coded, len(coded), samples, _usual_types_of_all(samples, geometry), geometry, [len(coded)])
+        recipe = _find_recipe(
+            coded, len(coded), samples, _usual_types_of_all(samples, geometry), geometry, [len(coded)]
+        )
     if not recipe and not rewrite:
-        return keep_whole(data)
+        return keep_whole(data, Kept.DEFLATE)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
@@ -128,9 +131,9 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
 
 
-def keep_whole(data: bytes) -> Image:
+def keep_whole(data: bytes, kept: Kept) -> Image:
     """Take a file as it is, samples and all; it need not be whole or right."""
-    return Image((), "png", data)
+    return Image((), "png", data, kept=kept)
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:
@@ -325,10 +328,10 @@ def _find_recipe(
     coded: memoryview, used: int, samples: Samples, types: list[bytes], geometry: _Geometry, sizes: list[int]
 ) -> bytes:
     """Find out how to make the same IDAT chunks from the samples; empty if that is not worth while."""
-    recipe = find_recipe(coded[:used])
-    correction = find_correction(coded[:used], recipe) if recipe else None
-    if recipe is None or correction is None:
+    made = find_recipe_and_correction(coded[:used])
+    if made is None:
         return b""
+    recipe, correction = made
     usual = _usual_types_of_all(samples, geometry) == types
     numbers = b"".join(map(put_varint, (len(sizes), *sizes)))
     strings = (recipe.parameters, correction, bytes(coded[used:]), b"" if usual else b"".join(types))

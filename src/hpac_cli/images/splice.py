@@ -16,6 +16,7 @@ from typing import BinaryIO
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
@@ -52,7 +53,14 @@ class Wrapper:
         return data[: self.start] + stream + self.tail
 
 
-def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | None = None) -> Image:
+def cut(
+    kind: str,
+    data: bytes,
+    layouts: Sequence[Layout],
+    wrapper: Wrapper | None = None,
+    *,
+    kept: Kept = Kept.NOTHING,
+) -> Image:
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
     Args:
@@ -60,6 +68,7 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated.
+        kept: why samples stay in it of which no layout tells.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -70,16 +79,19 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
+            kept = kept or Kept.DAMAGED
             continue
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
-        if exact and free.claim(layout.places):
+        if not exact or not free.claim(layout.places):
+            kept = kept or (Kept.SHARED if exact else Kept.DIFFERENT)
+        else:
             if layout.padding.rows or layout.padding.columns:
                 frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
                 layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
-    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
+    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper), kept=kept)
 
 
 class _Free:

@@ -27,7 +27,7 @@ def load_average(checkpoint: Path) -> Hpac:
 @torch.no_grad()
 def estimate(net: Hpac, path: Path, tile: int, *, quantise: bool) -> tuple[float, int]:
     """Bits that the network gives one PNG file's samples in independent tiles, and their number."""
-    (samples,) = images.read(path.read_bytes()).frames
+    (samples,) = images.read(path.read_bytes(), transcode=True).frames
     bits = 0.0
     for y in range(0, samples.shape[0], tile):
         for x in range(0, samples.shape[1], tile):

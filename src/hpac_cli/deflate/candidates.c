@@ -78,7 +78,16 @@ static void add_others(struct list *l) {
   add(l, MATCH_LATEST, HASH_KNUTH, 16, WHOLE_WINDOW, (struct effort){0, 1, 0, 1});
 }
 
-uint32_t list_writers(struct parameters *writers, uint32_t hash_bits) {
+/* With a window of less than 32 KiB, which hardly any writer has. */
+static void add_small_windows(struct list *l, uint32_t hash_bits, uint32_t window_bits) {
+  const uint32_t first = l->count;
+  add_zlib(l, HASH_SHIFTS, hash_bits ? hash_bits : 15, 0);
+  add_zlib(l, HASH_SHIFTS, hash_bits ? hash_bits : 15, ONLY_LONG);
+  if (!hash_bits) add_zlib(l, HASH_SHIFTS, 16, 0);
+  for (uint32_t k = first; k < l->count; k++) l->writers[k].window_bits = (uint8_t)window_bits;
+}
+
+uint32_t list_writers(struct parameters *writers, uint32_t hash_bits, uint32_t window_bits) {
   struct list l = {writers, 0};
   const uint32_t zlib_bits = hash_bits ? hash_bits : 15;
   add_zlib(&l, HASH_SHIFTS, zlib_bits, 0);
@@ -95,5 +104,6 @@ uint32_t list_writers(struct parameters *writers, uint32_t hash_bits) {
   add_zlib(&l, HASH_KNUTH, 15, 0);
   add_zlib_ng(&l);
   add_others(&l);
+  if (window_bits < 15) add_small_windows(&l, hash_bits, window_bits);
   return l.count;
 }

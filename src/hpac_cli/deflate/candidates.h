@@ -4,9 +4,10 @@
 
 #include "parameters.h"
 
-enum { MOST_WRITERS = 192 };
+enum { MOST_WRITERS = 224 };
 
-/* `hash_bits` is what zlib's hash would have by the size of its blocks, 0 if that is not known. Returns how many. */
-uint32_t list_writers(struct parameters *writers, uint32_t hash_bits);
+/* What a stream tells of zlib's settings: bits of its hash by the size of blocks, 0 if that is not known; bits of its
+ * window by the farthest match. Returns how many writers there are. */
+uint32_t list_writers(struct parameters *writers, uint32_t hash_bits, uint32_t window_bits);
 
 #endif

@@ -54,7 +54,7 @@ bool find_cheapest(struct cheapest *path, struct nearby *n, const struct window 
   uint32_t literals[256], lengths[MAX_MATCH + 1], distances[USED_DIST], stored = 0, skip = 0;
   const uint32_t span = end - start;
   set_prices(b, literals, lengths, distances);
-  if (span && !nearby_reach(n, w, end - 1)) return false;
+  if (span && !nearby_reach(n, w, start, end - 1)) return false;
   for (uint32_t at = 0; at < span; at++) {
     path->first_match[at] = stored;
     if (at < skip) continue;

@@ -65,7 +65,7 @@ static bool code_match(struct correction *c, position p, struct token predicted,
   struct models *m = &c->models;
   const struct window *w = &c->window;
   const uint32_t most = smaller(w->last - p, MAX_MATCH);
-  if (most < MIN_MATCH || !nearby_reach(&c->nearby, w, p)) return false;
+  if (most < MIN_MATCH || !nearby_reach(&c->nearby, w, p, p)) return false;
   const uint32_t longest = longest_nearby(&c->nearby, w, p), set = smaller(longest, 15);
   uint32_t length = span_of(*t);
   if (!is_literal(predicted) &&

@@ -15,8 +15,8 @@ struct nearby {
   bool is_open;
 };
 
-/* Have all positions through p in the chains, as far back as matches reach; false without memory. */
-static inline bool nearby_reach(struct nearby *n, const struct window *w, position p) {
+/* Have all positions through `last` in the chains, from as far back on as matches at p reach; false without memory. */
+static inline bool nearby_reach(struct nearby *n, const struct window *w, position p, position last) {
   if (!n->is_open) {
     n->is_open = true;
     n->inserted = ORIGIN;
@@ -25,7 +25,7 @@ static inline bool nearby_reach(struct nearby *n, const struct window *w, positi
   }
   if (!n->three.steps || !n->four.steps) return false;
   if (n->inserted + MAX_DISTANCE < p) n->inserted = p - MAX_DISTANCE;
-  for (; n->inserted <= p; n->inserted++) {
+  for (; n->inserted <= last; n->inserted++) {
     chains_insert(&n->three, w, n->inserted);
     chains_insert(&n->four, w, n->inserted);
   }

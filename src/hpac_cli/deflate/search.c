@@ -280,7 +280,9 @@ static int find_in_sample(const struct survey *s, const struct sample *sample, c
   struct trial trials[MOST_WRITERS];
   const uint32_t usual = usual_tokens(s), lit_bits = log2_floor(usual + 1);
   const bool by_zlib = usual && 1u << lit_bits == usual + 1 && lit_bits >= 7 && lit_bits <= 15;
-  const uint32_t count = list_writers(writers, by_zlib ? lit_bits + 1 : 0);
+  uint32_t window_bits = 9;
+  while (window_bits < 15 && s->farthest > (1u << window_bits) - 262) window_bits++;
+  const uint32_t count = list_writers(writers, by_zlib ? lit_bits + 1 : 0, window_bits);
   for (uint32_t k = 0; k < count; k++) trials[k] = (struct trial){writers[k], 0};
   uint32_t misses = choose_writer(sample, trials, count), seen = smaller(sample->num_tokens, SOME);
   *q = trials[0].q;

@@ -2,11 +2,13 @@
 
 enum { BATCH = 4096 };
 
-static bool size_tokens(struct parser *p, struct token *tokens, struct block_size *size) {
+static bool size_tokens(struct parser *p, struct token *tokens, struct block_size *size, uint32_t *farthest) {
   for (bool ends = false; !ends;) {
     uint32_t count, span;
     if (!parse_tokens(p, tokens, BATCH, UINT32_MAX, &count, &span, &ends) || p->num_plain > MAX_PLAIN) return false;
     size->count += count, size->span += span;
+    for (uint32_t k = 0; k < count; k++)
+      if (!is_literal(tokens[k]) && tokens[k].distance > *farthest) *farthest = tokens[k].distance;
   }
   return true;
 }
@@ -21,7 +23,7 @@ static int survey_blocks(struct survey *s, struct parser *p, struct token *token
     if (p->block.type == STORED) {
       size.count = size.span = p->block.stored_length;
       if (!parse_stored(p, size.span)) return HPAC_DEFLATE_DAMAGED;
-    } else if (!size_tokens(p, tokens, &size)) {
+    } else if (!size_tokens(p, tokens, &size, &s->farthest)) {
       return p->num_plain > MAX_PLAIN ? HPAC_DEFLATE_NOT_WORTH : HPAC_DEFLATE_DAMAGED;
     } else {
       s->facts.num_tokens += size.count;

@@ -10,6 +10,7 @@ struct survey {
   struct hpac_deflate_facts facts;
   struct block_size *sizes; /* of all blocks; those of stored ones count bytes */
   size_t capacity;
+  uint32_t farthest; /* distance of a match */
 };
 
 /* HPAC_DEFLATE_OK, or what is wrong; survey_close frees what there is in any case. */

@@ -371,9 +371,9 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
         if variant is not None:
             yield replace(layout, codec=Codec.LZW, variant=variant)
     else:
-        found = _with_corrections(data, layout, coded)
-        if found is not None:
-            yield found
+        corrected = _with_corrections(data, layout, coded)
+        if corrected is not None:
+            yield corrected
 
 
 def _with_corrections(data: bytes, layout: Layout, typical: bytes) -> Layout | None:

@@ -367,9 +367,9 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
     if layout.reverse:
         coded = reverse_bits(coded)
     if page.compression == _LZW:
-        variant = find_variant(coded, plain)
-        if variant is not None:
-            yield replace(layout, codec=Codec.LZW, variant=variant)
+        found = find_variant(coded, plain)
+        if found is not None:
+            yield replace(layout, codec=Codec.LZW, variant=found)
     else:
         corrected = _with_corrections(data, layout, coded)
         if corrected is not None:

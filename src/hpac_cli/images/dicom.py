@@ -23,7 +23,7 @@ from hpac_cli.limits import Limits, Tally
 
 from . import jpeg_streams
 from .codestreams import sides_of
-from .deflate import FRESH, decompress, find_parameters
+from .deflate import compress_raw, decompress, find_recipe_and_correction
 from .layout import Codec, Head, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
@@ -251,11 +251,12 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
     stream = data[start : len(data) - len(tail)]
-    parameters = find_parameters(stream, plain, raw=True)
-    if parameters is None:
-        if not rewrite:
-            return cut("dicom", data, [], kept=Kept.DEFLATE)
-        parameters = FRESH._replace(head=b"")
+    made = find_recipe_and_correction(stream, raw=True)
+    if made is None and rewrite:
+        stream = compress_raw(plain)
+        made = find_recipe_and_correction(stream, raw=True)
+    if made is None:
+        return cut("dicom", data, [], kept=Kept.DEFLATE)
     inflated = data[:start] + plain
     found = _find_pixels(dataset)
     layouts = []
@@ -263,7 +264,7 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
         element, kind = found
         moved = element._replace(value_tell=start + element.value_tell)
         layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return _cut_native(inflated, layouts, Wrapper(start, parameters, tail))
+    return _cut_native(inflated, layouts, Wrapper(start, *made, len(stream), tail))
 
 
 def _start_of_meta(data: bytes) -> int:

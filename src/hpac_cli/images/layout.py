@@ -20,7 +20,7 @@ from hpac_cli.limits import Tally
 
 from . import fragments, jpeg_streams, lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
-from .deflate import Parameters, compress, decompress
+from .deflate import Recipe, decompress, rebuild
 from .packbits import pack_rows, unpack_runs
 from .padding import NO_PADDING, Padding
 
@@ -93,8 +93,10 @@ class Layout:
     """If not 0, each stored word is two samples: so many low bits, and the bits above them."""
     predictor: Predictor = Predictor.NONE
     codec: Codec = Codec.NONE
-    parameters: Parameters | None = None
+    recipe: Recipe | None = None
     """Of deflate."""
+    corrections: tuple[bytes, ...] = ()
+    """Of deflate, one for each segment."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
     padding: Padding = NO_PADDING
@@ -190,8 +192,8 @@ def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
             stream = _to_codestream(layout, words[box], head.stream, place.length)
             yield fragments.separate(stream, head.fragments)
         return
-    for box in layout.boxes():
-        yield _compress(layout, _to_bytes(layout, words[box]))
+    for index, box in enumerate(layout.boxes()):
+        yield _compress(layout, _to_bytes(layout, words[box]), index)
 
 
 def _from_codestream(layout: Layout, coded: bytes, shape: tuple[int, ...]) -> Samples:
@@ -226,11 +228,12 @@ def _decompress(layout: Layout, coded: bytes, expected: int) -> bytes:
     return coded
 
 
-def _compress(layout: Layout, rows: Bytes) -> bytes:
+def _compress(layout: Layout, rows: Bytes, index: int) -> bytes:
     if layout.codec is Codec.DEFLATE:
-        if layout.parameters is None:
-            raise InputError("the stored layout has no parameters of deflate")
-        coded = compress(rows.tobytes(), layout.parameters)
+        if layout.recipe is None or len(layout.corrections) != len(layout.places):
+            raise InputError("the stored layout does not say how its segments are deflated")
+        data, most_bytes = rows.tobytes(), layout.places[index].length
+        coded = rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes)
     elif layout.codec is Codec.PACKBITS:
         coded = pack_rows(rows, layout.variant)
     elif layout.codec is Codec.LZW:

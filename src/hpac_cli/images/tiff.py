@@ -25,7 +25,7 @@ from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
-from .deflate import FRESH, compress, decompress, find_parameters
+from .deflate import compress_anew, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
@@ -371,11 +371,22 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
         if found is not None:
             yield replace(layout, codec=Codec.LZW, variant=found)
     else:
-        with contextlib.suppress(HpacError):
-            coded = coded[: len(coded) - len(decompress(coded, len(plain))[1])]
-        parameters = find_parameters(coded, plain)
-        if parameters is not None:
-            yield replace(layout, codec=Codec.DEFLATE, parameters=parameters)
+        corrected = _with_corrections(data, layout, coded)
+        if corrected is not None:
+            yield corrected
+
+
+def _with_corrections(data: bytes, layout: Layout, typical: bytes) -> Layout | None:
+    """How all segments, one of which is `typical`, are deflated; None if that is not worth while."""
+    recipe = find_recipe(typical)
+    corrections = []
+    for place in layout.places:
+        coded = data[place.offset : place.offset + place.length]
+        correction = find_correction(reverse_bits(coded) if layout.reverse else coded, recipe) if recipe else None
+        if correction is None:
+            return None
+        corrections.append(correction)
+    return replace(layout, codec=Codec.DEFLATE, recipe=recipe, corrections=tuple(corrections))
 
 
 def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
@@ -394,7 +405,7 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     ):
         return data, None
     reverse = page.layout.reverse
-    fresh = [compress(segment, FRESH) for segment in segments if segment is not None]
+    fresh = [compress_anew([segment]) for segment in segments if segment is not None]
     out = bytearray(data)
     places = []
     for segment, place in zip(fresh, page.layout.places, strict=True):
@@ -414,8 +425,7 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     }
     if reverse or not all(_patch(out, page, code, values) for code, values in changes.items()):
         return data, None
-    layout = replace(page.layout, places=tuple(places), codec=Codec.DEFLATE, parameters=FRESH)
-    return bytes(out), layout
+    return bytes(out), _with_corrections(bytes(out), replace(page.layout, places=tuple(places)), max(fresh, key=len))
 
 
 def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bytes | None:

@@ -38,7 +38,7 @@ NATIVE = ("core", "deflate", "jpeg")
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"training", "adapt"},
-    "ctypes": {"core", "deflate", "jpeg"},
+    "ctypes": {"core", "deflate", "jpeg", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},

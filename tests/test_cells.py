@@ -329,9 +329,7 @@ def test_luma_and_chroma_have_cells_and_rgb_beside_them_has_none(
     assert np.array_equal(hpac_cli.decode(data), array)
 
 
-def test_a_region_of_a_picture_with_cells(
-    cells: bytes, photograph: NDArray[np.uint8], networks: Networks
-) -> None:
+def test_a_region_of_a_picture_with_cells(cells: bytes, photograph: NDArray[np.uint8], networks: Networks) -> None:
     array = stretch(photograph[100:140, 200:260])
     reader = read(encode_with(array, cells, networks))
     region = decode_region(reader, 0, Box(10, 20, 9, 25), networks=networks)

@@ -22,11 +22,12 @@ from hpac_cli.codec.threads import spread
 from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
+from hpac_cli.training.memory import keep_memory
 
 from .material import Material, Place
 from .processes import team
 from .regions import grow_regions
-from .schedules import BATCH, CROP, LEARNING_RATE, PASSES, Schedule, choose_rank
+from .schedules import BATCH, CROP, PASSES, Schedule, choose_rank, learning_rate
 from .trainable import TrainableAdapter
 
 Report = Callable[[str, int, int], None]
@@ -85,6 +86,7 @@ def adapt(
     Returns:
         Frames that name adapted weights where these pay, and the adapters.
     """
+    keep_memory()
     end = time.monotonic() + seconds if seconds else math.inf
     digests = sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest})
     materials = [Material(images, frames, digest) for digest in digests]
@@ -143,7 +145,8 @@ class _Search:
         regions = grow_regions(places, density, schedule.shares)
         rng = np.random.default_rng(_SEED)
         numbers = adapter.start.clone().requires_grad_()
-        optimiser = torch.optim.Adam([numbers], LEARNING_RATE, betas=(0.9, 0.99))
+        rate = learning_rate(self.networks.by_digest(self.material.digest).weights.shape)
+        optimiser = torch.optim.Adam([numbers], rate, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
 
         def work(job: _Gradient) -> NDArray[np.float32]:
@@ -158,7 +161,7 @@ class _Search:
                         f"adapt: stage {number} of {len(regions)}{note}", int(done * self.updates), self.updates
                     )
                     for group in optimiser.param_groups:
-                        group["lr"] = LEARNING_RATE * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
+                        group["lr"] = rate * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
                     sent = numbers.detach().cpu().numpy().copy()
                     drawn = rng.choice(region, BATCH, p=areas / areas.sum())
                     jobs = [_Gradient(sent, places[i], *rng.random(2)) for i in drawn]

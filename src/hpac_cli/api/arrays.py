@@ -33,7 +33,7 @@ def encode(
             up to 16 bits are coded by the network, more as compressed bytes.
         effort: 1 to 9: higher is smaller and takes longer; `hpac encode --help` lists them.
         tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
-        adapt: "fast", "full" or "longest" adapts the weights to the array, "off" never; "" as the effort says.
+        adapt: "brief", "fast", "full" or "longest" adapts the weights to the array, "off" never; "" as the effort says.
         backend: instruction set of the core, or "" for the fastest exact one; all give the same bytes.
         limits: what `decode` will be given, so that nothing is encoded that it would refuse.
 

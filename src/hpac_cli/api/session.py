@@ -106,10 +106,7 @@ class Session:
             ModelError: there are none.
             UsageError: there is no such backend.
         """
-        from hpac_cli.model.index import ROLES, network_name
-
-        for role in ROLES:
-            self.networks.digest(network_name(role, effort_of(self.options.effort).size))
+        self.networks.load(effort_of(self.options.effort).size)
 
     def encode(self, image: Image, stream: BinaryIO) -> None:
         """Write an image to a stream as .hpac.
@@ -159,7 +156,7 @@ class Session:
         from hpac_cli.adapt import require_torch
         from hpac_cli.adapt.schedules import SCHEDULES
 
-        require_torch("adapting weights to an image (--effort 7 to 9, --adapt)")
+        require_torch("adapting weights to an image (--effort 6 to 9, --adapt)")
         from hpac_cli.adapt.sarp_ft import adapt
 
         options = self.options

@@ -93,6 +93,7 @@ class Adapting(StrEnum):
     """How much weights are adapted to an image."""
 
     OFF = "off"
+    BRIEF = "brief"
     FAST = "fast"
     FULL = "full"
     LONGEST = "longest"

@@ -21,15 +21,15 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("small", 0, "off", 0.45, 0.45),
-    Effort("small", 8, "off", 0.75, 0.45),
+    Effort("small", 0, "off", 0.5, 0.45),
+    Effort("small", 16, "off", 1.0, 0.45),
     Effort("medium", 8, "off", 1.3, 0.95),
-    Effort("medium", 64, "off", 3.3, 0.95),
+    Effort("medium", 32, "off", 2.0, 0.95),
     Effort("large", 16, "off", 4.0, 3.3),
-    Effort("large", 64, "off", 5.7, 3.3),
-    Effort("large", 64, "fast", 400.0, 3.3),
-    Effort("large", 64, "full", 1600.0, 3.3),
-    Effort("large", 64, "longest", 4000.0, 3.3),
+    Effort("large", 16, "brief", 140.0, 3.3),
+    Effort("large", 16, "fast", 340.0, 3.3),
+    Effort("large", 16, "full", 1400.0, 3.3),
+    Effort("large", 16, "longest", 3400.0, 3.3),
 )
 """Levels 1 to 9."""
 DEFAULT = 5

@@ -237,9 +237,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
                 raise InputError("the stored layout is damaged")
             heads.append(Head(stream, tuple(fields.varint() for _ in range(count))))
         corrections = [fields.string() for _ in places] if layout.codec is Codec.DEFLATE else []
-        layouts.append(
-            replace(layout, places=tuple(places), heads=tuple(heads), corrections=tuple(corrections))
-        )
+        layouts.append(replace(layout, places=tuple(places), heads=tuple(heads), corrections=tuple(corrections)))
     return layouts, size, wrapper, fields.rest()
 
 

@@ -50,11 +50,13 @@ def run(
 
     from .config import read_config
     from .integers import to_integers
+    from .memory import keep_memory
     from .train import train
 
     settings = read_config(config)
     if updates is not None:
         settings = replace(settings, updates=updates)
+    keep_memory()
     if threads:
         torch.set_num_threads(threads)
     trainer = train(

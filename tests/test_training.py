@@ -15,12 +15,14 @@ from hpac_cli.codec.networks import Network
 from hpac_cli.errors import InputError, ModelError, UsageError
 from hpac_cli.model.layers import count_multiply_adds
 from hpac_cli.model.weights import read_weights, write_weights
+from hpac_cli.model.window import causal_offsets
 from hpac_cli.training.config import Config, read_config
+from hpac_cli.training.depthwise import convolve, sum_taps
 from hpac_cli.training.integers import from_integers, to_integers
 from hpac_cli.training.planes import to_planes
 from hpac_cli.training.run import run
 from hpac_cli.training.train import Trainer, train
-from hpac_cli.training.twin import CausalDepthwise, Hpac
+from hpac_cli.training.twin import Hpac
 
 SMALL = {"width": 16, "blocks": 1, "head": 16, "components": 2}
 ALL = {"chroma": 0.3, "jpeg": 0.2, "retouched": 0.2, "camera": 0.2, "noise": 0.2, "resized": 0.5}
@@ -141,17 +143,29 @@ def test_the_network_is_one_graph_that_quantises_by_a_number(monkeypatch: pytest
     net = Hpac(make_config().network)
     planes, depth = torch.randint(0, 200, (3, 2, 12, 12), dtype=torch.int32), torch.tensor([8, 11], dtype=torch.int32)
     expected = [net(planes, depth, quantise) for quantise in (0.0, 1.0)]
-    monkeypatch.setattr(CausalDepthwise, "convolve", CausalDepthwise.sum_taps)
+    # as a GPU does it
+    monkeypatch.setattr(
+        "hpac_cli.training.twin.convolve_causally",
+        lambda x, weight, bias, rows: sum_taps(
+            torch.nn.functional.pad(x, (0, 0, rows, rows, rows, 0)), weight, bias, rows
+        ),
+    )
     compiled = torch.compile(net, backend="eager", fullgraph=True)
     found = [compiled(planes, depth, torch.tensor(quantise)) for quantise in (0.0, 1.0)]
     assert not torch.equal(*found)
     assert all(torch.allclose(a, b, rtol=0.01, atol=0.01) for a, b in zip(found, expected, strict=True))
 
 
-def test_both_ways_to_convolve_are_one() -> None:
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_both_ways_to_convolve_are_one_and_so_are_their_gradients(rows: int) -> None:
     torch.manual_seed(1)
-    layer, padded = CausalDepthwise(8, 2), torch.randn(2, 12, 15, 8)
-    assert torch.allclose(layer.convolve(padded, layer.weight), layer.sum_taps(padded, layer.weight), atol=1e-5)
+    taps = len(causal_offsets(rows, rows, centre=True))
+    inputs = [torch.randn(shape, requires_grad=True) for shape in ((2, 9 + rows, 7 + 2 * rows, 8), (8, taps), (8,))]
+    results = [way(*inputs, rows) for way in (convolve, sum_taps)]
+    weights = torch.randn(results[0].shape)
+    gradients = [torch.autograd.grad((result * weights).sum(), inputs) for result in results]
+    for one, other in zip((results[0], *gradients[0]), (results[1], *gradients[1]), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:

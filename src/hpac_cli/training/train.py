@@ -3,11 +3,11 @@
 import copy
 import csv
 import math
-import pickle
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,6 @@ from .twin import Hpac
 EMA_HORIZON = 1000
 LOG_EVERY = 100
 SAVE_EVERY = 1000
-TURN_EVERY = {"cpu": 10, "cuda": 50}
-"""Updates after which SOAP's bases are turned, by device: a GPU takes as long for that as for several updates."""
 MOST_GRADIENT = 1.0
 """Norm to which larger gradients are shortened."""
 
@@ -112,8 +110,14 @@ class Trainer:
         self.update += 1
         self._ema_step.fill_(1 - min(1 - 1 / EMA_HORIZON, self.update / (self.update + 100)))
         self._run()
-        if self.update % TURN_EVERY[self.device.type] == 0:
+        if self.update % self._turn_every() == 0:
             self.optimiser.turn()
+
+    def _turn_every(self) -> int:
+        """Updates after which SOAP's bases are turned: a GPU takes as long for that as for several updates."""
+        if self.device.type == "cpu":
+            return 10
+        return 20 if self.update < 2000 else 50
 
     def _prepare(self) -> Callable[[], object]:
         """Make ready to update, leaving everything as it is but the optimiser's bases, which begin with the first gradient."""
@@ -216,7 +220,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise ModelError(f"{path}: no checkpoint of a training: {error}") from error
     return state
 

@@ -17,6 +17,7 @@ from hpac_cli.model.window import causal_offsets
 
 from .code_length import code_length
 from .context import tile_means
+from .depthwise import convolve_causally
 from .focus import features, find_focus, normalise
 from .inputs import gather_window, plane_fallback, tile_parity
 from .quantise import Quantise, activate, round_weight
@@ -40,39 +41,16 @@ class PointWise(nn.Module):
 class CausalDepthwise(nn.Module):
     """Masked depth-wise convolution, `rows` up, slope 2, own position included."""
 
-    place: Tensor
-
     def __init__(self, channels: int, rows: int) -> None:
         super().__init__()
         self.rows = rows
-        taps = causal_offsets(rows, rows, centre=True)
-        self.weight = nn.Parameter(torch.randn(channels, len(taps)) / len(taps) ** 0.5)
+        taps = len(causal_offsets(rows, rows, centre=True))
+        self.weight = nn.Parameter(torch.randn(channels, taps) / taps**0.5)
         self.bias = nn.Parameter(torch.ones(channels))
-        self.register_buffer(
-            "place", torch.tensor([(dy + rows) * (2 * rows + 1) + dx + rows for dy, dx in taps]), persistent=False
-        )
 
     def forward(self, x: Tensor, quantise: Quantise) -> Tensor:
         """(B, H, W, C) to the same shape, float32."""
-        weight, r = round_weight(self.weight, quantise), self.rows
-        padded = F.pad(x.float(), (0, 0, r, r, r, 0))
-        return (self.convolve if x.is_cpu else self.sum_taps)(padded, weight)
-
-    def convolve(self, padded: Tensor, weight: Tensor) -> Tensor:
-        """By the library's convolution: what a CPU is fastest with."""
-        r, channels = self.rows, weight.shape[0]
-        kernel = weight.new_zeros(channels, (r + 1) * (2 * r + 1)).index_copy(1, self.place, weight)
-        kernel = kernel.view(channels, 1, r + 1, 2 * r + 1)
-        return F.conv2d(padded.permute(0, 3, 1, 2), kernel, self.bias, groups=channels).permute(0, 2, 3, 1)
-
-    def sum_taps(self, padded: Tensor, weight: Tensor) -> Tensor:
-        """Tap by tap, which the compiler makes one kernel of: what a GPU is fastest with."""
-        r = self.rows
-        height, width = padded.shape[1] - r, padded.shape[2] - 2 * r
-        y = self.bias.expand(padded.shape[0], height, width, -1)
-        for tap, (dy, dx) in enumerate(causal_offsets(r, r, centre=True)):
-            y = y + padded[:, r + dy : r + dy + height, r + dx : r + dx + width] * weight[:, tap]
-        return y
+        return convolve_causally(x.float(), round_weight(self.weight, quantise), self.bias, self.rows)
 
 
 class Block(nn.Module):

@@ -277,7 +277,8 @@ class TileCoder:
         return _checked(length) / float(1 << LENGTH_BITS)
 
     def _collected(self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int) -> tuple[Any, ...]:
-        assert mixtures.flags.c_contiguous and mixtures.shape == (len(values), self._components)
+        assert mixtures.flags.c_contiguous
+        assert mixtures.shape == (len(values), self._components)
         return self._handle, len(values), bit_depth, _pointer(values), mixtures.ctypes.data
 
     def trace(self, samples: Samples, bit_depth: int) -> list[int]:

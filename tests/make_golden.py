@@ -34,6 +34,7 @@ from reference.decoder import Record
 
 from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
+from hpac_cli.codec.cells import pack_cells
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
@@ -60,6 +61,8 @@ class Case:
     """How tiles are turned; those of later parts another way."""
     adapted: bool = False
     """Whether its weights are changed."""
+    cells: int = 0
+    """The step in which the widths of values' cells are given; 0 for none."""
 
 
 def crop(height: int = 22, width: int = 31) -> np.ndarray:
@@ -129,7 +132,7 @@ def photographs() -> dict[str, Case]:
 
 
 def changed() -> dict[str, Case]:
-    """What is turned, and what has adapted weights, by name."""
+    """What is turned, what has adapted weights, and what has cells, by name."""
     part = crop()
     plain, jpeg = make_other_photograph(part), lossy(part, "jpeg")
     with_alpha = np.dstack([jpeg, gradient(*part.shape[:2])])
@@ -142,6 +145,10 @@ def changed() -> dict[str, Case]:
         "adapted-jpeg-alpha": Case(with_alpha, adapted=True),
         "adapted-bits-12": Case(bits_12, 128, adapted=True),
         "adapted-turned-6": Case(plain, orientation=6, adapted=True),
+        "cells-rgb": Case(plain, cells=1),
+        "cells-turned-3-jpeg-alpha": Case(with_alpha, orientation=3, cells=2),
+        "cells-bits-12": Case(bits_12, cells=4),
+        "cells-adapted-grey": Case(part[..., 1], adapted=True, cells=8),
     }
 
 
@@ -276,11 +283,26 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     return renamed, tuple(adapters)
 
 
-def encode(image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool) -> bytes:
+def give_cells(frame: Frame, step: int) -> Frame:
+    """Give the values of each part cells: some wide, some narrow, some empty."""
+    parts = []
+    for number, part in enumerate(frame.parts):
+        levels = np.random.default_rng(number).integers(
+            -96 // step, 63 // step + 1, (part.channels, 1 << part.bit_depth)
+        )
+        levels[:, np.arange(levels.shape[1]) % 5 > 1] = 0
+        parts.append(replace(part, cells=pack_cells(levels, step)) if part.weights_digest else part)
+    return replace(frame, parts=tuple(parts))
+
+
+def encode(
+    image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool, cells: int
+) -> bytes:
     """Encode as a Case says."""
 
     def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
         frames, _ = turn_parts(frames, orientation)
+        frames = tuple(give_cells(frame, cells) for frame in frames) if cells else frames
         return change_weights(frames, networks) if adapted else (frames, ())
 
     stream = io.BytesIO()
@@ -318,7 +340,13 @@ def main() -> None:
     networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
     manifest, files = {}, {}
     for name, case in cases.items():
-        how = {"effort": case.effort, "tile": case.tile, "orientation": case.orientation, "adapted": case.adapted}
+        how = {
+            "effort": case.effort,
+            "tile": case.tile,
+            "orientation": case.orientation,
+            "adapted": case.adapted,
+            "cells": case.cells,
+        }
         image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {

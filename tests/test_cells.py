@@ -109,7 +109,8 @@ def test_a_wide_value_takes_from_its_neighbours() -> None:
     widths[0, 30] = 32  # four times as wide
     grown = np.diff(find_edges(widths)[0]) - 64
     assert grown[30] > 100
-    assert (grown[22:30] <= 0).all() and (grown[31:38] <= 0).all()
+    assert (grown[22:30] <= 0).all()
+    assert (grown[31:38] <= 0).all()
     assert grown.sum() == 0
 
 
@@ -283,7 +284,9 @@ def test_each_frame_has_its_own_cells(stretched: NDArray[np.uint8], photograph: 
     frames = np.stack([stretched[..., 1], photograph[320:448, 100:228, 1], 255 - stretched[..., 1]])[..., None]
     data = hpac_cli.encode(frames)
     one, plain, other = cells_of(data)
-    assert one and other and one != other and not plain
+    assert b"" not in (one, other)
+    assert one != other
+    assert not plain
     assert np.array_equal(hpac_cli.decode(data), frames)
 
 
@@ -302,7 +305,8 @@ def test_the_same_cells_for_any_number_of_threads(stretched: NDArray[np.uint8], 
 
 @pytest.fixture(scope="module")
 def cells() -> bytes:
-    return pack_cells(draw_levels(np.random.default_rng(3), 3, 8, 8), 8)
+    """Cells that make no picture much larger."""
+    return pack_cells(np.random.default_rng(3).integers(-6, 7, (3, 256)), 1)
 
 
 @pytest.mark.parametrize("orientation", [0, 5])
@@ -320,7 +324,7 @@ def test_luma_and_chroma_have_cells_and_rgb_beside_them_has_none(
     cells: bytes, photograph: NDArray[np.uint8], networks: Networks
 ) -> None:
     """Of a PhotoCD picture, a tile that it cannot have made."""
-    array = photograph[320:384, 100:164].copy()
+    array = photograph[128:192, 384:448].copy()
     array[:16, :16] = make_other_photograph(array[:16, :16])
     data = encode_with(array, cells, networks)
     assert {tile.mode for tile in read(data).tiles()} == {TileMode.NETWORK, TileMode.LUMA_CHROMA}

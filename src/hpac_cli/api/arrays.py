@@ -66,17 +66,18 @@ def encode(
 def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[Any]:
     """Decode .hpac bytes to an array of the type and shape that was encoded.
 
-    Files become (H, W, C), or (N, H, W, C) if they hold several frames of one shape and type.
+    Files become (H, W, C), or (N, H, W, C) if they hold several pictures of one shape and type; thumbnails are left out.
 
     Raises:
-        UnsupportedError: a file without samples, or with frames that differ in shape or type.
+        UnsupportedError: a file whose samples are not coded and cannot be, or with pictures that differ in shape or type.
         HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
     """
     import numpy as np
 
+    from hpac_cli.images import see
     from hpac_cli.images.npy import to_array
 
-    image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
+    image = see(_decode_bytes(data, Session(Options(backend=backend, limits=limits))))
     try:
         return np.require(to_array(image), requirements=["W", "O"])
     except ValueError as error:

@@ -219,7 +219,7 @@ def decode(
     def work(task: Task, session: api.Session) -> api.Result:
         if salvage:
             return api.salvage(task.source, task.target, session, fill=fill)
-        return api.decompress_part(task.source, task.target or "", session, frame=frame or 0, region=box)
+        return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box)
 
     choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
     sources = gather(choice, _is_hpac)

@@ -73,12 +73,6 @@ static void pad(struct state *s) {
   if (s->last == MARKER) put_bits(s, 0, 7);
 }
 
-static inline uint32_t code_bits(struct state *s, int reading, uint32_t value, int bits) {
-  if (reading) return take_bits(s, bits);
-  put_bits(s, value, bits);
-  return value;
-}
-
 /* A.5.3: `value` in a Golomb code of k low bits and at most `limit` in all. */
 static inline uint32_t code_golomb(struct state *s, int reading, uint32_t value, int k, int32_t limit) {
   const int32_t longest = limit - s->bits - 1;

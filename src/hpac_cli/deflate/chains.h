@@ -7,7 +7,7 @@
 
 struct chains {
   uint32_t *heads; /* the latest position of a hash, or 0 */
-  uint16_t *steps; /* ring: from a position to the one before it in its chain, at most 65535; that is too far away */
+  uint16_t *links; /* ring: the low bits of the position before it in its chain, or its own if that is too far */
   uint32_t ring_mask, hash, hash_bits, hash_bytes;
   uint64_t work; /* candidates looked at */
 };
@@ -36,25 +36,26 @@ static inline bool chains_open(struct chains *c, uint32_t ring, uint32_t hash, u
   c->hash = hash, c->hash_bits = hash_bits, c->work = 0;
   c->hash_bytes = hash == HASH_SHIFTS || hash == HASH_GOLDEN ? 3 : 4;
   c->heads = calloc((size_t)1 << hash_bits, sizeof *c->heads);
-  c->steps = malloc(ring * sizeof *c->steps);
-  return c->heads && c->steps;
+  c->links = malloc(ring * sizeof *c->links);
+  return c->heads && c->links;
 }
 
 static inline void chains_close(struct chains *c) {
   free(c->heads);
-  free(c->steps);
+  free(c->links);
 }
 
 /* Nothing happens where fewer bytes are left than the hash takes. */
 static inline void chains_insert(struct chains *c, const struct window *w, position p) {
   if (w->last - p < c->hash_bytes) return;
   uint32_t *head = &c->heads[hash_of(c, bytes_at(w, p))];
-  const uint32_t step = p - *head;
-  c->steps[p & c->ring_mask] = (uint16_t)smaller(step, UINT16_MAX);
+  c->links[p & c->ring_mask] = (uint16_t)(p - *head <= UINT16_MAX ? *head : p);
   *head = p;
 }
 
-/* The position before p in its chain; at least 1, for p is at least ORIGIN. */
-static inline position chains_next(const struct chains *c, position p) { return p - c->steps[p & c->ring_mask]; }
+/* The position that a link from p means: 1 to 65536 before it; p is at least ORIGIN = 65536. */
+static inline position follow(position p, uint16_t link) { return p - 1 - (uint16_t)(p - link - 1); }
+
+static inline position chains_next(const struct chains *c, position p) { return follow(p, c->links[p & c->ring_mask]); }
 
 #endif

@@ -23,8 +23,8 @@ static struct surroundings look_around(const struct correction *c, position p, s
                            .next = p + 1 < w->last ? *bytes_at(w, p + 1) : 0u};
   if (hint) {
     s.margin = hint->margin + 1u, s.second_margin = hint->second_margin + 1u;
-    s.agrees = (hint->match.length == predicted.length) | (hint->match.distance == predicted.distance) << 1 |
-               hint->prefers_literal << 2;
+    const bool same_distance = !is_literal(predicted) && hint->match.distance == predicted.distance;
+    s.agrees = (hint->match.length == predicted.length) | same_distance << 1 | hint->prefers_literal << 2;
   }
   return s;
 }

@@ -23,19 +23,28 @@ static inline uint32_t longest_match(struct predictor *m, position p, uint32_t b
   const position limit = p - ORIGIN > reach ? p - reach : ORIGIN;
   const uint32_t nice = smaller(m->q.nice, most), whole_chain = chain;
   const uint8_t *here = bytes_at(m->window, p);
-  const uint32_t begins = load16(here);
-  uint32_t ends = load16(here + best - 1);
+  const uint16_t *links = chains->links;
+  uint16_t link = (uint16_t)candidate; /* the place in the ring, which has 65536 */
+  uint32_t found = 0;
+  /* a longer match has the last bytes of one that is a byte longer than the best: three at first, then four */
+  uint32_t at = best < 3 ? 0 : best - 3, mask = best < 3 ? 0xffffff : UINT32_MAX;
+  uint32_t wanted = load32(here + at) & mask; /* reads a byte that may lie behind the last, where there is room */
   do {
     const uint8_t *there = here - (p - candidate);
-    if (load16(there + best - 1) != ends || load16(there) != begins) continue;
-    const uint32_t length = common_length(there, here, most);
-    if (length <= best) continue;
-    best = length;
-    *distance = p - candidate;
-    if (length >= nice || length >= most) break;
-    ends = load16(here + best - 1);
-  } while ((candidate = chains_next(chains, candidate)) > limit && --chain);
+    link = links[link];
+    if ((load32(there + at) & mask) == wanted) {
+      const uint32_t length = common_length(there, here, most);
+      if (length > best) {
+        best = length, found = candidate;
+        if (length >= nice || length >= most) break;
+        at = best - 3, mask = UINT32_MAX;
+        wanted = load32(here + at);
+      }
+    }
+    candidate = follow(candidate, link);
+  } while (candidate > limit && --chain);
   chains->work += whole_chain - chain + 1;
+  if (found) *distance = p - found;
   return best;
 }
 

@@ -23,7 +23,7 @@ static inline bool nearby_reach(struct nearby *n, const struct window *w, positi
     if (!chains_open(&n->three, NEARBY_RING, HASH_GOLDEN, 16)) return false;
     if (!chains_open(&n->four, NEARBY_RING, HASH_KNUTH, 16)) return false;
   }
-  if (!n->three.steps || !n->four.steps) return false;
+  if (!n->three.links || !n->four.links) return false;
   if (n->inserted + MAX_DISTANCE < p) n->inserted = p - MAX_DISTANCE;
   for (; n->inserted <= last; n->inserted++) {
     chains_insert(&n->three, w, n->inserted);

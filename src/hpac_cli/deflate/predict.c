@@ -58,9 +58,9 @@ bool predictor_open(struct predictor *m, const struct window *window, const stru
     m->third = calloc((size_t)1 << THIRD_BITS, sizeof *m->third);
     m->third_before = calloc((size_t)1 << THIRD_BITS, sizeof *m->third_before);
     if (!m->third || !m->third_before) return false;
-    return q->matcher == MATCH_TWO || chains_open(&m->chains, 1 << 16, HASH_LIB, 16);
+    return q->matcher == MATCH_TWO || chains_open(&m->chains, PREDICTOR_RING, HASH_LIB, 16);
   }
-  return chains_open(&m->chains, 1 << 16, q->hash, q->hash_bits);
+  return chains_open(&m->chains, PREDICTOR_RING, q->hash, q->hash_bits);
 }
 
 void predictor_close(struct predictor *m) {

@@ -5,6 +5,8 @@
 #include "chains.h"
 #include "parameters.h"
 
+enum { PREDICTOR_RING = 1 << 16 }; /* so that a link is a place in it */
+
 struct predictor {
   const struct window *window;
   struct parameters q;

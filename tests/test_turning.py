@@ -114,7 +114,7 @@ def test_the_code_lengths_of_a_turned_picture_lie_where_its_pixels_do(
     half_noise[:, :128] = np.random.default_rng(1).integers(0, 256, (256, 128, 3))
     for array in (half_noise, np.ascontiguousarray(half_noise.swapaxes(0, 1))):
         noisy = (slice(None), slice(128)) if array is half_noise else (slice(128), slice(None))
-        bits = map_code_lengths(array, networks=networks, tile=128)
+        bits = map_code_lengths(array, networks=networks, effort=effort_of(3), tile=128)
         assert bits[noisy].sum() > 0.6 * bits.sum()
 
 

@@ -43,7 +43,7 @@ def fit_effort(
     pixels = sum(frame.shape[0] * frame.shape[1] for frame in frames)
     rates = {size: _time_pixel(frames[0], networks, size) for size in SIZES}
     for effort in efforts:
-        trial = _TRIAL_CROPS * effort.crops * _CROP**2 * len(frames) * rates[SIZES[0]]
+        trial = _TRIAL_CROPS * effort.crops * _CROP**2 * len(frames) * rates[effort.tried_by]
         once = pixels * rates[effort.size]
         coding = (passes * once + min(trial, once)) / threads
         if effort.adapt == "off":

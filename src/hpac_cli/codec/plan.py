@@ -44,12 +44,8 @@ _TILE_BYTES = 10
 
 _LEAST_TURNED = 1 << 16
 """Pixels of the smallest frames whose tiles are turned; in smaller ones trials take longer than the coding."""
-_LEAST_TURNED_COLOURS = 1 << 20
-"""The same where luma and chroma are coded."""
 _TURNS = (0, UPSIDE_DOWN, TRANSPOSED, UPSIDE_DOWN | TRANSPOSED)
 """Orientations that are tried. Turning by half a circle changes next to nothing, so the other four are like these."""
-_TRIAL_SIZE = "small"
-"""Of the networks that try orientations: they choose as well as those that code, which take far longer."""
 
 
 def plan_frame(
@@ -65,7 +61,7 @@ def plan_frame(
         threads: to spread trials over.
     """
     trials = Trials(to_ordered(samples), networks, effort.size, threads)
-    turned = _choose_orientations(_plan(samples, trials, tile, order), trials, effort.crops)
+    turned = _choose_orientations(_plan(samples, trials, tile, order), trials, effort)
     return _choose_cells(turned, trials)
 
 
@@ -105,35 +101,26 @@ def _choose_cells(frame: Frame, trials: Trials) -> Frame:
     return replace(frame, parts=tuple(parts))
 
 
-def _choose_orientations(frame: Frame, trials: Trials, crops: int) -> Frame:
-    """Decide how each part's tiles are turned.
-
-    Args:
-        crops: by which each orientation is tried in frames of 2^18 to 2^20 pixels; half as many in smaller ones.
-    """
+def _choose_orientations(frame: Frame, trials: Trials, effort: Effort) -> Frame:
+    """Decide how each part's tiles are turned."""
     pixels = frame.width * frame.height
-    if pixels < _LEAST_TURNED or not crops:
+    if pixels < _LEAST_TURNED or not effort.crops:
         return frame
-    crops = max(crops if pixels >= 1 << 18 else crops // 2, math.isqrt(pixels) // 256)
+    crops = max(effort.crops if pixels >= 1 << 18 else effort.crops // 2, math.isqrt(pixels) // 256)
     first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
     parts = (
-        _choose_orientation(part, at, trials, crops) if _pays_to_try(part, pixels) else part
+        _choose_orientation(part, at, trials, crops, effort.tried_by) if part.weights_digest else part
         for part, at in zip(frame.parts, first, strict=False)
     )
     return replace(frame, parts=tuple(parts))
 
 
-def _pays_to_try(part: Part, pixels: int) -> bool:
-    """Luma and chroma gain little by turning, which in small frames does not pay for the trial."""
-    return bool(part.weights_digest) and (not part.colours or pixels >= _LEAST_TURNED_COLOURS)
-
-
-def _choose_orientation(part: Part, first: int, trials: Trials, crops: int) -> Part:
+def _choose_orientation(part: Part, first: int, trials: Trials, crops: int, size: str) -> Part:
     """Try all orientations by some crops, then the better half by as many more.
 
     Tiles stay upright unless the crops gain more by turning than the standard error of that gain.
     """
-    tried = replace(part, weights_digest=trials.digest(_role_of(part), _TRIAL_SIZE))
+    tried = replace(part, weights_digest=trials.digest(_role_of(part), size))
     bits = trials.turned_bits(tried, _TURNS, first, 2 * crops, slice(0, None, 2))
     better = bits.sum(axis=1).argsort(kind="stable")[: len(_TURNS) // 2]
     rivals = [0, *(int(i) for i in better if i)]

@@ -33,6 +33,8 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError as error:
         raise FileAccessError("no such file") from error
     except IsADirectoryError as error:
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise FileAccessError("cannot read this folder: permission denied") from error
         raise FileAccessError("this is a folder, not a file; -r works on all that is in it") from error
     except OSError as error:
         raise FileAccessError(f"cannot read: {error.strerror or error}") from error

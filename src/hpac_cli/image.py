@@ -1,7 +1,8 @@
 """What is an image? Samples, plus all its file needs to come back."""
 
+import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ class Image:
     """Of the source file's name, with its dot; empty if it had none."""
     made_hash: bytes = b""
     """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
+    whole: BinaryIO | None = None
+    """Where there are no frames, the file itself: a stream that seeks, so that large files need not be in memory."""
 
     @property
     def num_samples(self) -> int:
@@ -40,6 +43,12 @@ class Image:
     def fidelity(self) -> str:
         """What decoding gives: "bytes", or "samples+metadata"."""
         return "bytes" if self.identical else "samples+metadata"
+
+    def read_whole(self) -> bytes:
+        """The file itself, of an image without frames."""
+        stream = self.whole or io.BytesIO()
+        stream.seek(0)
+        return stream.read()
 
     def equals(self, other: "Image") -> bool:
         """Whether samples and everything around them are the same, to the last bit."""

@@ -33,6 +33,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
         header = reader.header
+        file_bytes = sum(piece.size for piece in reader.pieces())
         modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
         turned = 0
         for tile in reader.tiles():
@@ -45,6 +46,8 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "format_version": ".".join(map(str, reader.version)),
         "kind": KIND_NAMES[header.kind],
         "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kept_whole": not header.frames,
+        "kept_whole_bytes": file_bytes,
         "frames": [_describe_frame(frame) for frame in header.frames],
         "tiles": modes,
         "turned_tiles": turned,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Options:
     """Seconds after which adapting an image ends; 0 for as long as it takes."""
     backend: str = ""
     """Instruction set of the core, as "avx2" or "plain"; "" for the fastest that is exact here."""
+    keep_all: bool = False
+    """Keep whole what is no picture, or none that can be read, rather than fail."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -117,7 +120,7 @@ class Session:
         from hpac_cli.codec.encode import check_size, encode_image
 
         check_size(image, self.options.limits)
-        with self.count("encode", image.num_samples) as advance:
+        with self.count("encode", work_of(image)) as advance:
             encode_image(
                 image,
                 stream,
@@ -158,7 +161,7 @@ class Session:
         """Decode the image of an opened .hpac stream."""
         from hpac_cli.codec.decode import decode_image
 
-        with self.count(step, reader.header.num_samples) as advance:
+        with self.count(step, reader.header.num_samples or 1) as advance:
             return decode_image(reader, networks=self.networks, threads=max(1, self.options.threads), progress=advance)
 
     @contextmanager
@@ -173,6 +176,11 @@ class Session:
 
         self.progress(step, 0, total)
         yield advance
+
+
+def work_of(image: Image) -> int:
+    """Samples of an image, or, where it is kept whole, bytes of the file: what progress is counted in."""
+    return image.num_samples if image.whole is None else image.whole.seek(0, os.SEEK_END)
 
 
 def check_tile(tile: int) -> None:

@@ -26,16 +26,16 @@ def is_remote(task: Task) -> bool:
     return any(name is not None and is_url(name) for name in (task.source, task.target, task.folder))
 
 
-def find(url: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[Source]:
-    """List the files below a URL that are wanted, in name order.
+def find(url: str, why_not: Callable[[bytes, str], str]) -> Iterator[tuple[Source, str]]:
+    """List the files below a URL in name order, each with why it is left out, if it is.
 
     Raises:
         FileAccessError: it cannot be listed.
     """
     with _asking(url) as (system, path):
         for name in sorted(system.find(path)):
-            if is_wanted(system.read_block(name, 0, _HEAD_BYTES), basename(name)):
-                yield Source(system.unstrip_protocol(name), posixpath.relpath(name, path))
+            why = why_not(system.read_block(name, 0, _HEAD_BYTES), basename(name))
+            yield Source(system.unstrip_protocol(name), posixpath.relpath(name, path)), why
 
 
 def is_folder(url: str) -> bool:

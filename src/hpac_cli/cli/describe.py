@@ -14,6 +14,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     rows = {
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
         "image": _describe_frames(frames),
+        "whole": f"kept whole, {facts['kept_whole_bytes']:,} bytes" if facts["kept_whole"] else "",
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
         "adapted": ", ".join(f"from weights {a['weights']} by {a['bytes']:,} bytes" for a in facts["adapters"]),

@@ -13,6 +13,7 @@ import typer
 
 from hpac_cli import __version__, api
 from hpac_cli.batch import actions
+from hpac_cli.batch.sources import Judge
 from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding
 from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, attempt
@@ -22,6 +23,7 @@ from hpac_cli.files import is_special
 from .config import read_defaults
 from .options import (
     Adapt,
+    All,
     Backend,
     Choice,
     Effort,
@@ -47,6 +49,7 @@ from .options import (
     Threads,
     Tile,
     TimeBudget,
+    Verbose,
     count_processors,
     parse_limits,
     parse_region,
@@ -71,14 +74,25 @@ app = typer.Typer(
 )
 
 
-def _is_picture(head: bytes, name: str) -> bool:
+def _no_picture(head: bytes, name: str) -> str:
     from hpac_cli.images import is_picture
 
-    return is_picture(head, name)
+    return "" if is_picture(head, name) else "no PNG, TIFF or DICOM"
 
 
-def _is_hpac(_head: bytes, name: str) -> bool:
-    return name.endswith(SUFFIX)
+def _no_hpac(_head: bytes, name: str) -> str:
+    return "" if name.endswith(SUFFIX) else f"not named {SUFFIX}"
+
+
+def _hpac_beside(_head: bytes, name: str) -> str:
+    """Of a folder that is kept with all that is in it, outputs beside their sources."""
+    return f"named {SUFFIX}, as outputs beside it are" if name.endswith(SUFFIX) else ""
+
+
+def _judge(keep_all: bool, output_dir: str | None) -> Judge:
+    if not keep_all:
+        return _no_picture
+    return _hpac_beside if output_dir is None else lambda _head, _name: ""
 
 
 @app.command(
@@ -92,6 +106,7 @@ def encode(
     output: Output = None,
     output_dir: OutputDir = None,
     recursive: Recursive = False,
+    all: All = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -115,6 +130,7 @@ def encode(
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
@@ -129,14 +145,17 @@ def encode(
         remove_source=remove_source,
         preserve=preserve,
         require_identical=require_identical,
+        keep_all=all,
         adapt=adapt.value,
         time_budget=time_budget,
         threads=threads,
         backend=backend,
         limits=parse_limits(max_pixels, max_memory),
     )
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
-    sources = gather(choice, _is_picture)
+    choice = Choice(
+        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+    )
+    sources = gather(choice, _judge(all, output_dir))
     _check_removal(remove_source, [source.name for source in sources], output)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
@@ -181,6 +200,7 @@ def decode(
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
     limits = parse_limits(max_pixels, max_memory)
@@ -207,8 +227,10 @@ def decode(
             return api.salvage(task.source, task.target, session, fill=fill)
         return api.decompress_part(task.source, task.target or "", session, frame=frame or 0, region=box)
 
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
-    sources = gather(choice, _is_hpac)
+    choice = Choice(
+        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+    )
+    sources = gather(choice, _no_hpac)
     _check_removal(remove_source, [source.name for source in sources], output)
     try:
         tasks = plan_decoding(sources, output=output, output_dir=output_dir)
@@ -233,11 +255,14 @@ def verify(
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
     options = api.Options(threads=threads, backend=backend, limits=parse_limits(max_pixels, max_memory))
-    choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
-    tasks = [Task(source.name, None, None) for source in gather(choice, _is_hpac)]
+    choice = Choice(
+        inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json, verbose=verbose
+    )
+    tasks = [Task(source.name, None, None) for source in gather(choice, _no_hpac)]
     run(tasks, actions.verify, options, choice, tell=_exact)
 
 
@@ -247,6 +272,7 @@ def verify(
 def check(
     inputs: Inputs = None,
     recursive: Recursive = False,
+    all: All = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -260,11 +286,13 @@ def check(
     max_memory: MaxMemory = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
     options = api.Options(
         tile=tile_size,
         require_identical=require_identical,
+        keep_all=all,
         threads=threads,
         backend=backend,
         limits=parse_limits(max_pixels, max_memory),
@@ -279,8 +307,9 @@ def check(
         quiet=quiet,
         json=json,
         scheduler=scheduler,
+        verbose=verbose,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, _is_picture)]
+    tasks = [Task(source.name, None, None) for source in gather(choice, _judge(all, ""))]
     run(tasks, actions.check, options, choice, tell=_exact)
 
 
@@ -291,12 +320,13 @@ def info(
     files_from: FilesFrom = None,
     null: Null = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Say what .hpac files hold, without decoding them."""
     from .describe import describe
 
     codes = []
-    sources = gather(Choice(inputs, recursive, files_from, null), _is_hpac)
+    sources = gather(Choice(inputs, recursive, files_from, null, verbose=verbose, json=json), _no_hpac)
     for source in sources:
         try:
             with ending_quietly():

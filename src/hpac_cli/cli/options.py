@@ -27,6 +27,13 @@ OutputDir = Annotated[
 Recursive = Annotated[
     bool, typer.Option("-r", "--recursive", help="Work on all files in folders; links in them are not followed.")
 ]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Keep every other file whole, so that what is made of a folder is complete; fail on none."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name each file that -r leaves out, and why.")]
 FilesFrom = Annotated[
     str | None,
     typer.Option(
@@ -124,6 +131,7 @@ class Choice:
     quiet: bool = False
     json: bool = False
     scheduler: str | None = None
+    verbose: bool = False
 
 
 def parse_limits(max_pixels: int, max_memory: int) -> Limits:

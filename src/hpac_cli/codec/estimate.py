@@ -6,6 +6,7 @@ from hpac_cli.image import Image
 from .networks import Networks
 from .plan import estimate_frame
 from .tiles import choose_tile
+from .whole import estimate_whole
 
 _AROUND = 100
 """Bytes of signature, header and end."""
@@ -17,6 +18,8 @@ def estimate_bytes(image: Image, *, networks: Networks, tile: int) -> int:
     Args:
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
+    if not image.frames:
+        return _AROUND + estimate_whole(image)
     tile = tile or choose_tile(image.frames)
     frames = (estimate_frame(frame, networks=networks, tile=tile, order=image.order) for frame in image.frames)
     return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))

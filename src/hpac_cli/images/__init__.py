@@ -1,11 +1,21 @@
 """Image files to `Image` and back, by what the bytes say, never by the file's name."""
 
 import hashlib
+import io
+import os
 from dataclasses import replace
+from typing import BinaryIO
 
-from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import (
+    DecoderMissingError,
+    FileAccessError,
+    HpacError,
+    InputError,
+    LimitExceededError,
+    UnsupportedError,
+)
 from hpac_cli.image import Image
-from hpac_cli.limits import DEFAULT_LIMITS, Limits
+from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
 
 SUFFIXES = {
     "png": ".png",
@@ -14,6 +24,7 @@ SUFFIXES = {
     "array": ".npy",
     "array2d": ".npy",
     "arrays": ".npy",
+    "file": "",
 }
 """What a decoded file of each kind is called."""
 KINDS_BY_SUFFIX = {
@@ -29,6 +40,12 @@ ARRAYS = ("array", "array2d", "arrays")
 CONVERTED = ("png", "tiff", "array")
 """Kinds that any samples can be written as, where they fit."""
 
+_LARGE_BYTES = 32 << 20
+"""Files of more are looked at before they are read into memory."""
+_WORTH_READING = 16
+"""Of large files, at least one byte in so many must be of samples that may be coded; else they are kept whole at once."""
+_HEAD_BYTES, _META_BYTES = 512, 1 << 16
+
 _FOREIGN = (
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"RIFF", 0, "WebP or another RIFF file"),
@@ -42,7 +59,7 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
 
     The file is made again at once. Where it differs from the source, it must be shown to hold the same: all that is
     beside the samples, and all samples as a reader of their own sees them (images.proof). Else, and where
-    the file is damaged, it is kept whole: no frames, all of its bytes in the envelope.
+    the file is damaged, or holds too much beside its samples, it is kept whole: no frames, but the file itself.
 
     Raises:
         InputError: no image.
@@ -50,16 +67,71 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
         LimitExceededError: larger than limits allow.
     """
     image = _read_faithfully(_recognise(data), data, limits)
-    if len(image.envelope) > limits.max_metadata_bytes:
-        raise LimitExceededError(
-            f"{len(image.envelope):,} bytes of it are no samples that can be coded; "
-            f"the limit is {limits.max_metadata_bytes:,}"
-        )
-    return image
+    if image.frames and len(image.envelope) <= limits.max_metadata_bytes:
+        return image
+    return keep_whole(io.BytesIO(data), image.kind, image.file_hash)
+
+
+def read_stream(
+    stream: BinaryIO, file_hash: bytes, limits: Limits = DEFAULT_LIMITS, *, keep_all: bool = False
+) -> Image:
+    """Read an image file as `read` does; a large one with little that can be coded never lies in memory as a whole.
+
+    Args:
+        stream: seeks; it stays in use where the file is kept whole.
+        file_hash: SHA-256 of the file.
+        keep_all: keep whole what is no image or cannot be read as one.
+
+    Raises:
+        FileAccessError: the file is not what was hashed.
+        InputError: no image.
+        UnsupportedError: an image that this version does not take.
+        LimitExceededError: larger than limits allow.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(_HEAD_BYTES)
+    try:
+        kind = _recognise(head)
+        if size > _LARGE_BYTES and _WORTH_READING * _count_codable(stream, kind, size, limits) < size:
+            return keep_whole(stream, kind, file_hash)
+        if size > MAX_IMAGE_BYTES:
+            raise LimitExceededError(f"larger than {MAX_IMAGE_BYTES:,} bytes")
+        stream.seek(0)
+        data = stream.read()
+        if hashlib.sha256(data).digest() != file_hash:
+            raise FileAccessError("it changed while it was read; try again when it is complete")
+        return read(data, limits)
+    except HpacError as error:
+        if not keep_all or isinstance(error, FileAccessError):
+            raise
+        return keep_whole(stream, "file", file_hash)
+
+
+def keep_whole(stream: BinaryIO, kind: str, file_hash: bytes) -> Image:
+    """Take a file as it is."""
+    return Image((), kind, file_hash=file_hash, made_hash=file_hash, identical=True, whole=stream)
+
+
+def _count_codable(stream: BinaryIO, kind: str, size: int, limits: Limits) -> int:
+    """About the bytes of a file that are samples which may be coded; all where that cannot be told without reading them.
+
+    Raises:
+        LimitExceededError: larger than limits allow.
+    """
+    from . import dicom, tiff
+
+    stream.seek(0)
+    if kind == "tiff":
+        try:
+            return tiff.count_codable(stream, size, limits)
+        except InputError:
+            return 0  # damaged, and so kept whole
+    return size if kind == "png" or dicom.may_be_coded(stream.read(_META_BYTES)) else 0
 
 
 def _read_faithfully(kind: str, data: bytes, limits: Limits) -> Image:
-    from . import dicom, png, proof, splice, tiff
+    from . import dicom, png, proof, tiff
 
     read_kind = {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind]
     holds_the_same = {"png": png.holds_the_same, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
@@ -78,8 +150,7 @@ def _read_faithfully(kind: str, data: bytes, limits: Limits) -> Image:
             return replace(image, file_hash=source, made_hash=source, identical=True)
         if rewrite and holds_the_same(data, again):
             return replace(image, file_hash=source, made_hash=hashlib.sha256(again).digest())
-    whole = png.keep_whole(data) if kind == "png" else splice.cut(kind, data, [])
-    return replace(whole, file_hash=source, made_hash=source, identical=True)
+    return keep_whole(io.BytesIO(data), kind, source)
 
 
 def is_picture(head: bytes, name: str) -> bool:
@@ -111,6 +182,8 @@ def write(image: Image) -> bytes:
     """
     from . import npy, png, splice
 
+    if not image.frames and image.kind not in ARRAYS:
+        return image.read_whole()
     if image.kind == "png":
         return png.write(image)
     return splice.write(image) if image.kind in ("tiff", "dicom") else npy.write(image)

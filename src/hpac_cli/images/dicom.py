@@ -31,6 +31,7 @@ _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 """Elements that hold samples."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_NATIVE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
 _LOSSLESS = {
     "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
     "1.2.840.10008.1.2.4.70": "pylibjpeg pylibjpeg-libjpeg",
@@ -45,6 +46,8 @@ _RLE = "1.2.840.10008.1.2.5"
 _KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
 _UNDEFINED = 0xFFFFFFFF
 _MAX_INFLATION = 1100
+_FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
+"""Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
 
 
 class _NoGeometryError(ValueError):
@@ -74,6 +77,31 @@ def _is_plausible(head: bytes, order: str) -> bool:
     return explicit or length < 1 << 16
 
 
+def may_be_coded(head: bytes) -> bool:
+    """Whether a file's samples may be coded, by its first bytes: file meta information that names the transfer syntax."""
+    syntax = syntax_of(head)
+    return syntax in _LOSSLESS or syntax in _NATIVE
+
+
+def syntax_of(data: bytes) -> str:
+    """The transfer syntax that the file meta group names; empty if it names none."""
+    for number, value in _meta(data):
+        if number == 0x0010:
+            return data[value].rstrip(b"\0 ").decode("ascii", "replace")
+    return ""
+
+
+def _meta(data: bytes) -> Iterator[tuple[int, slice]]:
+    """Number and place of the value of each element of the file meta group, which is explicit and little endian."""
+    at = _start_of_meta(data)
+    while data[at : at + 2] == b"\2\0":
+        number = int.from_bytes(data[at + 2 : at + 4], "little")
+        long = data[at + 4 : at + 6] in _LONG_VRS
+        value = at + (12 if long else 8)
+        at = value + int.from_bytes(data[value - 4 : value] if long else data[value - 2 : value], "little")
+        yield number, slice(value, at)
+
+
 def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """Read a DICOM file; every frame of its pixel data is a frame.
 
@@ -91,10 +119,10 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
 
 
 def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
+    syntax = syntax_of(data)
+    if syntax == DEFLATED:  # which pydicom would inflate, however much that makes
+        return _read_deflated(data, limits, rewrite)
     dataset = _parse(data)
-    syntax = _text(dataset.file_meta, "TransferSyntaxUID") if hasattr(dataset, "file_meta") else ""
-    if syntax == DEFLATED:
-        return _read_deflated(data, dataset, limits, rewrite)
     found = _find_pixels(dataset)
     if found is None:
         return cut("dicom", data, [])
@@ -230,24 +258,47 @@ def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list
     return layouts
 
 
-def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> Image:
-    """Read a file whose data set is one raw deflate stream."""
+def _read_deflated(data: bytes, limits: Limits, rewrite: bool) -> Image:
+    """Read a file whose data set is one raw deflate stream; where little makes much that is no samples, it stays whole."""
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
+    found = _find_inflated_pixels(plain, max(_FREE_ELEMENTS, _MOST_ELEMENTS * len(data)))
+    if found is None:
+        return cut("dicom", data, [])
+    dataset, element, kind = found
+    inflated, moved = data[:start] + plain, element._replace(value_tell=start + element.value_tell)
+    layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
     stream = data[start : len(data) - len(tail)]
-    parameters = find_parameters(stream, plain, raw=True)
-    if parameters is None:
-        if not rewrite:
-            return cut("dicom", data, [])
-        parameters = FRESH._replace(head=b"")
-    inflated = data[:start] + plain
-    found = _find_pixels(dataset)
-    layouts = []
-    if found and found[0].length != _UNDEFINED:
-        element, kind = found
-        moved = element._replace(value_tell=start + element.value_tell)
-        layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return cut("dicom", inflated, layouts, Wrapper(start, parameters, tail))
+    parameters = find_parameters(stream, plain, raw=True) if layouts else None
+    if not layouts or (parameters is None and not rewrite):
+        return cut("dicom", data, [])
+    return cut("dicom", inflated, layouts, Wrapper(start, parameters or FRESH._replace(head=b""), tail))
+
+
+def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str] | None:
+    """Read a data set up to its samples; None if they do not begin within so many bytes, or are no native ones.
+
+    Returns:
+        The data set, the raw element of the samples, without its value, and their kind.
+    """
+    from pydicom.dataelem import RawDataElement
+    from pydicom.filereader import read_dataset
+    from pydicom.tag import Tag
+
+    stopped: list[tuple[int, int]] = []
+
+    def is_pixels(tag: Any, _vr: str | None, length: int) -> bool:
+        if tag in _PIXELS:
+            stopped.append((int(tag), length))
+        return tag in _PIXELS
+
+    head = io.BytesIO(plain[:head_bytes])
+    with _asking_pydicom():
+        dataset = read_dataset(head, False, True, stop_when=is_pixels)
+    if not stopped or not 0 < stopped[0][1] < _UNDEFINED:
+        return None
+    (tag, length), at = stopped[0], head.tell() + 12
+    return dataset, RawDataElement(Tag(tag), "OW", length, None, at, False, True), _PIXELS[tag]
 
 
 def _start_of_meta(data: bytes) -> int:
@@ -256,13 +307,7 @@ def _start_of_meta(data: bytes) -> int:
 
 def end_of_meta(data: bytes) -> int:
     """Where the file meta group, explicit and little endian, ends."""
-    at = _start_of_meta(data)
-    while data[at : at + 2] == b"\2\0":
-        if data[at + 4 : at + 6] in _LONG_VRS:
-            at += 12 + int.from_bytes(data[at + 8 : at + 12], "little")
-        else:
-            at += 8 + int.from_bytes(data[at + 6 : at + 8], "little")
-    return at
+    return max((value.stop for _, value in _meta(data)), default=_start_of_meta(data))
 
 
 def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
@@ -414,21 +459,15 @@ def list_items(data: bytes, at: int) -> list[Place] | None:
 
 def _replace_syntax(front: bytes) -> bytes | None:
     """Put the native transfer syntax in place of the file's, and correct the group's length."""
-    at = _start_of_meta(front)
     group_length = None
-    while front[at : at + 2] == b"\2\0":
-        number = int.from_bytes(front[at + 2 : at + 4], "little")
-        long = front[at + 4 : at + 6] in _LONG_VRS
-        size = int.from_bytes(front[at + 8 : at + 12] if long else front[at + 6 : at + 8], "little")
-        value = at + (12 if long else 8)
+    for number, value in _meta(front):
         if number == 0x0000:
-            group_length = value
+            group_length = value.start
         if number == 0x0010:
             uid = _EXPLICIT.encode() + b"\0" * (len(_EXPLICIT) % 2)
-            out = bytearray(front[: value - 2] + struct.pack("<H", len(uid)) + uid + front[value + size :])
+            out = bytearray(front[: value.start - 2] + struct.pack("<H", len(uid)) + uid + front[value.stop :])
             if group_length is not None:
                 (old,) = struct.unpack_from("<I", out, group_length)
-                struct.pack_into("<I", out, group_length, old + len(uid) - size)
+                struct.pack_into("<I", out, group_length, old + len(uid) - (value.stop - value.start))
             return bytes(out)
-        at = value + size
     return None

@@ -8,6 +8,7 @@ then come back in a fresh stream.
 Source: Portable Network Graphics, ISO/IEC 15948:2004.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -127,7 +128,7 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
 
 def keep_whole(data: bytes) -> Image:
     """Take a file as it is, samples and all; it need not be whole or right."""
-    return Image((), "png", data)
+    return Image((), "png", whole=io.BytesIO(data))
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:
@@ -165,10 +166,6 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope does not fit the samples.
     """
-    if not image.frames:
-        if not is_png(image.envelope):
-            raise InputError("what is stored as a whole PNG file is none")
-        return image.envelope
     if len(image.frames) > 1:
         raise InputError("a stored PNG has several frames")
     (samples,) = image.frames

@@ -47,7 +47,7 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         kind: tiff or dicom.
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
-        wrapper: how data is to be deflated.
+        wrapper: how data is to be deflated; goes with layouts of which all can be cut out.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -67,6 +67,8 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
                 layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
+    if not frames and wrapper is None:
+        return Image((), kind, whole=io.BytesIO(data))
     return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
 
 

@@ -70,9 +70,22 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
-    pages = _parse(data, limits)
+    pages = _parse(io.BytesIO(data), len(data), limits)
     data, layouts = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
     return cut("tiff", data, layouts)
+
+
+def count_codable(file: BinaryIO, size: int, limits: Limits) -> int:
+    """Bytes of the segments of all pages that may be coded; none are read.
+
+    Args:
+        file: seeks; size: its bytes.
+
+    Raises:
+        InputError: damaged.
+        LimitExceededError: larger than limits allow.
+    """
+    return sum(place.length for page in _parse(file, size, limits) for place in page.layout.places)
 
 
 def from_samples(frames: tuple[Samples, ...]) -> bytes:
@@ -151,17 +164,17 @@ class _Page:
     """Of bytes: < or >."""
 
 
-def _parse(data: bytes, limits: Limits) -> list[_Page]:
+def _parse(data: BinaryIO, size: int, limits: Limits) -> list[_Page]:
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with tifffile.TiffFile(data, name="picture.tif") as file:
             ifds, tally = list(walk(file.pages)), Tally(limits)
-            pages = [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
+            pages = [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, size, tally))]
             if len(ifds) == len(pages) == 1 and file.is_imagej:
                 images = (file.imagej_metadata or {}).get("images", 1)
-                pages += _further_planes(pages[0], int(images), len(data), tally)
+                pages += _further_planes(pages[0], int(images), size, tally)
             return pages
     except HpacError:
         raise

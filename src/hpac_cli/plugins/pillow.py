@@ -89,7 +89,7 @@ def _open_without_pixels(reader: Reader) -> Image.Image | None:
     if reader.header.kind is not Kind.PNG:
         return None
     if not reader.header.frames:
-        return Image.open(io.BytesIO(reader.metadata))
+        return None
     (frame,) = reader.header.frames
     shape, itemsize = (frame.height, frame.width, frame.channels), int(frame.sample_type[1:])
     _, skeleton = png.open_envelope(reader.metadata, shape, itemsize)

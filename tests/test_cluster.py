@@ -58,7 +58,9 @@ def test_urls_go_out_and_come_back(remote: str, pictures: dict[str, bytes]) -> N
     for task in plan_encoding(sources, output=None, output_dir="memory://packed"):
         assert attempt(task, session, actions.encode).status == "done"
     assert sorted(system.find("/packed")) == [f"/packed/deep/{i}.png.hpac" for i in range(6)]
-    sources = find_sources(["memory://packed"], recursive=True, is_wanted=lambda _head, name: name.endswith(".hpac"))
+    sources = find_sources(
+        ["memory://packed"], recursive=True, why_not=lambda _, n: "" if n.endswith(".hpac") else "other"
+    ).sources
     for task in plan_decoding(sources, output=None, output_dir="memory://back"):
         outcome = attempt(task, removing, actions.decode)
         assert outcome.output.startswith("memory://back/deep/")

@@ -120,6 +120,40 @@ def thousands_of_parts() -> bytes:
     return container(Kind.ARRAY, (Frame(200, 200, "u1", 8, (Part(1, 1),) * 19_000),))
 
 
+def salvaged(frame: Frame) -> bytes:
+    """A container of one frame whose end is lost."""
+    return container(Kind.ARRAY, (frame,))[:-1]
+
+
+def salvaged_gigabyte() -> bytes:
+    return salvaged(Frame(11585, 11585, "u8", 128, (CONSTANT,)))
+
+
+def salvaged_within_limits() -> bytes:
+    return salvaged(Frame(8000, 8000, "u1", 128, (CONSTANT,)))
+
+
+def deflated_dicom(plain: bytes) -> bytes:
+    """A DICOM file whose data set is deflated, whatever it is."""
+    syntax = b"1.2.840.10008.1.2.1.99"
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    head = bytes(128) + b"DICM" + b"\2\0\x10\0UI" + len(syntax).to_bytes(2, "little") + syntax
+    return head + packer.compress(plain) + packer.flush()
+
+
+def dicom_of_10_million_elements() -> bytes:
+    return deflated_dicom(b"\x08\0\0\0SH\0\0" * 10_000_000)
+
+
+def dicom_of_10_million_items() -> bytes:
+    sequence = b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff"
+    return deflated_dicom(sequence + b"\xfe\xff\0\xe0\0\0\0\0" * 10_000_000)
+
+
+def dicom_of_one_large_element() -> bytes:
+    return deflated_dicom(b"\x08\0\0\0OB\0\0" + (90 << 20).to_bytes(4, "little") + bytes(90 << 20))
+
+
 WATCHER = """
 import json, resource, subprocess, sys
 code = subprocess.run([sys.executable, "-m", "hpac_cli", *sys.argv[1:]], capture_output=True).returncode
@@ -165,3 +199,26 @@ def test_small_files_cost_little(make: Callable[[], bytes], tmp_path: Path) -> N
         assert code in ((0, 2, 4, 5) if command != ["verify"] else (3, 4, 5)), (command, code)
         assert seconds < SECONDS, command
         assert megabytes < MEGABYTES, command
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is told in other units elsewhere")
+@pytest.mark.parametrize("make", [salvaged_gigabyte, salvaged_within_limits])
+def test_salvage_of_small_files_costs_little(make: Callable[[], bytes], tmp_path: Path) -> None:
+    file = tmp_path / "x.hpac"
+    file.write_bytes(make())
+    code, seconds, megabytes = run_watched("decode", "--salvage", "-o", str(tmp_path / "o.npy"), str(file))
+    assert code in (4, 5, 9)
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is told in other units elsewhere")
+@pytest.mark.parametrize("make", [dicom_of_10_million_elements, dicom_of_10_million_items, dicom_of_one_large_element])
+def test_deflated_data_sets_cost_little(make: Callable[[], bytes], tmp_path: Path) -> None:
+    data, file = make(), tmp_path / "x.dcm"
+    assert len(data) <= 120_000
+    file.write_bytes(data)
+    code, seconds, megabytes = run_watched("check", str(file))
+    assert code == 0
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES

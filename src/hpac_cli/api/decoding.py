@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,6 +19,8 @@ from .session import Options, Result, Session
 from .streams import Counting, model_of, write_bytes, write_output
 
 if TYPE_CHECKING:
+    from hpac_cli.codec.tiles import Box
+    from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
@@ -121,6 +124,7 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
+        session.check_duration(_part_of(reader.header.frames, frame, box))
         with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
             threads = max(1, options.threads)
             samples = decode_region(reader, frame, box, networks=session.networks, threads=threads, progress=advance)
@@ -131,6 +135,19 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
+
+
+def _part_of(frames: tuple[Frame, ...], frame: int, box: Box | None) -> tuple[Frame, ...]:
+    """About what of the frames is decoded for a region: all tiles that it touches."""
+    if not 0 <= frame < len(frames):
+        return ()
+    whole = frames[frame]
+    if box is None:
+        return (whole,)
+    height, width = (
+        min(side, part + whole.tile) for side, part in ((whole.height, box.height), (whole.width, box.width))
+    )
+    return (replace(whole, height=height, width=width),)
 
 
 def verify(source: str, session: Session) -> Result:

@@ -50,6 +50,7 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         if wanted != kind:
             raise UnsupportedError("the file was kept whole, so it cannot be converted; name no other kind with -o")
         return _salvage_whole(found, source, target, beside, options)
+    session.check_duration(found.header.frames)
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from hpac_cli.errors import UsageError
+from hpac_cli.errors import LimitExceededError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from hpac_cli.codec.duration import Rates
     from hpac_cli.codec.encode import Adapt
     from hpac_cli.codec.networks import Networks
+    from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done ("encode", "adapt: stage 1 of 3"), samples or updates done, and those in all."""
 
+_ADAPTING_SECONDS = {"fast": 45e-6, "full": 145e-6}
+"""Processor time that adapting weights takes for a sample, about."""
 
 NETWORKS = ("rgb", "ycc", "grey")
 """Names of the networks that encoding may use."""
@@ -60,6 +64,8 @@ class Options:
     """Instruction set of the core, as "avx2" or "plain"; "" for the fastest that is exact here."""
     keep_all: bool = False
     """Keep whole what is no picture, or none that can be read, rather than fail."""
+    max_seconds: float = 0.0
+    """Refuse what would take longer to encode or decode, by an estimate that is made before it begins; 0: nothing."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -120,6 +126,9 @@ class Session:
         from hpac_cli.codec.encode import check_size, encode_image
 
         check_size(image, self.options.limits)
+        if self.options.max_seconds:
+            seconds = self._rates.encoding(image, verify=self.options.verify) / max(1, self.options.threads)
+            self._refuse_long(seconds + self._adapting_seconds(image))
         with self.count("encode", work_of(image)) as advance:
             encode_image(
                 image,
@@ -151,6 +160,31 @@ class Session:
             report=self.progress,
         )
 
+    def check_duration(self, frames: Iterable[Frame]) -> None:
+        """Refuse frames that would take too long to decode.
+
+        Raises:
+            LimitExceededError: about longer than options allow.
+        """
+        if self.options.max_seconds:
+            self._refuse_long(self._rates.decoding(frames) / max(1, self.options.threads))
+
+    @functools.cached_property
+    def _rates(self) -> Rates:
+        from hpac_cli.codec.duration import Rates
+
+        return Rates(self.networks)
+
+    def _adapting_seconds(self, image: Image) -> float:
+        seconds = image.num_samples * _ADAPTING_SECONDS.get(self.options.adapt, 0) / max(1, self.options.threads)
+        return min(seconds, self.options.time_budget or seconds)
+
+    def _refuse_long(self, seconds: float) -> None:
+        if seconds > self.options.max_seconds:
+            raise LimitExceededError(
+                f"it would take about {seconds:,.1f} s on this machine; --max-seconds allows {self.options.max_seconds:g}"
+            )
+
     def open(self, stream: BinaryIO) -> Reader:
         """Read an .hpac stream's header and metadata."""
         from hpac_cli.container.parse import Reader
@@ -161,6 +195,7 @@ class Session:
         """Decode the image of an opened .hpac stream."""
         from hpac_cli.codec.decode import decode_image
 
+        self.check_duration(reader.header.frames)
         with self.count(step, reader.header.num_samples or 1) as advance:
             return decode_image(reader, networks=self.networks, threads=max(1, self.options.threads), progress=advance)
 

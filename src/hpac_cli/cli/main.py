@@ -36,6 +36,7 @@ from .options import (
     KeepGoing,
     MaxMemory,
     MaxPixels,
+    MaxSeconds,
     NoVerify,
     Null,
     Output,
@@ -128,6 +129,7 @@ def encode(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -150,6 +152,7 @@ def encode(
         time_budget=time_budget,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=parse_limits(max_pixels, max_memory),
     )
     choice = Choice(
@@ -198,6 +201,7 @@ def decode(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -211,6 +215,7 @@ def decode(
         preserve=preserve,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=limits,
     )
     box = parse_region(region)
@@ -253,12 +258,15 @@ def verify(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
-    options = api.Options(threads=threads, backend=backend, limits=parse_limits(max_pixels, max_memory))
+    options = api.Options(
+        threads=threads, backend=backend, max_seconds=max_seconds, limits=parse_limits(max_pixels, max_memory)
+    )
     choice = Choice(
         inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json, verbose=verbose
     )
@@ -284,6 +292,7 @@ def check(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -295,6 +304,7 @@ def check(
         keep_all=all,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=parse_limits(max_pixels, max_memory),
     )
     choice = Choice(
@@ -352,9 +362,12 @@ def compare(
     quiet: Quiet = False,
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
 ) -> None:
     """Say whether two files are the same bytes, equal samples and metadata, equal samples, or different."""
-    options = api.Options(threads=count_processors(0), limits=parse_limits(max_pixels, max_memory))
+    options = api.Options(
+        threads=count_processors(0), max_seconds=max_seconds, limits=parse_limits(max_pixels, max_memory)
+    )
     found: list[str] = []
 
     def work(_task: Task, session: api.Session) -> api.Result:

@@ -113,6 +113,15 @@ MaxMemory = Annotated[
     int,
     typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 1 GB of samples."),
 ]
+MaxSeconds = Annotated[
+    float,
+    typer.Option(
+        "--max-seconds",
+        min=0,
+        metavar="SECONDS",
+        help="Refuse files that would take longer, by an estimate before it begins; 0: none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
 
 

@@ -70,14 +70,18 @@ def decode_whole(reader: Reader, out: BinaryIO) -> Held:
 
 def estimate_whole(image: Image) -> int:
     """Estimate the bytes of the container of an image without frames, by compressing some of it."""
-    source = _opened(image)
-    size = source.seek(0, os.SEEK_END)
+    source, size = _opened(image), size_of_whole(image)
     taken = packed = 0
     for start in range(0, size, max(_TASTE_BYTES, size // _TASTES)):
         source.seek(start)
         taste = source.read(_TASTE_BYTES)
         taken, packed = taken + len(taste), packed + min(len(taste), len(zlib.compress(taste, 6)))
     return round(size * packed / max(1, taken))
+
+
+def size_of_whole(image: Image) -> int:
+    """Bytes of the file that an image without frames is."""
+    return _opened(image).seek(0, os.SEEK_END)
 
 
 def _opened(image: Image) -> BinaryIO:

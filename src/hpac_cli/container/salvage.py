@@ -61,6 +61,9 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     claimed = sum(frame.num_tiles for frame in found.header.frames)
     if claimed > len(data):  # each takes several bytes, so this is no file that was cut short by chance
         raise ContainerError(f"{claimed:,} tiles cannot have been in a file of {len(data):,} bytes")
+    size = sum(frame.num_bytes for frame in found.header.frames)
+    if size > most_unpacked(len(data)):  # of a file that is whole, decoding gives even that
+        raise ContainerError(f"{size:,} bytes of samples are too many to be salvaged of {len(data):,}")
     for chunk in chunks:
         if chunk.type == TILE:
             try:

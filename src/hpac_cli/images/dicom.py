@@ -48,6 +48,8 @@ _UNDEFINED = 0xFFFFFFFF
 _MAX_INFLATION = 1100
 _FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
 """Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
+_ITEM, _MOST_ITEMS = b"\xfe\xff\0\xe0", 1 << 14
+"""And no more items of sequences, each of which becomes a data set of pydicom's."""
 
 
 class _NoGeometryError(ValueError):
@@ -292,6 +294,8 @@ def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str]
             stopped.append((int(tag), length))
         return tag in _PIXELS
 
+    if plain.count(_ITEM, 0, head_bytes) > _MOST_ITEMS:
+        return None
     head = io.BytesIO(plain[:head_bytes])
     with _asking_pydicom():
         dataset = read_dataset(head, False, True, stop_when=is_pixels)

@@ -132,10 +132,10 @@ MUTANTS = (
     # limits
     Mutant("limits of frames together", "limits.py", "            if value > limit:", "            if False:", ("test_container.py",)),
     Mutant("pixel limit", "limits.py", "max_pixels: int = 178_956_970", "max_pixels: int = 1 << 60", _SAFETY),
-    Mutant("frames in a header", "container/parse.py", "if num_frames > self._limits.max_frames:", "if False:", ("test_container.py",)),
+    Mutant("frames in a header", "container/parse.py", "if num_frames > self._limits.max_frames:", "if False:", _SAFETY),
     Mutant("sides of frames", "container/fields.py", "if not (0 < width <= limits.max_side and", "if not (", _SAFETY),
     Mutant("metadata bombs", "container/parse.py", "    if len(out) > limit:", "    if False:", ("test_container.py",)),
-    Mutant("little that claims much metadata", "container/parse.py", "min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))", "self._limits.max_metadata_bytes", ("test_container.py",)),
+    Mutant("little that claims much metadata", "container/parse.py", "min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))", "self._limits.max_metadata_bytes", _SAFETY),
     Mutant("tiles that no damaged file can have had", "container/salvage.py", "if claimed > len(data):", "if False:", ("test_salvage.py",)),
     Mutant("TIFF that claims too much", "images/tiff.py", "if sum(expected) > _MAX_INFLATION * max(1, sum(counts)) + 65536:", "if False:", ("test_tiff.py",)),
     Mutant("samples beyond the end of a TIFF file", "images/tiff.py", "if any(offset + count > file_bytes for", "if any(False for", ("test_tiff.py",)),

@@ -21,7 +21,8 @@ from hpac_cli.api import encoding
 from hpac_cli.batch import actions, urls
 from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import attempt
-from hpac_cli.container import parse
+from hpac_cli.binary import put_varint
+from hpac_cli.container import fields, parse
 from hpac_cli.container.fields import FRAME, SIGNATURE, Frame, Part, build_frame
 from hpac_cli.errors import (
     ContainerError,
@@ -240,6 +241,21 @@ def test_sides_beyond_the_limit_are_refused() -> None:
     frame = chunk(FRAME, build_frame(Frame((1 << 24) + 1, 1, "u1", 8, (Part(1, 0),))))
     with pytest.raises(ContainerError, match="each side"):
         parse.Reader(io.BytesIO(SIGNATURE + b"\1\0" + chunk(b"H", b"\0\0\1\0") + frame), DEFAULT_LIMITS)
+
+
+def test_more_frames_than_the_limit_are_refused_by_their_number() -> None:
+    with pytest.raises(LimitExceededError, match="70,000 frames"):
+        parse.Reader(
+            io.BytesIO(SIGNATURE + b"\1\0" + chunk(b"H", b"\0\0" + put_varint(70_000) + b"\0")), DEFAULT_LIMITS
+        )
+
+
+def test_little_cannot_claim_much_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fields, "_FREE_BYTES", 1 << 20)
+    packed = zlib.compress(bytes((1 << 20) + 1), 9)
+    head = SIGNATURE + b"\1\0" + chunk(b"H", b"\2\0\1\0") + chunk(b"M", put_varint(fields.Packing.ZLIB) + packed)
+    with pytest.raises(LimitExceededError, match="holds more than"):
+        parse.Reader(io.BytesIO(head), DEFAULT_LIMITS)
 
 
 # Files

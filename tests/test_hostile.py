@@ -3,12 +3,14 @@
 import hashlib
 import json
 import lzma
+import struct
 import subprocess
 import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_container import chunk
 
@@ -217,6 +219,38 @@ def test_salvage_of_small_files_costs_little(make: Callable[[], bytes], tmp_path
 def test_deflated_data_sets_cost_little(make: Callable[[], bytes], tmp_path: Path) -> None:
     data, file = make(), tmp_path / "x.dcm"
     assert len(data) <= 120_000
+    file.write_bytes(data)
+    code, seconds, megabytes = run_watched("check", str(file))
+    assert code == 0
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES
+
+
+def png_of_9_million_rows() -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 9_000_000, 8, 0, 0, 0, 0))
+    samples = png_chunk(b"IDAT", zlib.compress(bytes(2 * 9_000_000), 9))
+    return b"\x89PNG\r\n\x1a\n" + header + samples + png_chunk(b"IEND", b"")
+
+
+def dicom_of_a_blank_jpeg_2000() -> bytes:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    samples = np.zeros((11000, 11000), np.uint8)
+    coded = bytes(imagecodecs.jpeg2k_encode(samples, codecformat="j2k", reversible=True))
+    coded += bytes(len(coded) % 2)
+    fragments = b"\xfe\xff\0\xe0\0\0\0\0" + b"\xfe\xff\0\xe0" + struct.pack("<I", len(coded)) + coded
+    numbers = {2: 1, 0x10: 11000, 0x11: 11000, 0x100: 8, 0x101: 8, 0x102: 7, 0x103: 0}
+    elements = [struct.pack("<HH2sHH", 0x28, tag, b"US", 2, value) for tag, value in numbers.items()]
+    elements.insert(1, struct.pack("<HH2sH", 0x28, 4, b"CS", 12) + b"MONOCHROME2 ")
+    syntax = b"1.2.840.10008.1.2.4.90"
+    head = bytes(128) + b"DICM" + b"\2\0\x10\0UI" + struct.pack("<H", len(syntax)) + syntax + b"".join(elements)
+    return head + b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + fragments + b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is told in other units elsewhere")
+@pytest.mark.parametrize("make", [png_of_9_million_rows, dicom_of_a_blank_jpeg_2000])
+def test_small_pictures_cost_little(make: Callable[[], bytes], tmp_path: Path) -> None:
+    data, file = make(), tmp_path / "x"
+    assert len(data) <= 100_000
     file.write_bytes(data)
     code, seconds, megabytes = run_watched("check", str(file))
     assert code == 0

@@ -48,6 +48,9 @@ _UNDEFINED = 0xFFFFFFFF
 _MAX_INFLATION = 1100
 _FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
 """Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
+_FREE_SAMPLES = 64 << 20
+"""Of encapsulated samples, so many bytes are decoded, or _MAX_INFLATION times those that they take: a blank image of
+any size takes next to none."""
 _ITEM, _MOST_ITEMS = b"\xfe\xff\0\xe0", 1 << 14
 """And no more items of sequences, each of which becomes a data set of pydicom's."""
 
@@ -333,6 +336,8 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     if not rewrite:
         return kept
     _check_coded_sides(data, element, layout, limits)
+    if frames * layout.size > max(_FREE_SAMPLES, _MAX_INFLATION * (len(data) - element.value_tell)):
+        return kept
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
     native = _write_native(data, element, words, bits)
     if native is None:

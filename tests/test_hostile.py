@@ -256,3 +256,30 @@ def test_small_pictures_cost_little(make: Callable[[], bytes], tmp_path: Path) -
     assert code == 0
     assert seconds < SECONDS
     assert megabytes < MEGABYTES
+
+
+def dicom_with(elements: bytes) -> bytes:
+    """An .hpac file of a DICOM file with these elements before its one sample."""
+    file = bytes(128) + b"DICM" + b"\2\0\x10\0UI\x14\0" + b"1.2.840.10008.1.2.1\0" + elements
+    layout = (1, 1, 1, 8, 0, 1, 1, 1, 0, 1, 0, 0, 2 * len(file), 1)
+    return container(Kind.DICOM, (PIXEL,), b"".join(map(put_varint, (len(file) + 1, 0, 1, *layout))) + file)
+
+
+def hpac_of_7_million_elements() -> bytes:
+    return dicom_with(b"\x08\0\0\0SH\0\0" * 7_000_000)
+
+
+def hpac_of_7_million_items() -> bytes:
+    return dicom_with(b"\x08\0\x40\x11SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\0\0\0\0" * 7_000_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory of a process is told in other units elsewhere")
+@pytest.mark.parametrize("make", [hpac_of_7_million_elements, hpac_of_7_million_items])
+def test_the_colours_of_small_files_cost_little(make: Callable[[], bytes], tmp_path: Path) -> None:
+    data, file = make(), tmp_path / "x.hpac"
+    assert len(data) <= 100_000
+    file.write_bytes(data)
+    code, seconds, megabytes = run_watched("decode", "--region", "0,0,1,1", "-o", str(tmp_path / "o.png"), str(file))
+    assert code in (0, 4)
+    assert seconds < SECONDS
+    assert megabytes < MEGABYTES

@@ -12,7 +12,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -31,7 +31,8 @@ _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 """Elements that hold samples."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
-_NATIVE = ("", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
+_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+_NATIVE = ("", _IMPLICIT, _EXPLICIT, _BIG_ENDIAN, DEFLATED)
 _LOSSLESS = {
     "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
     "1.2.840.10008.1.2.4.70": "pylibjpeg pylibjpeg-libjpeg",
@@ -44,7 +45,10 @@ _LOSSLESS = {
 """Lossless encapsulated transfer syntaxes, and what to install to decode them."""
 _RLE = "1.2.840.10008.1.2.5"
 _KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
+_PHOTOMETRIC, _BITS_STORED = 0x00280004, 0x00280101
+_DELIMITERS = (0xFFFEE00D, 0xFFFEE0DD)
 _UNDEFINED = 0xFFFFFFFF
+_MOST_HEADS, _VALUE_BYTES, _META_BYTES = 1 << 18, 64, 1 << 16
 _MAX_INFLATION = 1100
 _FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
 """Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
@@ -166,15 +170,60 @@ def _parse(data: bytes) -> Any:
 def find_colours(file: BinaryIO) -> tuple[str, int]:
     """Read PhotometricInterpretation and BitsStored (0 if it is missing) of a file.
 
-    Raises:
-        InputError: damaged.
-    """
-    import pydicom
+    Only heads of elements are looked at, and not too many: pydicom makes objects of all that a file claims to hold.
 
-    with warnings.catch_warnings(), _asking_pydicom():
-        warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True)
-        return str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsStored", 0) or 0)
+    Raises:
+        InputError: damaged, or there are too many elements.
+    """
+    head = file.read(_META_BYTES)
+    syntax, start = syntax_of(head), end_of_meta(head)
+    if syntax == DEFLATED:
+        file.seek(start)
+        coded = file.read()
+        file, start = io.BytesIO(decompress(coded, max(_FREE_SAMPLES, _MAX_INFLATION * len(coded)), raw=True)[0]), 0
+        head = file.read(_META_BYTES)
+    big = syntax == _BIG_ENDIAN or (not syntax and int.from_bytes(head[start : start + 2], "little") >= 0x400)
+    explicit = syntax != _IMPLICIT and (bool(syntax) or head[start + 4 : start + 6].isalpha())
+    file.seek(start)
+    found: dict[int, bytes] = {}
+    for tag, length in _walk(file, explicit=explicit, order="big" if big else "little"):
+        if tag > _BITS_STORED:
+            break
+        if tag in (_PHOTOMETRIC, _BITS_STORED):
+            found[tag] = file.read(min(length, _VALUE_BYTES))
+    photometric = found.get(_PHOTOMETRIC, b"").decode("ascii", "replace").strip(" \0")
+    return photometric, int.from_bytes(found.get(_BITS_STORED, b"")[:2], "big" if big else "little")
+
+
+def _walk(file: BinaryIO, *, explicit: bool, order: Literal["little", "big"]) -> Iterator[tuple[int, int]]:
+    """Yield tag and length of each element that is in no sequence; its value is what the file gives next.
+
+    Raises:
+        InputError: there are too many elements, or they do not end where they say.
+    """
+    depth = 0
+    for _ in range(_MOST_HEADS):
+        head = file.read(8)
+        if not head:
+            return
+        tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
+        if explicit and tag >> 16 != 0xFFFE:
+            long = head[4:6] in _LONG_VRS
+            length = int.from_bytes(file.read(4) if long else head[6:8], order)
+        else:
+            length = int.from_bytes(head[4:8], order)
+        if tag in _DELIMITERS:
+            depth -= 1
+        elif length == _UNDEFINED:
+            depth += 1
+        else:
+            value = file.tell()
+            if not depth:
+                yield tag, length
+            file.seek(value + length)
+        if len(head) < 8 or depth < 0:
+            break
+    raise InputError("DICOM damaged: its elements do not end where they say, or are too many")
 
 
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:

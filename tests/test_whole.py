@@ -307,3 +307,11 @@ def test_a_pipe_is_kept_whole_too(tmp_path: Path) -> None:
     assert packed.returncode == 0
     back: subprocess.CompletedProcess[bytes] = hpac("decode", "-", "-o", "-", data=packed.stdout)
     assert back.stdout == b"no picture"
+
+
+def test_a_file_is_like_what_was_made_of_it(tree: Path) -> None:
+    file = tree / "deep" / "notes.txt"
+    packed = encode_all(file)
+    assert api.compare(str(file), str(packed), api.Session()) == "bytes"
+    with pytest.raises(UnsupportedError, match="JPEG"):
+        api.compare(str(tree / "deep" / "photo.jpg"), str(packed), api.Session())

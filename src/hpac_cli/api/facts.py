@@ -86,7 +86,7 @@ LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
 
 
 def compare(one: str, other: str, session: Session) -> str:
-    """Say how alike two files are, each a picture or the .hpac file of one.
+    """Say how alike two files are, each a picture or the .hpac file of one; other files can only be the same bytes.
 
     Returns:
         One of LIKENESSES; of .hpac files, the files that decoding gives are compared.
@@ -97,21 +97,22 @@ def compare(one: str, other: str, session: Session) -> str:
     from hpac_cli import images
     from hpac_cli.image import same_frames
 
-    (data, image), (other_data, other_image) = (_open_picture(source, session) for source in (one, other))
-    if data == other_data:
+    opened = [_open_file(source, session) for source in (one, other)]
+    if opened[0][0] == opened[1][0]:
         return "bytes"
+    image, other_image = (image or images.read(data, session.options.limits) for data, image in opened)
     if not same_frames(image.frames, other_image.frames) or not image.frames:
         return "different"
     around, other_around = (images.surroundings(i) for i in (image, other_image))
     return "samples+metadata" if (image.kind, around) == (other_image.kind, other_around) else "samples"
 
 
-def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
-    from hpac_cli import images
+def _open_file(source: str, session: Session) -> tuple[bytes, Image | None]:
+    """The bytes of a file, or of what an .hpac file was made of, and then the image in it."""
     from hpac_cli.container.fields import SIGNATURE
 
     data = read_whole(source)
     if not data.startswith(SIGNATURE):
-        return data, images.read(data, session.options.limits)
+        return data, None
     image = session.decode(session.open(io.BytesIO(data)))
     return rebuild(image), image

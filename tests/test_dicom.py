@@ -26,6 +26,7 @@ from pydicom.valuerep import VR
 
 from hpac_cli import images
 from hpac_cli.errors import HpacError, LimitExceededError, UnsupportedError
+from hpac_cli.images import dicom
 from hpac_cli.images.codestreams import holds_only_samples
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
@@ -153,8 +154,15 @@ def test_run_length_coded_files_come_back_byte_for_byte() -> None:
     assert np.array_equal(np.stack(image.frames)[..., 0], samples)
 
 
-def test_lossless_files_come_back_native_with_every_element() -> None:
+@pytest.fixture
+def unknown_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JPEG-LS is not made again, as if its encoder were not known."""
     pytest.importorskip("jpeg_ls")
+    monkeypatch.setattr(dicom, "_JPEG", ())
+
+
+@pytest.mark.usefixtures("unknown_jpeg")
+def test_lossless_files_come_back_native_with_every_element() -> None:
     samples = np.random.default_rng(4).integers(0, 500, (30, 40)).astype(np.uint16)
     data = recoded(make_dicom(samples), JPEGLSLossless)
     image = images.read(data, transcode=True)
@@ -164,10 +172,10 @@ def test_lossless_files_come_back_native_with_every_element() -> None:
     assert elements_of(again) == elements_of(data)
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydicom.pixels.decoders import JPEGLSLosslessDecoder
 
-    pytest.importorskip("jpeg_ls")
     data = recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)
     monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
     with pytest.raises(UnsupportedError, match="pip install pyjpegls"):
@@ -199,7 +207,7 @@ def test_trailing_bytes_and_private_elements_come_back() -> None:
 
 
 def is_kept_whole(data: bytes) -> bool:
-    """Whether all of a file is in the envelope, and comes back, even where it may be written anew."""
+    """Whether a file is kept whole, and comes back, even where it may be written anew."""
     image = images.read(data, transcode=True)
     return image.identical and not image.frames and images.write(image) == data
 
@@ -208,8 +216,8 @@ def test_a_file_with_too_few_samples_is_kept_whole() -> None:
     assert is_kept_whole(make_dicom(np.zeros((20, 20), np.uint16))[:-50])
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_an_encapsulated_icon_keeps_its_file_whole() -> None:
-    pytest.importorskip("jpeg_ls")
     data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)))
     icon = Dataset()
     icon.Rows = icon.Columns = 9
@@ -221,8 +229,8 @@ def test_an_encapsulated_icon_keeps_its_file_whole() -> None:
     assert is_kept_whole(file.getvalue())
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_an_image_that_no_frame_shows_is_kept() -> None:
-    pytest.importorskip("jpeg_ls")
     data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((2, 9, 9), np.uint8)), JPEGLSLossless)))
     data.NumberOfFrames = 1
     file = io.BytesIO()
@@ -309,8 +317,8 @@ def with_fragments(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
         lambda image: image.rstrip(b"\0") + b"what follows",
     ],
 )
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_what_lies_beside_the_samples_in_a_jpeg_image_is_kept(change: Callable[[bytes], bytes]) -> None:
-    pytest.importorskip("jpeg_ls")
     plain = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
     assert images.read(with_fragments(plain, bytes), transcode=True).frames
     assert is_kept_whole(with_fragments(plain, change))
@@ -347,7 +355,7 @@ def test_what_lies_beside_the_segments_of_a_run_length_coded_frame_is_kept() -> 
     assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, tail=b"what follows")))
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_a_file_that_is_tiff_too_keeps_its_places() -> None:
-    pytest.importorskip("jpeg_ls")
     data = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
     assert is_kept_whole(b"II*\0" + struct.pack("<I", len(data)) + data[8:])

@@ -12,6 +12,7 @@ from conftest import hpac, save_png
 from hpac_cli import api, images
 from hpac_cli.api.decoding import _part_of
 from hpac_cli.codec.duration import Rates
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.networks import Networks
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.fields import Frame, Part
@@ -60,7 +61,7 @@ def test_what_is_quick_enough_is_done(call: str, large: Path) -> None:
 
 
 def test_a_small_region_of_a_large_frame_is_quick(networks: Networks) -> None:
-    frame = Frame(10_000, 10_000, "u1", 128, (Part(1, 8, networks.digest("grey")),))
+    frame = Frame(10_000, 10_000, "u1", 128, (Part(1, 8, networks.digest("grey-large")),))
     session = api.Session(api.Options(max_seconds=5))
     session.check_duration(_part_of((frame,), 0, Box(0, 0, 1, 1)))
     with pytest.raises(LimitExceededError):
@@ -72,9 +73,10 @@ def test_adapting_counts(large: Path) -> None:
         api.compress(str(large), f"{large}.x.hpac", api.Session(api.Options(max_seconds=4, adapt="full")))
 
 
-def test_the_estimate_is_about_right(photograph: np.ndarray, networks: Networks) -> None:
-    image = images.read(save_png(photograph))
-    session, rates, stream = api.Session(), Rates(networks), io.BytesIO()
+@pytest.mark.parametrize("level", [1, 3, 5])
+def test_the_estimate_is_about_right(level: int, photograph: np.ndarray, networks: Networks) -> None:
+    image = images.read(save_png(photograph[:256, :384]))
+    session, rates, stream = api.Session(api.Options(effort=level)), Rates(networks), io.BytesIO()
     start = time.thread_time()
     session.encode(image, stream)
     encoding = time.thread_time() - start
@@ -83,7 +85,7 @@ def test_the_estimate_is_about_right(photograph: np.ndarray, networks: Networks)
     start = time.thread_time()
     session.decode(reader)
     decoding = time.thread_time() - start
-    assert encoding / 4 < rates.encoding(image, verify=False) < encoding * 4
+    assert encoding / 4 < rates.encoding(image, effort_of(level), verify=False) < encoding * 4
     assert decoding / 4 < rates.decoding(reader.header.frames) < decoding * 4
 
 

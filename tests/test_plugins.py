@@ -108,7 +108,7 @@ def test_imageio_reads_through_pillow(part: np.ndarray, tmp_path: Path) -> None:
 def test_numcodecs_finds_the_codec_by_name() -> None:
     codec = numcodecs.get_codec({"id": "hpac", "tile": 64})
     assert type(codec).__module__ == "hpac_cli.plugins.numcodecs"
-    assert codec.get_config() == {"id": "hpac", "tile": 64}
+    assert codec.get_config() == {"id": "hpac", "effort": 5, "tile": 64}
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4", "i8", "bool"])
@@ -180,7 +180,7 @@ def test_zarr_3_stores_an_array_of_slices(dtype: str, volume: np.ndarray, tmp_pa
     array[:] = volume
     again = zarr.open_array(str(tmp_path / "z"), mode="r")
     assert np.array_equal(again[:], volume)
-    assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"tile": 64}
+    assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"effort": 5, "tile": 64}
 
 
 def test_pillow_shows_small_signed_numbers_as_they_are() -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 import pytest
-from conftest import make_dicom, make_tiff, other_compressor_png, save_png
+from conftest import make_dicom, make_tiff, save_png
 from test_container import chunk
 
 import hpac_cli
@@ -31,11 +31,11 @@ from hpac_cli.errors import (
     LimitExceededError,
     OutputExistsError,
     RoundTripError,
-    UnsupportedError,
     UsageError,
 )
-from hpac_cli.image import Image
+from hpac_cli.image import Image, keep_whole
 from hpac_cli.images import deflate
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 RAMP = np.arange(400, dtype=np.uint8).reshape(20, 20)
@@ -101,7 +101,7 @@ def check(image: Image, against: Image, session: api.Session) -> None:
 
 
 def test_a_round_trip_needs_the_same_file(session: api.Session) -> None:
-    image = replace(read(other_compressor_png()), identical=False)
+    image = images.read(lzma_tiff(), transcode=True)
     check(image, image, session)
     with pytest.raises(RoundTripError):
         check(image, replace(image, made_hash=bytes(32)), session)
@@ -120,7 +120,9 @@ def test_a_round_trip_needs_the_hash_of_its_source(session: api.Session) -> None
 
 
 def test_a_round_trip_needs_the_same_file_kept_whole(session: api.Session) -> None:
-    one, other = (images.keep_whole(io.BytesIO(d), "file", hashlib.sha256(d).digest()) for d in (b"one", b"two"))
+    one, other = (
+        keep_whole(io.BytesIO(d), "file", Kept.NO_PICTURE, hashlib.sha256(d).digest()) for d in (b"one", b"two")
+    )
     check(one, one, session)
     for wrong in (other, replace(one, kind="png")):
         with pytest.raises(RoundTripError):
@@ -145,22 +147,31 @@ def test_a_source_that_changes_after_it_was_hashed_is_refused() -> None:
         images.read_stream(io.BytesIO(save_png(RAMP)), hashlib.sha256(b"what it was").digest())
 
 
-def test_a_file_that_cannot_be_made_again_is_not_said_to_be(session: api.Session) -> None:
-    data = other_compressor_png()
-    image = read(data)
+def lzma_tiff() -> bytes:
+    """A file whose compression is not made again."""
+    return make_tiff(RAMP, compression="lzma")
+
+
+def test_a_file_that_is_not_made_again_is_not_said_to_be() -> None:
+    data = lzma_tiff()
+    image = images.read(data, transcode=True)
+    assert image.frames
     assert image.identical == (images.write(image) == data)
 
 
+def write_something_else(image: Image) -> bytes:
+    return image.read_whole() if image.whole else save_png(RAMP)
+
+
+def test_a_file_that_is_made_again_wrongly_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "write", write_something_else)
+    image = read(save_png(RAMP + 1))
+    assert (image.frames, image.kept) == ((), Kept.DIFFERENT)
+
+
 def test_a_file_whose_copy_is_not_proved_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = other_compressor_png()
-    monkeypatch.setattr(images, "write", lambda image: image.read_whole() if image.whole else save_png(RAMP))
-    assert not read(data).frames
-
-
-def test_what_must_come_back_identical_is_refused_where_it_would_not(picture: Path) -> None:
-    image = replace(read(save_png(RAMP)), identical=False)
-    with pytest.raises(UnsupportedError, match="same bytes"):
-        encoding._check_identical(image, api.Options(require_identical=True))
+    monkeypatch.setattr(images, "write", write_something_else)
+    assert not images.read(lzma_tiff(), transcode=True).frames
 
 
 # Decoding

@@ -23,6 +23,8 @@ from hpac_cli.codec.whole import decode_whole, encode_whole
 from hpac_cli.container import build, fields, parse
 from hpac_cli.container.fields import END, HEADER, PIECE, SIGNATURE, Kind, Packing, Piece
 from hpac_cli.errors import ContainerError, FileAccessError, IncompleteError, UnsupportedError
+from hpac_cli.image import keep_whole
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 NOISE = random.Random(1).randbytes(300_000)
@@ -30,7 +32,7 @@ NOISE = random.Random(1).randbytes(300_000)
 
 def pack(data: bytes) -> bytes:
     out = io.BytesIO()
-    encode_whole(images.keep_whole(io.BytesIO(data), "file", _sha(data)), out)
+    encode_whole(keep_whole(io.BytesIO(data), "file", Kept.NO_PICTURE, _sha(data)), out)
     return out.getvalue()
 
 
@@ -114,7 +116,7 @@ def test_what_is_no_file_needs_frames() -> None:
 
 
 def test_a_file_that_changes_while_it_is_encoded_is_refused() -> None:
-    image = images.keep_whole(io.BytesIO(b"what it is now"), "file", _sha(b"what it was"))
+    image = keep_whole(io.BytesIO(b"what it is now"), "file", Kept.NO_PICTURE, _sha(b"what it was"))
     with pytest.raises(FileAccessError, match="changed"):
         encode_whole(image, io.BytesIO())
 
@@ -153,7 +155,7 @@ def test_large_files_are_judged_before_they_are_read(encapsulated: bool, monkeyp
         data = data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.4.50")
     monkeypatch.setattr(images, "_LARGE_BYTES", 1000)
     read: list[int] = []
-    monkeypatch.setattr(images, "read", lambda data, _limits: read.append(len(data)))
+    monkeypatch.setattr(images, "read", lambda data, _limits, **_options: read.append(len(data)))
     images.read_stream(io.BytesIO(data), _sha(data))
     assert bool(read) != encapsulated
 
@@ -162,6 +164,7 @@ def test_too_much_beside_the_samples_is_kept_whole() -> None:
     data = make_tiff(np.zeros((9, 9), np.uint8), description="x" * 5000)
     image = images.read(data, Limits(max_metadata_bytes=1000))
     assert not image.frames
+    assert image.kept is Kept.BESIDE
     assert images.write(image) == data
 
 
@@ -256,12 +259,13 @@ def encode_all(path: Path) -> Path:
 def test_info_says_that_a_file_was_kept_whole(tree: Path) -> None:
     facts = api.inspect(str(encode_all(tree / "deep" / "notes.txt")))
     assert (facts["kind"], facts["kept_whole"], facts["kept_whole_bytes"]) == ("file", True, 10)
-    assert b"kept whole, 10 bytes" in hpac("info", tree / "deep" / "notes.txt.hpac").stdout
+    assert facts["kept"] == "no_picture"
+    assert b"whole, 10 bytes: it is no picture" in hpac("info", tree / "deep" / "notes.txt.hpac").stdout
 
 
 def test_a_file_that_was_kept_whole_is_not_converted(tree: Path, tmp_path: Path) -> None:
     packed = encode_all(tree / "deep" / "photo.jpg")
-    with pytest.raises(UnsupportedError, match="no samples"):
+    with pytest.raises(UnsupportedError, match="no picture"):
         api.decompress(str(packed), str(tmp_path / "x.png"), api.Session())
     api.decompress(str(packed), str(tmp_path / "x.jpg"), api.Session())
     assert (tmp_path / "x.jpg").read_bytes() == (tree / "deep" / "photo.jpg").read_bytes()

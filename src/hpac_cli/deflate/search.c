@@ -7,11 +7,12 @@ enum {
   DESCENT = 6000,                          /* the same while parameters are changed step by step */
   KEPT = 14,                               /* candidates that are tried on more than FEW tokens */
   SLACK = 60,                              /* wrong tokens that do not count against a candidate at first */
+  TOKEN_SPAN = 40,                         /* a trial ends, too, after so many bytes for each of its tokens */
   CODED = 25000,                           /* tokens of which corrections are compared */
   TREES_TRIED = 8,
   MOST_SAMPLE = 1 << 24,                   /* plain bytes of a sample */
   OPENING = 20000,                         /* what beginning with a candidate takes, in candidates for matches */
-  MOST_SPENT = 1 << 27,                    /* candidates for matches, plain bytes and openings of all changes */
+  MOST_SPENT = 1 << 26,                    /* candidates for matches, plain bytes and openings of all changes */
 };
 
 struct sample_block {
@@ -26,6 +27,7 @@ struct sample {
   struct sample_block *blocks;
   uint32_t num_tokens, num_blocks, tree_hits[NUM_TREES];
   uint64_t spent;
+  uint32_t num_seen; /* tokens that the latest trial predicted */
 };
 
 static void sample_close(struct sample *s) {
@@ -120,7 +122,9 @@ static uint32_t count_misses(struct sample *s, const struct parameters *q, uint3
   /* what lies ahead of the last tokens is not in the sample, unless the stream ends with it */
   const struct window *w = &s->window;
   const position safe = w->end == w->last ? w->last : w->end - smaller(w->end - ORIGIN, 8192);
-  for (uint32_t k = 0; k < count && misses <= stop && p < safe; k++) {
+  const position end = smaller(safe, ORIGIN + TOKEN_SPAN * most_tokens);
+  uint32_t k = 0;
+  for (; k < count && misses <= stop && p < end; k++) {
     const struct token t = s->tokens[k];
     for (; block < s->num_blocks && s->blocks[block].first <= k; block++) {
       stored = s->blocks[block].stored;
@@ -131,6 +135,7 @@ static uint32_t count_misses(struct sample *s, const struct parameters *q, uint3
     p += span_of(t);
     if (m.chains.work > most_work) misses = UINT32_MAX;
   }
+  s->num_seen = k;
   s->spent += m.chains.work + (p - ORIGIN) + OPENING;
   predictor_close(&m);
   return misses;
@@ -156,8 +161,8 @@ static void sort_trials(struct trial *trials, uint32_t count) {
   }
 }
 
-/* Try all, then those left on more tokens, until one is left or all tokens were seen; returns the best one's misses. */
-static uint32_t choose_writer(struct sample *s, struct trial *trials, uint32_t count) {
+/* Try all, then those left on more tokens, until one is left or all tokens were seen; the best one comes first. */
+static void choose_writer(struct sample *s, struct trial *trials, uint32_t count) {
   static const uint32_t rounds[] = {FEW, SOME, MANY};
   for (uint32_t round = 0; round < 3; round++) {
     uint32_t best = UINT32_MAX;
@@ -172,7 +177,6 @@ static uint32_t choose_writer(struct sample *s, struct trial *trials, uint32_t c
     count = left;
     if (s->num_tokens <= rounds[round] || (round && count == 1)) break;
   }
-  return trials[0].misses;
 }
 
 /* ---- parameters of writers that nobody knows: the best ones changed, one number at a time ---- */
@@ -291,8 +295,10 @@ static int find_in_sample(const struct survey *s, struct sample *sample, const u
   while (window_bits < 15 && s->farthest > (1u << window_bits) - 262) window_bits++;
   const uint32_t count = list_writers(writers, by_zlib ? lit_bits + 1 : 0, window_bits);
   for (uint32_t k = 0; k < count; k++) trials[k] = (struct trial){writers[k], 0};
-  uint32_t misses = choose_writer(sample, trials, count), seen = smaller(sample->num_tokens, SOME);
+  choose_writer(sample, trials, count);
   *q = trials[0].q;
+  uint32_t misses = count_misses(sample, q, SOME, UINT32_MAX - 1);
+  const uint32_t seen = sample->num_seen;
   if (misses > seen / 1000 + 3 && can_descend(q)) {
     struct descent d = {sample, *q, 0, false};
     descend(&d);

@@ -6,7 +6,7 @@ Golden hashes of the answers lie in tests/core/exactness.txt, a line a case. Aft
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ class Picture:
     name: str
     depth: int
     samples: NDArray[np.int32]
+    edges: NDArray[np.int32] | None = None
+    """Of cells of values, (P, 2**depth + 1)."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,17 @@ def made_pictures(seed: int, planes: int, kinds: Iterable[tuple[Maker, int, int,
         yield Picture(name, depth, np.ascontiguousarray(samples))
 
 
+def with_cells(seed: int, pictures: Iterable[Picture]) -> Iterator[Picture]:
+    """The same with cells of all widths, many of them empty; in turn, one plane has none."""
+    for number, picture in enumerate(pictures):
+        planes, count = picture.samples.shape[2], (1 << picture.depth) + 1
+        shifts = draw(seed + number, planes * count, -256, 256).reshape(planes, count)
+        if planes > 1:
+            shifts[number % planes] = 0
+        edges = np.maximum.accumulate(64 * np.arange(count) - 32 + shifts, axis=1).astype(np.int32)
+        yield replace(picture, name=f"{picture.name}, cells", edges=edges)
+
+
 def photograph(planes: int) -> Picture:
     """A piece of a real one."""
     samples = np.asarray(PillowImage.open(TESTS / "data" / "kodim23.png"))[60:74, 100:124, :planes]
@@ -119,7 +132,7 @@ def make_cases() -> tuple[Case, ...]:
     groups = Shape(planes=3, width=112, blocks=1, expand=1, rows=2, head=48, components=3, context=16, context_places=2)
     deep = Shape(planes=1, width=48, blocks=3, expand=2, rows=3, head=80, components=8, context=112, context_places=6)
     wide = Shape(planes=3, width=64, blocks=1, expand=4, rows=3, head=16, components=5)
-    grey, rgb = (packed(load_by_name(name)) for name in ("grey", "rgb"))
+    grey, rgb = (packed(load_by_name(name)) for name in ("grey-medium", "rgb-small"))
     return (
         Case("small", random_network(100, small), tuple(made_pictures(1, 1, (*PICTURES, (smooth, 8, 66, 131))))),
         Case("groups", random_network(200, groups), tuple(made_pictures(2, 3, PICTURES[:HALF]))),
@@ -127,6 +140,9 @@ def make_cases() -> tuple[Case, ...]:
         Case("wide", random_network(400, wide), tuple(made_pictures(4, 3, PICTURES[HALF:]))),
         Case("grey", grey, (photograph(1), *made_pictures(5, 1, PICTURES[1:HALF:2]))),
         Case("rgb", rgb, (photograph(3), *made_pictures(6, 3, PICTURES[HALF + 1 :: 2]))),
+        Case("small", random_network(500, small), tuple(with_cells(1, made_pictures(7, 1, PICTURES[::2])))),
+        Case("wide", random_network(600, wide), tuple(with_cells(2, made_pictures(8, 3, PICTURES[1::2])))),
+        Case("rgb", rgb, tuple(with_cells(3, (photograph(3), *made_pictures(9, 3, PICTURES[1:HALF:3]))))),
     )
 
 
@@ -143,7 +159,9 @@ def write_cases(cases: Sequence[Case], path: Path) -> None:
             for numbers in (network.shape, network.weights, network.biases, network.shifts):
                 file.write(put(numbers))
             for picture in case.pictures:
-                file.write(put(np.array([*picture.samples.shape[:2], picture.depth])) + put(picture.samples))
+                edges = np.array([], np.int32) if picture.edges is None else picture.edges
+                size = np.array([*picture.samples.shape[:2], picture.depth])
+                file.write(put(size) + put(edges) + put(picture.samples))
             file.write(put(np.array([], np.int32)))
 
 
@@ -170,10 +188,10 @@ def answers(cases: Sequence[Case], unit: str) -> list[str]:
     for case in cases:
         coder = TileCoder(case.network, tables, unit)
         for picture in case.pictures:
-            words = coder.encode(picture.samples, picture.depth)
-            decoded = coder.decode(words, *picture.samples.shape[:2], picture.depth)
+            words = coder.encode(picture.samples, picture.depth, picture.edges)
+            decoded = coder.decode(words, *picture.samples.shape[:2], picture.depth, picture.edges)
             assert np.array_equal(decoded, picture.samples)
-            lengths = coder.measure(picture.samples, picture.depth) * 2**16
+            lengths = coder.measure(picture.samples, picture.depth, picture.edges) * 2**16
             hashes = (
                 combined(np.frombuffer(words, "<u4").tolist()),
                 combined(lengths.astype(np.int64).ravel().tolist()),

@@ -34,6 +34,8 @@ from reference.decoder import Record
 
 from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
+from hpac_cli.codec.cells import pack_cells
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import Adapted, Frame, TileMode
@@ -42,7 +44,7 @@ from hpac_cli.image import Image
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
-from hpac_cli.model.index import load_by_name
+from hpac_cli.model.index import load_by_name, shipped_index
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -54,10 +56,13 @@ class Case:
     source: bytes | np.ndarray
     """An image file, or an array."""
     tile: int = 24
+    effort: int = 3
     orientation: int = 0
     """How tiles are turned; those of later parts another way."""
     adapted: bool = False
     """Whether its weights are changed."""
+    cells: int = 0
+    """The step in which the widths of values' cells are given; 0 for none."""
 
 
 def crop(height: int = 22, width: int = 31) -> np.ndarray:
@@ -96,6 +101,12 @@ def photographs() -> dict[str, Case]:
     return {
         "rgb": Case(plain),
         "rgb-small-tiles": Case(plain, 8),
+        "small-rgb": Case(plain, effort=1),
+        "small-photo-cd": Case(part, effort=1),
+        "small-bits-12": Case(deep(12).astype(np.uint16), effort=1),
+        "large-rgb": Case(plain[:12, :12], effort=5),
+        "large-photo-cd": Case(part[:12, :12], effort=5),
+        "large-bits-12": Case(deep(12, 12, 12).astype(np.uint16), effort=5),
         "rgb-one-pixel": Case(plain[:1, :1]),
         "rgb-one-row": Case(make_other_photograph(crop(1, 60))),
         "rgb-one-column": Case(make_other_photograph(crop(60, 2))[:, :1]),
@@ -121,7 +132,7 @@ def photographs() -> dict[str, Case]:
 
 
 def changed() -> dict[str, Case]:
-    """What is turned, and what has adapted weights, by name."""
+    """What is turned, what has adapted weights, and what has cells, by name."""
     part = crop()
     plain, jpeg = make_other_photograph(part), lossy(part, "jpeg")
     with_alpha = np.dstack([jpeg, gradient(*part.shape[:2])])
@@ -134,6 +145,10 @@ def changed() -> dict[str, Case]:
         "adapted-jpeg-alpha": Case(with_alpha, adapted=True),
         "adapted-bits-12": Case(bits_12, 128, adapted=True),
         "adapted-turned-6": Case(plain, orientation=6, adapted=True),
+        "cells-rgb": Case(plain, cells=1),
+        "cells-turned-3-jpeg-alpha": Case(with_alpha, orientation=3, cells=2),
+        "cells-bits-12": Case(bits_12, cells=4),
+        "cells-adapted-grey": Case(part[..., 1], adapted=True, cells=8),
     }
 
 
@@ -268,15 +283,30 @@ def change_weights(frames: tuple[Frame, ...], networks: Networks) -> tuple[tuple
     return renamed, tuple(adapters)
 
 
-def encode(image: Image, networks: Networks, *, tile: int, orientation: int, adapted: bool) -> bytes:
+def give_cells(frame: Frame, step: int) -> Frame:
+    """Give the values of each part cells: some wide, some narrow, some empty."""
+    parts = []
+    for number, part in enumerate(frame.parts):
+        levels = np.random.default_rng(number).integers(
+            -96 // step, 63 // step + 1, (part.channels, 1 << part.bit_depth)
+        )
+        levels[:, np.arange(levels.shape[1]) % 5 > 1] = 0
+        parts.append(replace(part, cells=pack_cells(levels, step)) if part.weights_digest else part)
+    return replace(frame, parts=tuple(parts))
+
+
+def encode(
+    image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool, cells: int
+) -> bytes:
     """Encode as a Case says."""
 
     def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
         frames, _ = turn_parts(frames, orientation)
+        frames = tuple(give_cells(frame, cells) for frame in frames) if cells else frames
         return change_weights(frames, networks) if adapted else (frames, ())
 
     stream = io.BytesIO()
-    encode_image(image, stream, networks=networks, tile=tile, adapt=adapt)
+    encode_image(image, stream, networks=networks, effort=effort_of(effort), tile=tile, adapt=adapt)
     return stream.getvalue()
 
 
@@ -310,7 +340,13 @@ def main() -> None:
     networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
     manifest, files = {}, {}
     for name, case in cases.items():
-        how = {"tile": case.tile, "orientation": case.orientation, "adapted": case.adapted}
+        how = {
+            "effort": case.effort,
+            "tile": case.tile,
+            "orientation": case.orientation,
+            "adapted": case.adapted,
+            "cells": case.cells,
+        }
         image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {
@@ -321,7 +357,7 @@ def main() -> None:
             "source": sha(case.source) if isinstance(case.source, bytes) else None,
             "ours": is_all_ours(data),
         }
-    layers = {name: layer_hashes(name, "plain") for name in ("rgb", "ycc", "grey")}
+    layers = {name: layer_hashes(name, "plain") for name in shipped_index()}
     GOLDEN.mkdir(exist_ok=True)
     for path in GOLDEN.glob("*.hpac"):
         path.unlink()

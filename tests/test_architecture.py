@@ -19,7 +19,8 @@ MAY_IMPORT = {
     "files": {"errors"},
     "core": set(),
     "deflate": {"core"},
-    "images": BASE | {"deflate"},
+    "jpeg": {"core"},
+    "images": BASE | {"deflate", "jpeg"},
     "container": BASE,
     "model": BASE,
     "training": BASE | {"model", "images"},
@@ -32,12 +33,12 @@ MAY_IMPORT = {
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},
 }
-NATIVE = ("core", "deflate")
+NATIVE = ("core", "deflate", "jpeg")
 """Rooms of C."""
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"training", "adapt"},
-    "ctypes": {"core", "deflate"},
+    "ctypes": {"core", "deflate", "jpeg", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},

@@ -9,6 +9,7 @@ from make_golden import GOLDEN, encode, sha
 from reference.decoder import decode as decode_plainly
 
 from hpac_cli import api, images
+from hpac_cli.codec.cells import STEPS
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import ORIENTATIONS, SAMPLE_TYPES, Coding, Colours, Kind, Packing, TileMode
 from hpac_cli.container.parse import Reader
@@ -60,7 +61,7 @@ def test_a_golden_file_gives_its_source_again(name: str) -> None:
 def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks) -> None:
     data, session = load(name), api.Session()
     image = session.decode(session.open(io.BytesIO(data)))
-    how = {key: MANIFEST[name][key] for key in ("tile", "orientation", "adapted")}
+    how = {key: MANIFEST[name][key] for key in ("effort", "tile", "orientation", "adapted", "cells")}
     assert encode(image, networks, **how) == data
 
 
@@ -80,6 +81,7 @@ def test_golden_files_hold_all_that_the_format_has() -> None:
     assert {len(reader.header.adapters) for reader in readers.values()} == {0, 1, 2}
     assert {len(reader.samples_hash) for reader in readers.values()} == {8, 16}
     assert {1, 8, 12, 16, 32, 64} <= {part.bit_depth for part in parts}
+    assert {part.cells[0] for part in parts if part.cells} == set(range(len(STEPS)))
     assert any(part.table for part in parts)
     assert any(part.offset for part in parts)
     assert min(len(reader.header.frames) for reader in readers.values()) == 0

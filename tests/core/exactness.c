@@ -3,8 +3,8 @@
    for all units, compilers and machines. Ends with an error if a unit does not read what it wrote.
 
    The file holds arrays, each a number of numbers and then these, all 32 bits and little endian: the tables, then
-   for every network its shape, weights, biases, shifts and, in turn, each picture's height, width and depth, and its
-   samples; an empty array ends the pictures. */
+   for every network its shape, weights, biases, shifts and, in turn, each picture's height, width and depth, the edges of
+   its cells, or none, and its samples; an empty array ends the pictures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,17 +61,19 @@ static uint64_t hash_hashes(const uint64_t *hashes, int count) {
   return h;
 }
 
-static void run_case(int unit, const struct hpac_network *network, const int32_t *size, struct numbers samples) {
+static void run_case(int unit, const struct hpac_network *network, const int32_t *size, struct numbers cells,
+                     struct numbers samples) {
   const int height = size[0], width = size[1], depth = size[2], num_hashes = hpac_num_hashes(network);
   const int64_t most = hpac_max_words(network, height, width);
   uint32_t *words = room(most, sizeof *words), *lengths = room((int64_t)height * width, sizeof *lengths);
   int32_t *decoded = room(samples.count, sizeof *decoded);
   uint64_t *hashes = room(num_hashes, sizeof *hashes);
-  const int64_t count = hpac_encode(network, height, width, depth, samples.at, words, most);
+  const int32_t *edges = cells.count ? cells.at : NULL;
+  const int64_t count = hpac_encode(network, height, width, depth, edges, samples.at, words, most);
   if (count < 0) fail("does not encode", unit);
-  if (hpac_decode(network, height, width, depth, words, count, decoded)) fail("does not decode", unit);
+  if (hpac_decode(network, height, width, depth, edges, words, count, decoded)) fail("does not decode", unit);
   if (memcmp(decoded, samples.at, (size_t)samples.count * sizeof *decoded)) fail("decodes other samples", unit);
-  if (hpac_measure(network, height, width, depth, samples.at, lengths)) fail("does not measure", unit);
+  if (hpac_measure(network, height, width, depth, edges, samples.at, lengths)) fail("does not measure", unit);
   if (hpac_trace(network, height, width, depth, samples.at, hashes)) fail("does not trace", unit);
   printf("%s %016llx %016llx %016llx\n", hpac_unit_name(unit), (unsigned long long)hash_words(words, count),
          (unsigned long long)hash_words(lengths, (int64_t)height * width),
@@ -110,10 +112,11 @@ int main(int argc, char **argv) {
   for (struct numbers shape; (shape = read_numbers(file)).count;) {
     struct hpac_network **networks = make_networks(tables, shape, file);
     for (struct numbers size; (size = read_numbers(file)).count;) {
-      const struct numbers samples = read_numbers(file);
+      const struct numbers cells = read_numbers(file), samples = read_numbers(file);
       for (int unit = 0; unit < hpac_num_units(); unit++)
-        if (networks[unit]) run_case(unit, networks[unit], size.at, samples);
+        if (networks[unit]) run_case(unit, networks[unit], size.at, cells, samples);
       free(size.at);
+      free(cells.at);
       free(samples.at);
     }
     for (int unit = 0; unit < hpac_num_units(); unit++) hpac_network_free(networks[unit]);

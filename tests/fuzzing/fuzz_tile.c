@@ -39,18 +39,34 @@ static uint32_t next_number(struct rest *rest, int bytes) {
 struct tile {
   int height, width, depth;
   int64_t num_samples;
+  int32_t *edges; /* of cells, or NULL */
   const struct hpac_network *ours, *theirs; /* packed for the instruction set that was chosen, and for plain */
 };
+
+/* Edges of cells as far from where they would be as they may be, a few of them empty. */
+static int32_t *make_edges(int planes, int depth) {
+  const int32_t values = 1 << depth;
+  int32_t *edges = need((size_t)planes * (size_t)(values + 1) * sizeof *edges), *edge = edges;
+  uint32_t state = (uint32_t)depth;
+  for (int p = 0; p < planes; p++)
+    for (int32_t v = 0; v <= values; v++, edge++) {
+      state = state * 1664525u + 1013904223u;
+      *edge = 64 * v - 32 + (int32_t)(state >> 16) % 257 * (state >> 31 ? 1 : -1);
+      if (v && *edge < edge[-1]) *edge = edge[-1];
+    }
+  return edges;
+}
 
 /* Sides from a byte each: few pixels, but of some networks long rows and columns of up to 1024. Under sanitizers a
    pixel of a wide network takes a millisecond. */
 static struct tile choose_tile(const struct integers *n, int unit, uint8_t height, uint8_t width, uint8_t depth) {
-  struct tile t = {1 + height % 16, 1 + width % 24, 1 + depth % 16, 0, n->packed[unit], n->packed[plain]};
+  struct tile t = {1 + height % 16, 1 + width % 24, 1 + depth % 16, 0, NULL, n->packed[unit], n->packed[plain]};
   const int most = n->shape[1] > 32 || n->shape[2] > 2 ? 24 : 160, may_be_long = n->shape[0] * n->shape[1] == 16;
   if (height >= 240 && may_be_long) t.height = 1024 - height % 3, t.width = 1;
   else if (width >= 240 && may_be_long) t.width = 1024 - width % 3, t.height = 1;
   else if (t.height * t.width > most) t.height = most / t.width;
   t.num_samples = (int64_t)t.height * t.width * n->shape[0];
+  if (depth >= 128) t.edges = make_edges(n->shape[0], t.depth);
   return t;
 }
 
@@ -78,9 +94,9 @@ static int64_t encode(const struct tile *t, const int32_t *samples, uint32_t **w
   const int64_t most = hpac_max_words(t->ours, t->height, t->width);
   REQUIRE(most > 0);
   uint32_t *ours = need((size_t)most * sizeof *ours), *theirs = need((size_t)most * sizeof *theirs);
-  const int64_t count = hpac_encode(t->ours, t->height, t->width, t->depth, samples, ours, most);
+  const int64_t count = hpac_encode(t->ours, t->height, t->width, t->depth, t->edges, samples, ours, most);
   REQUIRE(count > 0 && count <= most);
-  REQUIRE(hpac_encode(t->theirs, t->height, t->width, t->depth, samples, theirs, most) == count);
+  REQUIRE(hpac_encode(t->theirs, t->height, t->width, t->depth, t->edges, samples, theirs, most) == count);
   REQUIRE(are_equal(ours, theirs, count));
   free(ours);
   *words = copy_of(theirs, (size_t)count * sizeof *theirs);
@@ -92,9 +108,9 @@ static int64_t encode(const struct tile *t, const int32_t *samples, uint32_t **w
 static int64_t decode(const struct tile *t, const uint32_t *words, int64_t num_words, int32_t *samples) {
   const size_t size = (size_t)t->num_samples * sizeof *samples;
   int32_t *theirs = need(size);
-  const int64_t result = hpac_decode(t->ours, t->height, t->width, t->depth, words, num_words, samples);
+  const int64_t result = hpac_decode(t->ours, t->height, t->width, t->depth, t->edges, words, num_words, samples);
   REQUIRE(result == 0 || result == DAMAGED);
-  REQUIRE(hpac_decode(t->theirs, t->height, t->width, t->depth, words, num_words, theirs) == result);
+  REQUIRE(hpac_decode(t->theirs, t->height, t->width, t->depth, t->edges, words, num_words, theirs) == result);
   if (!result) REQUIRE(are_equal(samples, theirs, t->num_samples));
   free(theirs);
   return result;
@@ -133,8 +149,8 @@ static void check_measures(const struct tile *t, const int32_t *samples, int64_t
   const int64_t pixels = (int64_t)t->height * t->width;
   const int num_hashes = hpac_num_hashes(t->ours);
   uint32_t *ours = need((size_t)pixels * 4), *theirs = need((size_t)pixels * 4);
-  REQUIRE(!hpac_measure(t->ours, t->height, t->width, t->depth, samples, ours));
-  REQUIRE(!hpac_measure(t->theirs, t->height, t->width, t->depth, samples, theirs));
+  REQUIRE(!hpac_measure(t->ours, t->height, t->width, t->depth, t->edges, samples, ours));
+  REQUIRE(!hpac_measure(t->theirs, t->height, t->width, t->depth, t->edges, samples, theirs));
   REQUIRE(are_equal(ours, theirs, pixels));
   int64_t length = 0;
   for (int64_t k = 0; k < pixels; k++) length += ours[k];
@@ -153,7 +169,7 @@ static void check_measures(const struct tile *t, const int32_t *samples, int64_t
 /* With less room than it takes the encoder stops, within the room. */
 static void check_little_room(const struct tile *t, const int32_t *samples, int64_t room) {
   uint32_t *words = need((size_t)room * sizeof *words);
-  const int64_t result = hpac_encode(t->ours, t->height, t->width, t->depth, samples, words, room);
+  const int64_t result = hpac_encode(t->ours, t->height, t->width, t->depth, t->edges, samples, words, room);
   REQUIRE(result == NO_ROOM || (result > 0 && result <= room));
   free(words);
 }
@@ -222,6 +238,7 @@ static void damage_network(const struct integers *original, int unit, struct res
     int32_t *samples = make_samples(&t, rest);
     round_trip(&t, samples);
     free(samples);
+    free(t.edges);
   }
   hpac_network_free(n.packed[unit]);
   if (unit != plain) hpac_network_free(n.packed[plain]);
@@ -243,5 +260,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     case DAMAGE_WORDS: damage_words(&t, &rest); break;
     default: damage_network(n, unit, &rest); break;
   }
+  free(t.edges);
   return 0;
 }

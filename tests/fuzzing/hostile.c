@@ -35,11 +35,21 @@ void __wrap_free(void *memory) {
   __real_free(memory);
 }
 
-static int32_t samples[NUM_SAMPLES];
+static int32_t samples[NUM_SAMPLES], edges[3 * ((1 << DEPTH) + 1)];
 
 static void make_samples(void) {
   uint32_t state = 1;
   for (int k = 0; k < NUM_SAMPLES; k++) samples[k] = (int32_t)((state = state * 1664525u + 1013904223u) >> 24);
+  for (int p = 0; p < 3; p++)
+    for (int v = 0; v <= 1 << DEPTH; v++) edges[p * ((1 << DEPTH) + 1) + v] = 64 * v - 32 + v % 3 * 20;
+}
+
+static struct hpac_component components[NUM_SAMPLES * 8];
+
+/* Returns 0 or an error. */
+static int64_t find_length(const struct hpac_network *network) {
+  const int64_t length = hpac_length(network, HEIGHT * WIDTH, DEPTH, samples, components, edges);
+  return length < 0 ? length : 0;
 }
 
 /* A network, and everything that is done with it; returns whether no memory was missing. */
@@ -51,14 +61,16 @@ static int run_all(const struct integers *n, int unit) {
   struct hpac_network *network = pack(unit, n);
   int complete = network != NULL;
   if (network) {
-    const int64_t count = hpac_encode(network, HEIGHT, WIDTH, DEPTH, samples, words, ROOM);
+    const int64_t count = hpac_encode(network, HEIGHT, WIDTH, DEPTH, edges, samples, words, ROOM);
     REQUIRE(count > 0 || count == NO_MEMORY);
     const int64_t others[] = {
-        count > 0 ? hpac_decode(network, HEIGHT, WIDTH, DEPTH, words, count, decoded) : NO_MEMORY,
-        hpac_measure(network, HEIGHT, WIDTH, DEPTH, samples, lengths),
+        count > 0 ? hpac_decode(network, HEIGHT, WIDTH, DEPTH, edges, words, count, decoded) : NO_MEMORY,
+        hpac_measure(network, HEIGHT, WIDTH, DEPTH, edges, samples, lengths),
+        hpac_collect(network, HEIGHT, WIDTH, DEPTH, samples, components),
+        find_length(network),
         hpac_trace(network, HEIGHT, WIDTH, DEPTH, samples, hashes),
     };
-    for (int k = 0; k < 3; k++) {
+    for (int k = 0; k < 5; k++) {
       REQUIRE(others[k] == 0 || others[k] == NO_MEMORY);
       complete &= others[k] == 0;
     }
@@ -94,11 +106,11 @@ static void *code_tiles(void *given) {
   int32_t *decoded = need(sizeof samples);
   for (int k = 0; k < 5; k++) {
     const int height = HEIGHT - k % 3;
-    const int64_t count = hpac_encode(network, height, WIDTH, DEPTH, samples, words, ROOM);
+    const int64_t count = hpac_encode(network, height, WIDTH, DEPTH, NULL, samples, words, ROOM);
     REQUIRE(count > 0);
-    REQUIRE(hpac_decode(network, height, WIDTH, DEPTH, words, count, decoded) == 0);
+    REQUIRE(hpac_decode(network, height, WIDTH, DEPTH, NULL, words, count, decoded) == 0);
     REQUIRE(!memcmp(decoded, samples, (size_t)(height * WIDTH) * sizeof *samples));
-    REQUIRE(hpac_measure(network, height, WIDTH, DEPTH, samples, lengths) == 0);
+    REQUIRE(hpac_measure(network, height, WIDTH, DEPTH, NULL, samples, lengths) == 0);
   }
   free(words);
   free(lengths);

@@ -179,6 +179,75 @@ class RangeDecoder:
         assert len(self.words) <= self.at <= len(self.words) + 1
 
 
+class BitDecoder:
+    """Bits that learn, of docs/format.md, "Cells"."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at, self.low, self.high, self.point = data, 0, 0, (1 << 32) - 1, 0
+        self.counts: dict[tuple, list[int]] = {}
+        for _ in range(4):
+            self.shift_in()
+
+    def shift_in(self) -> None:
+        byte = self.data[self.at] if self.at < len(self.data) else 0
+        self.point, self.at = (self.point << 8) % (1 << 32) + byte, self.at + 1
+
+    def decode(self, *context: object) -> int:
+        c = self.counts.setdefault(context, [0, 0])
+        zeros, ones = 2 * c[0] + 1, 2 * c[1] + 1
+        middle = self.low + (self.high - self.low) * ones // (zeros + ones)
+        bit = int(self.point <= middle)
+        self.low, self.high = (self.low, middle) if bit else (middle + 1, self.high)
+        c[bit] += 1
+        if sum(c) == 256:
+            c[:] = c[0] // 2, c[1] // 2
+        while self.low >> 24 == self.high >> 24:
+            self.low, self.high = (self.low << 8) % (1 << 32), (self.high << 8) % (1 << 32) + 255
+            self.shift_in()
+        return bit
+
+    def end(self) -> None:
+        assert len(self.data) <= self.at <= len(self.data) + 4
+
+
+def sign(number: int) -> int:
+    return (number > 0) - (number < 0)
+
+
+def read_edges(cells: bytes, planes: int, values: int) -> list[list[int]]:
+    step, coder = 1 << cells[0], BitDecoder(cells[1:])
+    above, edges = [0] * values, []
+    for _ in range(planes):
+        levels: list[int] = []
+        for up in above:
+            left = levels[-1] if levels else 0
+            level = coder.decode(0, min(abs(left), 2), min(abs(up), 2))
+            if level:
+                negative = coder.decode(1, sign(left), sign(up))
+                while coder.decode(2, min(level, 15), sign(level - abs(up)) if up else 2):
+                    level += 1
+                level = -level if negative else level
+            levels.append(level)
+        above = levels
+        assert all(-96 <= step * level <= 63 for level in levels)
+        edges.append(to_edges([step * level for level in levels]))
+    coder.end()
+    return edges
+
+
+def to_edges(widths: list[int]) -> list[int]:
+    octave = [round(2 ** (14 + i / 16)) for i in range(16)]
+    excess = [0]
+    for x in widths:
+        excess.append(excess[-1] + (octave[x % 16] >> (6 - x // 16)) - 256)
+    n, edges = len(widths), []
+    for v in range(n + 1):
+        drift = sum((9 - abs(i)) * excess[clamp(v + i, 0, n)] for i in range(-8, 9))
+        edge = 64 * v - 32 + clamp((81 * excess[v] - drift + 162) // 324, -256, 256)
+        edges.append(max([edge, *edges[-1:]]))
+    return edges
+
+
 class Tile:
     def __init__(
         self,
@@ -188,8 +257,9 @@ class Tile:
         bit_depth: int,
         data: bytes,
         record: Record | None = None,
+        edges: list[list[int]] | None = None,
     ) -> None:
-        self.record = record
+        self.record, self.edges = record, edges
         self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
         self.planes, self.k = weights.shape["planes"], weights.shape["components"]
         self.coder = RangeDecoder(data)
@@ -307,7 +377,8 @@ class Tile:
         self.note(f"heads.{p}.out", out)
         groups = [[int(v) for v in group] for group in out.reshape(3 + p, self.k)]
         low = (-self.sample[0][y, x] if p else 0) - focus[p][0]
-        return Mixture(self.w.table, groups, focus[p][1], earlier, low, low + (1 << self.depth) - 1)
+        shifts = [e - 64 * v + 32 for v, e in enumerate(self.edges[p])] if self.edges else [0]
+        return Mixture(self.w.table, groups, focus[p][1], earlier, low, low + (1 << self.depth) - 1, shifts)
 
     def decode_plane(self, p: int, pixels: list[tuple[int, int]], states: list) -> list[int]:
         found = [self.mixture(p, y, x, state) for (y, x), state in zip(pixels, states, strict=True)]
@@ -353,8 +424,11 @@ class Tile:
 
 
 class Mixture:
-    def __init__(self, table: dict, groups: list, level: int, earlier: list[int], low: int, high: int) -> None:
+    def __init__(
+        self, table: dict, groups: list, level: int, earlier: list[int], low: int, high: int, shifts: list[int]
+    ) -> None:
         self.table, self.low, self.high = table, low, high
+        self.shifts = shifts if any(shifts) else []
         logits, means, spreads, *follow = groups
         scale = table["level_scale"][level]
         self.mean = []
@@ -371,7 +445,7 @@ class Mixture:
         self.exponent = next((e for e in range(17) if 704 << e >= reach), 17)
         start = ((c + 32) >> 6) - (11 << self.exponent)
         self.start = max(min(start, high + 1 - (22 << self.exponent)), low)
-        self.plain = max(0, (min(self.spread[i] for i in big) >> 4) - 7)
+        self.plain = 0 if self.shifts else max(0, (min(self.spread[i] for i in big) >> 4) - 7)
         self.bucket = self.low_end = self.left = 0
 
     def mass(self, start: int, e: int, k: int) -> int:
@@ -380,12 +454,13 @@ class Mixture:
             return 0
         if edge > self.high:
             return 1 << 30
-        total = 0
+        total, d = 0, self.shifts[edge - self.low] if self.shifts else 0
         for w, u, t in zip(self.weight, self.mean, self.spread, strict=True):
             inverse = self.table["spread_inverse"][max(t, 16 * e)]
             a = clamp(((64 * start - 32 - u) * inverse) >> 10, -(1 << 28), 1 << 28)
             step = (inverse * 64 << e) >> 10
-            total += w * self.table["sigmoid"][clamp((a + 512 + 4096 * 1024 + k * step) >> 10, 0, 8192)]
+            place = a + 512 + 4096 * 1024 + k * step + (d * step >> 6 + e)
+            total += w * self.table["sigmoid"][clamp(place >> 10, 0, 8192)]
         return total
 
 
@@ -415,7 +490,7 @@ class Part:
     def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
-        self.colours = 0
+        self.colours, self.cells = 0, b""
         if table:
             planes = zlib.decompress(table)
             n, value = len(planes) // 8, 0
@@ -423,6 +498,9 @@ class Part:
                 z = int.from_bytes(planes[i::n], "little")
                 value += -(z + 1) // 2 if z & 1 else z // 2
                 self.table.append(value)
+
+    def edges(self) -> list[list[int]] | None:
+        return read_edges(self.cells, self.channels, 1 << self.depth) if self.cells else None
 
     def to_ordered(self, value: int) -> int:
         return self.table[value] if self.table else value + self.offset
@@ -457,6 +535,7 @@ def parse_frame(payload: bytes) -> Frame:
         digest = fields.take(8) if coding in (1, 3) else b""
         parts.append(Part(channels, coding, depth, digest, fields.varint(), fields.take(fields.varint())))
         parts[-1].colours = fields.varint() if coding == 3 else 0
+        parts[-1].cells = fields.take(fields.varint()) if digest else b""
     return Frame(width, height, TYPES[kind], side, parts)
 
 
@@ -493,7 +572,8 @@ def from_planes(data: bytes, shape: tuple[int, int, int], mode: int) -> np.ndarr
 def from_luma_chroma(weights: Weights, size: tuple[int, int], part: Part, data: bytes) -> np.ndarray:
     fields = Fields(data)
     exceptions = Fields(fields.take(fields.varint()))
-    values = Tile(weights, *size, part.depth, fields.data[fields.at :]).decode().transpose(1, 2, 0)
+    words = fields.data[fields.at :]
+    values = Tile(weights, *size, part.depth, words, edges=part.edges()).decode().transpose(1, 2, 0)
     for y, x in np.ndindex(size):
         luma = int(values[y, x, 1])
         values[y, x] = to_rgb(part.colours, luma, int(values[y, x, 2]) - luma, int(values[y, x, 0]) - luma)
@@ -570,7 +650,9 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
                     rest = tile.data[tile.at :]
                     size = (w, h) if orientation & 4 else (h, w)
                     if mode == 0:
-                        values = Tile(known[part.digest], *size, part.depth, rest).decode().transpose(1, 2, 0)
+                        edges = part.edges() if part.coding == 1 else None
+                        decoded = Tile(known[part.digest], *size, part.depth, rest, edges=edges).decode()
+                        values = decoded.transpose(1, 2, 0)
                     elif mode == 8:
                         values = from_luma_chroma(known[part.digest], size, part, rest)
                     elif mode == 5:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpac_cli import files
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
 
 from . import existing
@@ -130,7 +131,9 @@ def estimate(source: str, session: Session) -> Result:
     start = time.monotonic()
     data = read_whole(source)
     image = images.read(data, session.options.limits, transcode=session.options.transcode)
-    size = estimate_bytes(image, networks=session.networks, tile=session.options.tile)
+    size = estimate_bytes(
+        image, networks=session.networks, effort=effort_of(session.options.effort), tile=session.options.tile
+    )
     seconds = time.monotonic() - start
     return Result("", len(data), size, image.num_samples, seconds, image.fidelity, kept=image.kept.why)
 
@@ -143,4 +146,6 @@ def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:
     """
     from hpac_cli.codec.heatmap import map_code_lengths as measure
 
-    return measure(samples, networks=session.networks, tile=session.options.tile)
+    return measure(
+        samples, networks=session.networks, effort=effort_of(session.options.effort), tile=session.options.tile
+    )

@@ -47,7 +47,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "kind": KIND_NAMES[header.kind],
         "fidelity": "bytes" if header.identical else "samples+metadata",
         "kept": kept.name.lower() if kept else "",
-        "frames": [_describe_frame(frame) for frame in header.frames],
+        "frames": _describe_frames(KIND_NAMES[header.kind], reader.metadata, header.frames),
         "tiles": modes,
         "turned_tiles": turned,
         "adapters": adapters,
@@ -59,11 +59,22 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     }
 
 
-def _describe_frame(frame: Frame) -> dict[str, Any]:
+def _describe_frames(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> list[dict[str, Any]]:
+    """Describe frames as other readers see them, and how they are coded."""
+    shapes = [(f.height, f.width, f.channels) for f in frames]
+    if kind == "dicom" and any(channels % 2 == 0 for *_, channels in shapes):  # else nothing is to be loaded for that
+        from hpac_cli.images.colours import shapes_seen
+
+        shapes = shapes_seen(metadata, [(shape, f.sample_type) for shape, f in zip(shapes, frames, strict=True)])
+    return [_describe_frame(frame, shape) for frame, shape in zip(frames, shapes, strict=True)]
+
+
+def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]:
+    height, width, channels = shape
     return {
-        "width": frame.width,
-        "height": frame.height,
-        "channels": frame.channels,
+        "width": width,
+        "height": height,
+        "channels": channels,
         "sample_type": frame.sample_type,
         "tile": frame.tile,
         "parts": [
@@ -73,6 +84,7 @@ def _describe_frame(frame: Frame) -> dict[str, Any]:
                 "bit_depth": part.bit_depth,
                 "weights": part.weights_digest.hex(),
                 "colours": part.colours.name.lower(),
+                "cells": len(part.cells),
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
             }
             for part in frame.parts

@@ -68,4 +68,5 @@ def _describe_part(part: dict[str, Any]) -> str:
         return f"{channels} as compressed bytes"
     values = {"table": ", values packed", "as they are": ""}.get(part["values"], f", values {part['values']}")
     colours = _COLOURS.get(part["colours"], "")
-    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}"
+    cells = f", cells of {part['cells']} bytes" if part["cells"] else ""
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}"

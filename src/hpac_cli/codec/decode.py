@@ -171,5 +171,5 @@ def _decode_tile(job: TileJob, target: _Target, networks: Networks) -> None:
     network = networks.by_digest(part.weights_digest)
     if network.coder.planes != part.channels:
         raise ContainerError(f"weights {network.weights.name} do not code so many channels")
-    coded = NetworkTile(tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation)
+    coded = NetworkTile(tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation, part.cells)
     target.place(job, decode_values(network, coded, part.bit_depth))

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from hpac_cli.binary import put_string
 from hpac_cli.container.fields import CodedTile, Colours, Part, TileMode, chunk_fields
-from hpac_cli.core import DamagedWordsError
+from hpac_cli.core import DamagedWordsError, Edges
 from hpac_cli.errors import ContainerError
 
+from .cells import unpack_cells
 from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
 from .networks import Network
 from .turning import turn, turn_back, turned_size
@@ -32,8 +33,10 @@ class NetworkTile(NamedTuple):
     payload: bytes
     size: tuple[int, int]
     """Height and width in pixels."""
-    colours: Colours
-    orientation: int
+    colours: Colours = Colours.NONE
+    orientation: int = 0
+    cells: bytes = b""
+    """Of its part."""
 
 
 def encode_values(network: Network, coded: Coded, part: Part) -> CodedTile:
@@ -42,10 +45,11 @@ def encode_values(network: Network, coded: Coded, part: Part) -> CodedTile:
 
 
 def _encode_turned(network: Network, coded: Coded, part: Part) -> tuple[TileMode, bytes]:
+    edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth)
+        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth, edges)
     triples, is_made = to_triples(coded, part.colours)
-    payload = put_string(pack_exceptions(coded, is_made)) + network.coder.encode(triples, part.bit_depth)
+    payload = put_string(pack_exceptions(coded, is_made)) + network.coder.encode(triples, part.bit_depth, edges)
     if is_made.mean() < 1 - 1 / _MANY:
         plain = network.coder.encode(coded, part.bit_depth)
         if len(plain) < len(payload):
@@ -59,10 +63,11 @@ def measure_values(network: Network, coded: Coded, part: Part) -> NDArray[np.flo
 
 
 def _measure_turned(network: Network, coded: Coded, part: Part) -> NDArray[np.float64]:
+    edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return network.coder.measure(coded, part.bit_depth)
+        return network.coder.measure(coded, part.bit_depth, edges)
     triples, is_made = to_triples(coded, part.colours)
-    bits = network.coder.measure(triples, part.bit_depth) + np.where(is_made, 0, _EXCEPTION_BITS)
+    bits = network.coder.measure(triples, part.bit_depth, edges) + np.where(is_made, 0, _EXCEPTION_BITS)
     if is_made.mean() < 1 - 1 / _MANY:
         plain = network.coder.measure(coded, part.bit_depth)
         if plain.sum() < bits.sum():
@@ -78,14 +83,21 @@ def decode_values(network: Network, tile: NetworkTile, bit_depth: int) -> Coded:
     """
     exceptions, words = _open(tile)
     height, width = turned_size(tile.size, tile.orientation)
+    is_plain = tile.mode is TileMode.NETWORK and bool(tile.colours)
+    edges = _edges(b"" if is_plain else tile.cells, network.coder.planes, bit_depth)
     try:
-        coded = network.coder.decode(words, height, width, bit_depth)
+        coded = network.coder.decode(words, height, width, bit_depth, edges)
     except DamagedWordsError as error:
         raise ContainerError(str(error)) from error
     if tile.mode is TileMode.LUMA_CHROMA:
         coded = to_rgb(coded, tile.colours)
         put_exceptions(coded, exceptions)
     return turn_back(coded, tile.orientation)
+
+
+def _edges(cells: bytes, planes: int, bit_depth: int) -> Edges | None:
+    """Edges of a part's cells, which are of what it codes: of luma and chroma, not of RGB beside them."""
+    return unpack_cells(cells, planes, bit_depth) if cells else None
 
 
 def _open(tile: NetworkTile) -> tuple[bytes, bytes]:

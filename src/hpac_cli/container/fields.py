@@ -30,6 +30,8 @@ MAX_TILE, MAX_BYTES_TILE = 1024, 2048
 """Largest side of tiles in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
+MAX_CELL_BITS = 12
+"""Depth up to which values can have cells."""
 MAX_ADAPTERS = 16
 MAX_KEPT = 64
 """Room for reasons why samples are kept as they are (image.Kept)."""
@@ -137,6 +139,8 @@ class Part:
     table: bytes = b""
     """Ordered samples by coded value (codec.values), where they are not simply counted."""
     colours: Colours = Colours.NONE
+    cells: bytes = b""
+    """How wide its values are (codec.cells), where a network codes them and they are not all the same."""
     orientation: int = 0
     """How the encoder turns its tiles; in a file every tile says that for itself."""
 
@@ -273,7 +277,9 @@ def build_frame(frame: Frame) -> bytes:
 def _build_part(part: Part) -> bytes:
     out = put_varint(part.channels) + put_varint(part.coding) + put_varint(part.bit_depth) + part.weights_digest
     out += put_varint(part.offset) + put_string(part.table)
-    return out + put_varint(part.colours) if part.colours else out
+    if part.colours:
+        out += put_varint(part.colours)
+    return out + put_string(part.cells) if part.weights_digest else out
 
 
 def parse_frame(payload: bytes, limits: Limits) -> Frame:
@@ -312,12 +318,16 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
         raise ContainerError(f"a part of {channels} channels, {bit_depth} bits and coding {coding} does not exist")
     digest = fields.take(DIGEST_BYTES) if coding in (Coding.NETWORK, Coding.LUMA_CHROMA) else b""
     part = Part(channels, bit_depth, digest, fields.varint(), fields.string())
-    if coding != Coding.LUMA_CHROMA:
-        return part
-    colours = fields.varint()
-    if not 0 < colours <= max(Colours):
-        raise ContainerError(f"colours of kind {colours} do not exist")
-    return replace(part, colours=Colours(colours))
+    if coding == Coding.LUMA_CHROMA:
+        colours = fields.varint()
+        if not 0 < colours <= max(Colours):
+            raise ContainerError(f"colours of kind {colours} do not exist")
+        part = replace(part, colours=Colours(colours))
+    if digest:
+        part = replace(part, cells=fields.string())
+    if part.cells and bit_depth > MAX_CELL_BITS:
+        raise ContainerError(f"cells of values of {bit_depth} bits: there are none of more than {MAX_CELL_BITS}")
+    return part
 
 
 def _check_sides(width: int, height: int, limits: Limits) -> None:

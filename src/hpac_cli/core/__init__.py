@@ -16,15 +16,25 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-INTERFACE = 1
+INTERFACE = 2
 LENGTH_BITS = 16
 """Code lengths count in 2**-16 bits."""
+MASS_BITS = 30
+"""Masses count in 2**-30 samples."""
+EDGE_UNIT, MAX_SHIFTED = 64, 256
+"""Edges of cells count in 1/64 sample, and are at most 256 of them from where they would be without."""
 
 _DAMAGED, _NO_MEMORY = -1, -2
 _NAMES = {"darwin": "hpac_core.dylib", "win32": "hpac_core.dll"}
 
 Samples = NDArray[np.int32]
 """(H, W, P) coded values of a tile: R, G, B or one channel."""
+Edges = NDArray[np.int32]
+"""(P, 2**bit_depth + 1) where the cells of each plane's values begin, and where the last ends, in EDGE_UNIT of a sample.
+Without cells it is 64 v - 32; edges never descend and are at most MAX_SHIFTED from that. Planes are G, R, B."""
+COMPONENT = np.dtype([("mean", np.int32), ("weight", np.int16), ("spread", np.int16)])
+Mixtures = NDArray[np.void]
+"""(P, N, K) COMPONENT of N samples' mixtures of K components."""
 
 
 class CoreError(Exception):
@@ -52,7 +62,7 @@ class PackedNetwork(Protocol):
     def shifts(self) -> NDArray[np.int32]: ...
 
 
-_network, _samples = c_void_p, POINTER(c_int32)
+_network, _samples, _edges, _components = c_void_p, POINTER(c_int32), POINTER(c_int32), c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "hpac_interface": (c_int, []),
     "hpac_num_units": (c_int, []),
@@ -68,15 +78,19 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "hpac_network_free": (None, [_network]),
     "hpac_max_words": (c_int64, [_network, c_int, c_int]),
-    "hpac_encode": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint32), c_int64]),
-    "hpac_decode": (c_int64, [_network, c_int, c_int, c_int, POINTER(c_uint32), c_int64, _samples]),
-    "hpac_measure": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint32)]),
+    "hpac_encode": (c_int64, [_network, c_int, c_int, c_int, _edges, _samples, POINTER(c_uint32), c_int64]),
+    "hpac_decode": (c_int64, [_network, c_int, c_int, c_int, _edges, POINTER(c_uint32), c_int64, _samples]),
+    "hpac_measure": (c_int64, [_network, c_int, c_int, c_int, _edges, _samples, POINTER(c_uint32)]),
+    "hpac_collect": (c_int64, [_network, c_int, c_int, c_int, _samples, _components]),
+    "hpac_expect": (c_int64, [_network, c_int64, c_int, _samples, _components, POINTER(c_int64), POINTER(c_int64)]),
+    "hpac_length": (c_int64, [_network, c_int64, c_int, _samples, _components, _edges]),
     "hpac_num_hashes": (c_int, [_network]),
     "hpac_trace": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint64)]),
 }
 _POINTERS: dict[np.dtype[Any], Any] = {
     np.dtype(np.int8): POINTER(c_int8),
     np.dtype(np.int32): POINTER(c_int32),
+    np.dtype(np.int64): POINTER(c_int64),
     np.dtype(np.uint32): POINTER(c_uint32),
     np.dtype(np.uint64): POINTER(c_uint64),
 }
@@ -180,7 +194,7 @@ class TileCoder:
         Raises:
             ValueError: integers or sizes out of bounds.
         """
-        self.planes, self.unit = int(network.shape[0]), unit
+        self.planes, self._components, self.unit = int(network.shape[0]), int(network.shape[6]), unit
         library = _library()
         handle = library.hpac_network_new(
             _number(unit),
@@ -197,11 +211,12 @@ class TileCoder:
             raise ValueError("a network that is out of bounds, or no memory for it")
         self._handle = _Handle(handle)
 
-    def encode(self, samples: Samples, bit_depth: int) -> bytes:
+    def encode(self, samples: Samples, bit_depth: int, edges: Edges | None = None) -> bytes:
         """Code a tile.
 
         Args:
             samples: (H, W, P) of int32 or a type that fits into it, 0 to 2**bit_depth - 1; sides of 1 to 1024.
+            edges: of the cells of values; None for none.
 
         Returns:
             The range coder's words, little endian.
@@ -212,10 +227,11 @@ class TileCoder:
         height, width, _ = samples.shape
         room = _checked(_library().hpac_max_words(self._handle, height, width))
         words = np.empty(room, np.uint32)  # a page that nothing is written to takes no memory
-        count = _library().hpac_encode(*self._tile(samples, bit_depth), _pointer(words), room)
+        tile, pointer = self._tile(samples, bit_depth)
+        count = _library().hpac_encode(*tile, self._pass(edges, bit_depth), pointer, _pointer(words), room)
         return words[: _checked(count)].astype("<u4", copy=False).tobytes()
 
-    def decode(self, words: bytes, height: int, width: int, bit_depth: int) -> Samples:
+    def decode(self, words: bytes, height: int, width: int, bit_depth: int, edges: Edges | None = None) -> Samples:
         """Undo encode.
 
         Raises:
@@ -227,30 +243,77 @@ class TileCoder:
         samples = np.empty((height, width, self.planes), np.int32)
         _checked(
             _library().hpac_decode(
-                self._handle, height, width, bit_depth, _pointer(numbers), numbers.size, _pointer(samples)
+                *(self._handle, height, width, bit_depth, self._pass(edges, bit_depth)),
+                *(_pointer(numbers), numbers.size, _pointer(samples)),
             )
         )
         return samples
 
-    def measure(self, samples: Samples, bit_depth: int) -> NDArray[np.float64]:
+    def measure(self, samples: Samples, bit_depth: int, edges: Edges | None = None) -> NDArray[np.float64]:
         """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine."""
         lengths = np.empty(samples.shape[:2], np.uint32)
-        _checked(_library().hpac_measure(*self._tile(samples, bit_depth), _pointer(lengths)))
+        tile, pointer = self._tile(samples, bit_depth)
+        _checked(_library().hpac_measure(*tile, self._pass(edges, bit_depth), pointer, _pointer(lengths)))
         return lengths / float(1 << LENGTH_BITS)
+
+    def collect(self, samples: Samples, bit_depth: int) -> Mixtures:
+        """Keep the mixtures of a tile's samples, for expect: those of each plane, pixel by pixel."""
+        height, width, _ = samples.shape
+        mixtures = np.empty((self.planes, height * width, self._components), COMPONENT)
+        tile, pointer = self._tile(samples, bit_depth)
+        _checked(_library().hpac_collect(*tile, pointer, mixtures.ctypes.data))
+        return mixtures
+
+    def expect(
+        self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """How often each value came, and how often about it was expected, by mixtures that are wider than a sample.
+
+        Args:
+            mixtures: (N, K) of samples of one plane, as collected.
+            values: (N,) of these samples.
+
+        Returns:
+            (2**bit_depth,) of both.
+        """
+        met, expected = np.zeros((2, 1 << bit_depth), np.int64)
+        _checked(
+            _library().hpac_expect(*self._collected(mixtures, values, bit_depth), _pointer(met), _pointer(expected))
+        )
+        return met, expected / float(1 << MASS_BITS)
+
+    def length(self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int, edges: NDArray[np.int32]) -> float:
+        """About the bits that samples take with cells of these edges, (2**bit_depth + 1,); other arguments as in expect."""
+        assert edges.shape == ((1 << bit_depth) + 1,)
+        length = _library().hpac_length(*self._collected(mixtures, values, bit_depth), _pointer(edges))
+        return _checked(length) / float(1 << LENGTH_BITS)
+
+    def _collected(self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int) -> tuple[Any, ...]:
+        assert mixtures.flags.c_contiguous
+        assert mixtures.shape == (len(values), self._components)
+        return self._handle, len(values), bit_depth, _pointer(values), mixtures.ctypes.data
 
     def trace(self, samples: Samples, bit_depth: int) -> list[int]:
         """Hashes of all layers' outputs, in the order of trace.h."""
         hashes = np.empty(_library().hpac_num_hashes(self._handle), np.uint64)
-        _checked(_library().hpac_trace(*self._tile(samples, bit_depth), _pointer(hashes)))
+        tile, pointer = self._tile(samples, bit_depth)
+        _checked(_library().hpac_trace(*tile, pointer, _pointer(hashes)))
         return [int(number) for number in hashes]
 
-    def _tile(self, samples: Samples, bit_depth: int) -> tuple[Any, ...]:
+    def _tile(self, samples: Samples, bit_depth: int) -> tuple[tuple[Any, ...], Any]:
         height, width, planes = samples.shape
         if planes != self.planes:
             raise ValueError(f"a tile of {planes} planes for a network of {self.planes}")
         if not np.can_cast(samples.dtype, np.int32):  # else numbers would be cut to fit
             raise ValueError(f"a tile of {samples.dtype}, which does not fit into int32")
-        return self._handle, height, width, bit_depth, _pointer(np.ascontiguousarray(samples, np.int32))
+        return (self._handle, height, width, bit_depth), _pointer(np.ascontiguousarray(samples, np.int32))
+
+    def _pass(self, edges: Edges | None, bit_depth: int) -> Any:
+        if edges is None:
+            return None
+        if edges.shape != (self.planes, (1 << bit_depth) + 1):
+            raise ValueError(f"edges of {edges.shape} for {self.planes} planes of {bit_depth} bits")
+        return _pointer(edges)
 
 
 def _checked(result: int) -> int:
@@ -260,4 +323,4 @@ def _checked(result: int) -> int:
         raise DamagedWordsError("coded words are damaged")
     if result == _NO_MEMORY:
         raise MemoryError("not enough memory for a tile")
-    raise ValueError(f"the core refuses a tile (error {result}): sides, bit depth or samples are out of bounds")
+    raise ValueError(f"the core refuses a tile (error {result}): sides, bit depth, samples or edges are out of bounds")

@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hpac_core.h"
 #include "unit.h"
 
-enum { SUM_LIMIT = 1 << 24, MAX_SHIFT = 22, TABLE_NUMBERS = 72 + 3 * 73 + 4097 + 2 * 337 + 417 + 8193 };
+enum { SUM_LIMIT = 1 << 24, MAX_SHIFT = 22, LAST_SPREAD = 336, TABLE_NUMBERS = 72 + 3 * 73 + 4097 + 2 * 337 + 417 + 8193 };
 
 static int is_between(int v, int low, int high) { return low <= v && v <= high; }
 
@@ -79,6 +80,23 @@ static int cut_tables(const int32_t *numbers, int64_t count, struct tables *tabl
     *table[k] = numbers;
     numbers += lengths[k];
   }
+  return 1;
+}
+
+/* Edges of one plane's cells, at most MAX_SHIFTED from where they would be without. */
+static int are_edges(const int32_t *edges, int32_t values) {
+  for (int32_t v = 0; v <= values; v++) {
+    const int64_t shift = (int64_t)edges[v] - ((int64_t)v * 64 - 32);
+    if (shift < -MAX_SHIFTED || shift > MAX_SHIFTED || (v && edges[v] < edges[v - 1])) return 0;
+  }
+  return 1;
+}
+
+static int are_components(const struct hpac_component *components, int64_t count) {
+  for (int64_t k = 0; k < count; k++)
+    if (components[k].spread < 0 || components[k].spread > LAST_SPREAD || components[k].weight < 0 ||
+        components[k].weight > 1 << 12 || components[k].mean < -(1 << 26) || components[k].mean > 1 << 26)
+      return 0;
   return 1;
 }
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
-DEFLATE = SOURCES.parent / "deflate"
-"""Sources that are the same for every instruction set."""
+OTHERS = ("deflate", "jpeg")
+"""Rooms of C that is the same for every instruction set, in the same library."""
 
 ZIG = "ziglang>=0.13,<1"
 """The compiler on PyPI, for machines that have none."""
@@ -279,7 +279,7 @@ def compile_objects(
         only: names of instruction sets; the others are left out.
 
     Returns:
-        Name to object: the instruction sets, "door", and the sources of deflate.
+        Name to object: the instruction sets, "door", and the sources of other rooms.
 
     Raises:
         CompileError: there are errors in the C sources, or none of `only` is left.
@@ -294,7 +294,9 @@ def compile_objects(
         unit, door = SOURCES / "unit.c", SOURCES / "door.c"
         jobs = {name: (unit, (*flags, *own, f"-DHPAC_ISA_{name.upper()}")) for name, own in sets.items()}
         jobs["door"] = (door, (*flags, *(f"-DHPAC_HAS_{name.upper()}" for name in sets)))
-        jobs |= {f"deflate_{source.stem}": (source, flags) for source in sorted(DEFLATE.glob("*.c"))}
+        for room in OTHERS:
+            sources = sorted((SOURCES.parent / room).glob("*.c"))
+            jobs |= {f"{room}_{source.stem}": (source, flags) for source in sources}
         objects = {name: folder / f"{name}.o" for name in jobs}
         list(pool.map(lambda name: compiler.compile(jobs[name][0], objects[name], jobs[name][1]), jobs))
     return objects

@@ -9,7 +9,7 @@
 #include "self_test.h"
 #include "unit.h"
 
-enum { INTERFACE = 1 };
+enum { INTERFACE = 2 };
 
 struct hpac_network {
   const struct unit *unit;
@@ -121,43 +121,73 @@ int64_t hpac_max_words(const struct hpac_network *network, int height, int width
   return num_samples(network, height, width) * WORDS_PER_SAMPLE + 2;
 }
 
-/* Encoding only reads the samples. */
-static struct picture picture_of(int height, int width, int depth, const int32_t *samples) {
-  struct picture picture = {height, width, depth, NULL};
+static int is_tile(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges) {
+  int ok = is_size(height, width, depth);
+  const int32_t values = ok ? (int32_t)1 << depth : 0;
+  for (int p = 0; ok && edges && p < network->shape.planes; p++) ok = are_edges(edges + (int64_t)p * (values + 1), values);
+  return ok;
+}
+
+/* A picture of samples that are only read; its height is 0 if anything is out of bounds. */
+static struct picture picture_of(const struct hpac_network *network, int height, int width, int depth,
+                                 const int32_t *edges, const int32_t *samples) {
+  struct picture picture = {height, width, depth, NULL, edges};
   memcpy(&picture.samples, &samples, sizeof samples);
+  const int ok = is_tile(network, height, width, depth, edges) &&
+                 are_samples(samples, num_samples(network, height, width), depth);
+  if (!ok) picture.height = 0;
   return picture;
 }
 
-static int is_picture(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples) {
-  return is_size(height, width, depth) && are_samples(samples, num_samples(network, height, width), depth);
+int64_t hpac_encode(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
+                    const int32_t *samples, uint32_t *words, int64_t room) {
+  const struct picture picture = picture_of(network, height, width, depth, edges, samples);
+  return picture.height ? network->unit->encode(network->packed, &picture, words, room) : HPAC_BAD_ARGUMENT;
 }
 
-int64_t hpac_encode(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
-                    uint32_t *words, int64_t room) {
-  if (!is_picture(network, height, width, depth, samples)) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = picture_of(height, width, depth, samples);
-  return network->unit->encode(network->packed, &picture, words, room);
-}
-
-int64_t hpac_decode(const struct hpac_network *network, int height, int width, int depth, const uint32_t *words,
-                    int64_t num_words, int32_t *samples) {
-  if (!is_size(height, width, depth) || num_words < 0) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = {height, width, depth, samples};
+int64_t hpac_decode(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
+                    const uint32_t *words, int64_t num_words, int32_t *samples) {
+  if (!is_tile(network, height, width, depth, edges) || num_words < 0) return HPAC_BAD_ARGUMENT;
+  const struct picture picture = {height, width, depth, samples, edges};
   return network->unit->decode(network->packed, &picture, words, num_words);
 }
 
-int64_t hpac_measure(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
-                     uint32_t *lengths) {
-  if (!is_picture(network, height, width, depth, samples)) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = picture_of(height, width, depth, samples);
-  return network->unit->measure(network->packed, &picture, lengths);
+int64_t hpac_measure(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
+                     const int32_t *samples, uint32_t *lengths) {
+  const struct picture picture = picture_of(network, height, width, depth, edges, samples);
+  return picture.height ? network->unit->measure(network->packed, &picture, lengths) : HPAC_BAD_ARGUMENT;
+}
+
+int64_t hpac_collect(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
+                     struct hpac_component *components) {
+  const struct picture picture = picture_of(network, height, width, depth, NULL, samples);
+  return picture.height ? network->unit->collect(network->packed, &picture, components) : HPAC_BAD_ARGUMENT;
+}
+
+static int are_collected(const struct hpac_network *network, const struct collected *s) {
+  return is_between(s->depth, 1, MAX_DEPTH) && s->count >= 0 && are_samples(s->values, s->count, s->depth) &&
+         are_components(s->components, s->count * network->shape.components);
+}
+
+int64_t hpac_expect(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
+                    const struct hpac_component *components, int64_t *met, int64_t *expected) {
+  const struct collected samples = {components, values, count, depth};
+  if (!are_collected(network, &samples)) return HPAC_BAD_ARGUMENT;
+  network->unit->expect(network->packed, &samples, met, expected);
+  return 0;
+}
+
+int64_t hpac_length(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
+                    const struct hpac_component *components, const int32_t *edges) {
+  const struct collected samples = {components, values, count, depth};
+  if (!are_collected(network, &samples) || !are_edges(edges, (int32_t)1 << depth)) return HPAC_BAD_ARGUMENT;
+  return network->unit->length(network->packed, &samples, edges);
 }
 
 int hpac_num_hashes(const struct hpac_network *network) { return network->unit->num_hashes(&network->shape); }
 
 int64_t hpac_trace(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
                    uint64_t *hashes) {
-  if (!is_picture(network, height, width, depth, samples)) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = picture_of(height, width, depth, samples);
-  return network->unit->trace(network->packed, &picture, hashes);
+  const struct picture picture = picture_of(network, height, width, depth, NULL, samples);
+  return picture.height ? network->unit->trace(network->packed, &picture, hashes) : HPAC_BAD_ARGUMENT;
 }

@@ -13,6 +13,13 @@
 
 struct hpac_network;
 
+/* One component of a sample's mixture: weight in 2^-12, mean in 1/64 sample from value 0, number on the table of
+   spreads. */
+struct hpac_component {
+  int32_t mean;
+  int16_t weight, spread;
+};
+
 /* Grows whenever a function here changes its meaning; the loader asks for the one that it knows. */
 HPAC_API int hpac_interface(void);
 
@@ -33,19 +40,34 @@ HPAC_API struct hpac_network *hpac_network_new(int unit, const int32_t *shape, c
 HPAC_API void hpac_network_free(struct hpac_network *network);
 
 /* samples: (height, width, planes) coded values below 2^depth. Errors are negative: -1 damaged words, -2 memory is
-   short, -3 the words do not fit, -4 an argument is out of bounds. */
+   short, -3 the words do not fit, -4 an argument is out of bounds.
+
+   edges: of the cells of values, (planes, 2^depth + 1), or NULL: where the cell of each value of a plane begins, and where
+   the last one ends, in 1/64 sample; without cells that is 64 v - 32. Edges never descend, and are at most 256 away
+   from that. */
 
 /* At most so many words. */
 HPAC_API int64_t hpac_max_words(const struct hpac_network *network, int height, int width);
 /* Returns the number of words written to words[room]. */
 HPAC_API int64_t hpac_encode(const struct hpac_network *network, int height, int width, int depth,
-                             const int32_t *samples, uint32_t *words, int64_t room);
+                             const int32_t *edges, const int32_t *samples, uint32_t *words, int64_t room);
 /* Returns 0. What `samples` holds after an error means nothing. */
 HPAC_API int64_t hpac_decode(const struct hpac_network *network, int height, int width, int depth,
-                             const uint32_t *words, int64_t num_words, int32_t *samples);
+                             const int32_t *edges, const uint32_t *words, int64_t num_words, int32_t *samples);
 /* lengths: (height, width), what each pixel takes, all planes together, in 2^-16 bits. Returns 0. */
 HPAC_API int64_t hpac_measure(const struct hpac_network *network, int height, int width, int depth,
-                              const int32_t *samples, uint32_t *lengths);
+                              const int32_t *edges, const int32_t *samples, uint32_t *lengths);
+/* components: (planes, height, width, components of the network). Returns 0. */
+HPAC_API int64_t hpac_collect(const struct hpac_network *network, int height, int width, int depth,
+                              const int32_t *samples, struct hpac_component *components);
+/* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often each
+   value came, and to expected[2^depth] what the mixtures give it, in 2^-30 samples, where these are wider than a sample:
+   where they are not, the width of a cell hardly matters. Returns 0. */
+HPAC_API int64_t hpac_expect(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
+                             const struct hpac_component *components, int64_t *met, int64_t *expected);
+/* About the code length of the same samples with cells, whose edges are (2^depth + 1), in 2^-16 bits. */
+HPAC_API int64_t hpac_length(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
+                             const struct hpac_component *components, const int32_t *edges);
 /* Hashes of all layers' outputs (trace.h). */
 HPAC_API int hpac_num_hashes(const struct hpac_network *network);
 HPAC_API int64_t hpac_trace(const struct hpac_network *network, int height, int width, int depth,

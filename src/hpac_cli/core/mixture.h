@@ -26,6 +26,10 @@ struct mixture {
   int32_t *low, *high;       /* the lowest and highest sample that is possible */
   int32_t *start, *exponent; /* buckets are 2^exponent samples wide and begin at start */
   int32_t *plain;            /* so many low bits are coded without the mixture */
+  /* Of the present plane, NULL or how far the lower edge of each value's cell is from where it would be without cells,
+     in 1/64 sample: shifts[0] belongs to `low`. */
+  const int32_t *shifts;
+  int32_t last_shift;
   int32_t *first[MAX_COMPONENTS], *step[MAX_COMPONENTS]; /* places on the logistic table of the window's edges */
 };
 
@@ -119,7 +123,7 @@ NOINLINE void find_window(const struct network *n, const struct mixture *m, int 
     const int32_t left = ((centre[i] + (1 << (POSITION_BITS - 1))) >> POSITION_BITS) - margin;
     exponent[i] = e;
     start[i] = larger(smaller(left, high[i] + 1 - 2 * margin), low[i]);
-    plain[i] = larger((narrowest[i] >> 4) - PLAIN_MARGIN, 0);
+    plain[i] = m->shifts ? 0 : larger((narrowest[i] >> 4) - PLAIN_MARGIN, 0);
   }
 }
 
@@ -181,6 +185,21 @@ static void find_mixture(const struct network *n, const struct known *known, con
   for (int j = 0; j < components; j++)
     find_window_places(n->tables.spread_inverse, m->start + at, m->exponent + at, m->mean[j] + at, m->spread[j] + at,
                        m->first[j] + at, m->step[j] + at, lanes);
+}
+
+/* Where a value's cell begins without cells. */
+INLINE int32_t plain_edge(int32_t value) { return value * (1 << POSITION_BITS) - (1 << (POSITION_BITS - 1)); }
+
+/* How far the cells shift an edge of a sample's window, in 1/64 sample; `edge` counts from the base. Edges beyond all
+   values get the nearest one's, which limit_mass makes nothing of. */
+INLINE int32_t shift_of(const struct mixture *m, int i, int32_t edge) {
+  return m->shifts ? m->shifts[clamp(edge - m->low[i], 0, m->last_shift)] : 0;
+}
+
+/* The same in places on the logistic table, where buckets are `step` wide. At most 2^8 times 2^22 before the shift, so
+   edges that do not descend have places that do not. */
+INLINE int32_t shift_place(int32_t shift, int32_t step, int32_t exponent) {
+  return (shift * step) >> (POSITION_BITS + exponent);
 }
 
 INLINE int32_t logistic_index(int32_t place) { return clamp(place >> EDGE_BITS, 0, SIGMOID_LAST); }

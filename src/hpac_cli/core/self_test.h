@@ -13,6 +13,7 @@ enum {
   TEST_WIDTH = 11,
   TEST_SAMPLES = TEST_HEIGHT * TEST_WIDTH * MAX_PLANES,
   TEST_WORDS = 8 * TEST_SAMPLES + 2,
+  TEST_VALUES = 256,
   TEST_WEIGHTS = 1 << 17, /* of all layers of the test's network, and outputs of them: more than enough */
   TEST_OUTPUTS = 1 << 12
 };
@@ -25,6 +26,7 @@ struct test_room {
   int32_t biases[TEST_OUTPUTS], shifts[TEST_OUTPUTS], samples[TEST_SAMPLES], decoded[TEST_SAMPLES];
   uint32_t expected[TEST_WORDS], words[TEST_WORDS];
   int64_t num_weights, num_outputs;
+  int32_t edges[MAX_PLANES * (TEST_VALUES + 1)];
 };
 
 static uint32_t next_random(uint32_t *state) { return *state = *state * 1664525u + 1013904223u; }
@@ -63,6 +65,10 @@ static void make_test(struct test_room *room) {
     const uint32_t random = next_random(&state) >> 16;
     room->samples[k] = (int32_t)(k < TEST_SAMPLES / 2 ? 100 + random % 7 : random & 255);
   }
+  static const int32_t shifts[4] = {0, 100, 36, -20}; /* wide, empty and narrow cells; the last plane has none */
+  for (int p = 0; p < MAX_PLANES; p++)
+    for (int v = 0; v <= TEST_VALUES; v++)
+      room->edges[p * (TEST_VALUES + 1) + v] = 64 * v - 32 + (p < MAX_PLANES - 1 ? shifts[v % 4] : 0);
 }
 
 static int runs_as_expected(const struct unit *unit, const struct unit *plain, const struct layers *layers,
@@ -70,8 +76,8 @@ static int runs_as_expected(const struct unit *unit, const struct unit *plain, c
   struct network *ours = unit->pack(&TEST_SHAPE, layers, tables), *theirs = plain->pack(&TEST_SHAPE, layers, tables);
   int ok = 0;
   if (ours && theirs) {
-    const struct picture picture = {TEST_HEIGHT, TEST_WIDTH, 8, room->samples};
-    const struct picture decoded = {TEST_HEIGHT, TEST_WIDTH, 8, room->decoded};
+    const struct picture picture = {TEST_HEIGHT, TEST_WIDTH, 8, room->samples, room->edges};
+    const struct picture decoded = {TEST_HEIGHT, TEST_WIDTH, 8, room->decoded, room->edges};
     const int64_t number = plain->encode(theirs, &picture, room->expected, TEST_WORDS);
     ok = number > 0 && unit->encode(ours, &picture, room->words, TEST_WORDS) == number &&
          !memcmp(room->words, room->expected, (size_t)number * sizeof *room->words) &&

@@ -29,12 +29,14 @@ INLINE uint32_t column_left(int32_t mass, int32_t symbol, int32_t columns) {
 struct symbol_room {
   int32_t *middle[MIDDLE_EDGES];
   int32_t *bucket, *left, *width; /* focus symbols that are known */
+  int32_t *shift_left, *shift_right; /* of edges, where there are cells */
   int32_t *open, *bits, *before, *edge; /* samples under refinement, and what is left of each */
 };
 
 static int make_symbol_room(struct symbol_room *room, struct memory *memory, size_t lanes) {
-  int32_t **rows[7] = {&room->bucket, &room->left, &room->width, &room->open, &room->bits, &room->before, &room->edge};
-  for (int k = 0; k < 7; k++)
+  int32_t **rows[9] = {&room->bucket, &room->left,   &room->width, &room->shift_left, &room->shift_right,
+                       &room->open,   &room->bits, &room->before, &room->edge};
+  for (int k = 0; k < 9; k++)
     if (!(*rows[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
   for (int k = 0; k < MIDDLE_EDGES; k++)
     if (!(room->middle[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
@@ -47,23 +49,32 @@ INLINE uint32_t bucket_left(int32_t sum, int32_t bucket, int32_t start, int32_t 
   return column_left(mass >> (MASS_BITS - TOTAL_BITS), bucket + 1, FOCUS_COLUMNS);
 }
 
-/* Add a component's mass below an edge of each sample's window. */
+/* How far the cells shift an edge of each sample's window. */
+INLINE void find_shifts(const struct mixture *m, const int32_t *restrict bucket, int32_t add, int32_t *restrict shift,
+                        int lanes) {
+  for (int i = 0; i < lanes; i++)
+    shift[i] = shift_of(m, i, m->start[i] + ((bucket ? bucket[i] : 0) + add) * (1 << m->exponent[i]));
+}
+
+/* Add a component's mass below an edge of each sample's window; shift: NULL without cells. */
 INLINE void add_masses(const int32_t *sigmoid, const int32_t *restrict weight, const int32_t *restrict first,
                        const int32_t *restrict step, const int32_t *restrict bucket, int32_t add,
-                       int32_t *restrict mass, int lanes) {
+                       const int32_t *restrict shift, const int32_t *restrict exponent, int32_t *restrict mass,
+                       int lanes) {
   for (int at = 0; at < lanes; at += CHUNK) {
     row_of_lanes index, share;
     const int count = smaller(lanes - at, CHUNK);
     for (int i = 0; i < count; i++)
-      index[i] = logistic_index(first[at + i] + ((bucket ? bucket[at + i] : 0) + add) * step[at + i]);
+      index[i] = logistic_index(first[at + i] + ((bucket ? bucket[at + i] : 0) + add) * step[at + i] +
+                                (shift ? shift_place(shift[at + i], step[at + i], exponent[at + i]) : 0));
     look_up(sigmoid, index, share, count);
     for (int i = 0; i < count; i++) mass[at + i] += weight[at + i] * share[i];
   }
 }
 
 /* The same for the middle edges of all samples of a wavefront, between which most samples lie. */
-NOINLINE void find_middle_edges(const struct network *n, const struct mixture *m, int lanes,
-                                const struct symbol_room *room) {
+INLINE void find_middle_edges(const int has_cells, const struct network *n, const struct mixture *m, int lanes,
+                              const struct symbol_room *room) {
   const int32_t *restrict sigmoid = n->tables.sigmoid;
   const int32_t *restrict start = m->start, *restrict exponent = m->exponent, *restrict low = m->low,
                           *restrict high = m->high;
@@ -71,26 +82,40 @@ NOINLINE void find_middle_edges(const struct network *n, const struct mixture *m
     const int32_t bucket = MIDDLE + k;
     int32_t *restrict left = room->middle[k];
     for (int i = 0; i < lanes; i++) left[i] = 0;
+    if (has_cells) find_shifts(m, NULL, bucket, room->shift_left, lanes);
     for (int j = 0; j < n->shape.components; j++) {
       const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
-      add_masses(sigmoid, weight, first, step, NULL, bucket, left, lanes);
+      add_masses(sigmoid, weight, first, step, NULL, bucket, has_cells ? room->shift_left : NULL, exponent, left,
+                 lanes);
     }
     for (int i = 0; i < lanes; i++)
       left[i] = (int32_t)bucket_left(left[i], bucket, start[i], exponent[i], low[i], high[i]);
   }
 }
 
+NOINLINE void find_plain_middle_edges(const struct network *n, const struct mixture *m, int lanes,
+                                      const struct symbol_room *room) {
+  find_middle_edges(0, n, m, lanes, room);
+}
+
+NOINLINE void find_shifted_middle_edges(const struct network *n, const struct mixture *m, int lanes,
+                                        const struct symbol_room *room) {
+  find_middle_edges(1, n, m, lanes, room);
+}
+
 /* The same for any edge of one sample. */
 NOINLINE uint32_t find_edge(const struct network *n, const struct mixture *m, int i, int32_t bucket) {
+  const int32_t shift = shift_of(m, i, m->start[i] + bucket * (1 << m->exponent[i]));
   int32_t sum = 0;
   for (int j = 0; j < n->shape.components; j++)
-    sum += m->weight[j][i] * n->tables.sigmoid[logistic_index(m->first[j][i] + bucket * m->step[j][i])];
+    sum += m->weight[j][i] * n->tables.sigmoid[logistic_index(m->first[j][i] + bucket * m->step[j][i] +
+                                                              shift_place(shift, m->step[j][i], m->exponent[i]))];
   return bucket_left(sum, bucket, m->start[i], m->exponent[i], m->low[i], m->high[i]);
 }
 
 /* Focus symbols of known samples: bucket, and the column's left end and width. */
-NOINLINE void find_known_buckets(const struct network *n, const struct mixture *m, const int32_t *restrict value,
-                                 int lanes, const struct symbol_room *room) {
+INLINE void find_known_buckets(const int has_cells, const struct network *n, const struct mixture *m,
+                               const int32_t *restrict value, int lanes, const struct symbol_room *room) {
   const int32_t *restrict sigmoid = n->tables.sigmoid;
   const int32_t *restrict start = m->start, *restrict exponent = m->exponent, *restrict low = m->low,
                           *restrict high = m->high;
@@ -99,10 +124,15 @@ NOINLINE void find_known_buckets(const struct network *n, const struct mixture *
     bucket[i] = clamp((value[i] - start[i]) >> exponent[i], -1, BUCKETS);
     below[i] = above[i] = 0;
   }
+  if (has_cells) {
+    find_shifts(m, bucket, 0, room->shift_left, lanes);
+    find_shifts(m, bucket, 1, room->shift_right, lanes);
+  }
+  const int32_t *shift_left = has_cells ? room->shift_left : NULL, *shift_right = has_cells ? room->shift_right : NULL;
   for (int j = 0; j < n->shape.components; j++) {
     const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
-    add_masses(sigmoid, weight, first, step, bucket, 0, below, lanes);
-    add_masses(sigmoid, weight, first, step, bucket, 1, above, lanes);
+    add_masses(sigmoid, weight, first, step, bucket, 0, shift_left, exponent, below, lanes);
+    add_masses(sigmoid, weight, first, step, bucket, 1, shift_right, exponent, above, lanes);
   }
   for (int i = 0; i < lanes; i++) {
     const int32_t b = bucket[i], edge = start[i] + b * (1 << exponent[i]);
@@ -114,6 +144,16 @@ NOINLINE void find_known_buckets(const struct network *n, const struct mixture *
     below[i] = left;
     above[i] = (int32_t)column_left(high_mass, b + 2, FOCUS_COLUMNS) - left;
   }
+}
+
+NOINLINE void find_plain_buckets(const struct network *n, const struct mixture *m, const int32_t *value, int lanes,
+                                 const struct symbol_room *room) {
+  find_known_buckets(0, n, m, value, lanes, room);
+}
+
+NOINLINE void find_shifted_buckets(const struct network *n, const struct mixture *m, const int32_t *value, int lanes,
+                                   const struct symbol_room *room) {
+  find_known_buckets(1, n, m, value, lanes, room);
 }
 
 /* Find the symbol that comes next among `symbols`, whose columns begin at `left`. */
@@ -186,14 +226,16 @@ INLINE int32_t divide_mass(int32_t part, int32_t whole) {
    2^exponent samples each. */
 NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, int i, int32_t edge, int32_t exponent,
                               int bits, int32_t *restrict left) {
-  int32_t mass[REFINE_SYMBOLS + 1] = {0};
+  int32_t mass[REFINE_SYMBOLS + 1] = {0}, shift[REFINE_SYMBOLS + 1];
   const int parts = 1 << bits;
+  for (int k = 0; k <= parts; k++) shift[k] = shift_of(m, i, edge + k * (1 << exponent));
   for (int j = 0; j < n->shape.components; j++) {
     int32_t first, step;
     const int32_t inverse = n->tables.spread_inverse[least_spread(m->spread[j][i], exponent)];
     find_edge_places(inverse, edge, exponent, m->mean[j][i], &first, &step);
     for (int k = 0; k <= parts; k++)
-      mass[k] += m->weight[j][i] * n->tables.sigmoid[logistic_index(first + k * step)];
+      mass[k] += m->weight[j][i] *
+                 n->tables.sigmoid[logistic_index(first + k * step + shift_place(shift[k], step, exponent))];
   }
   for (int k = 0; k <= parts; k++) mass[k] = limit_mass(mass[k], edge + k * (1 << exponent), m->low[i], m->high[i]);
   const int32_t total = mass[parts] - mass[0];
@@ -265,8 +307,9 @@ INLINE int32_t code_escape(const enum coder_mode mode, struct coder *c, int i, i
 /* Code the samples of one plane on one wavefront, relative to their bases; reading fills `value`. */
 INLINE void code_plane(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
                        const struct symbol_room *room, int pixels, int32_t *value) {
-  if (mode == READ) find_middle_edges(n, m, round_up(pixels, 16), room);
-  else find_known_buckets(n, m, value, round_up(pixels, 16), room);
+  const int lanes = round_up(pixels, 16);
+  if (mode == READ) (m->shifts ? find_shifted_middle_edges : find_plain_middle_edges)(n, m, lanes, room);
+  else (m->shifts ? find_shifted_buckets : find_plain_buckets)(n, m, value, lanes, room);
   int num_open = 0;
   for (int i = 0; i < pixels && !c->damaged; i++) {
     if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room);

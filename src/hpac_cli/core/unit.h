@@ -17,6 +17,7 @@ enum {
   MAX_CONTEXT_PLACES = 6,
   MAX_SIDE = 1024,
   MAX_DEPTH = 16,
+  MAX_SHIFTED = 4 << 6, /* edges of cells are at most 4 samples from where they would be without */
   WORDS_PER_SAMPLE = 6 /* at most: a focus symbol of 24 bits, then 6 refinements of 24, or 54 bits of escape */
 };
 
@@ -51,6 +52,17 @@ struct network; /* packed for one unit */
 struct picture {
   int height, width, depth;
   int32_t *samples;
+  const int32_t *edges; /* of cells, (planes, 2^depth + 1) as hpac_core.h says, checked by the door; or NULL */
+};
+
+struct hpac_component;
+
+/* Samples of one plane, whose mixtures were collected. */
+struct collected {
+  const struct hpac_component *components; /* (count, components) */
+  const int32_t *values;                   /* below 2^depth */
+  int64_t count;
+  int depth;
 };
 
 struct unit {
@@ -64,6 +76,12 @@ struct unit {
   int64_t (*decode)(const struct network *, const struct picture *, const uint32_t *words, int64_t num_words);
   /* Writes the code length of every pixel, (height, width) in 2^-16 bits; returns 0 or an error. */
   int64_t (*measure)(const struct network *, const struct picture *, uint32_t *lengths);
+  /* Writes the mixtures of all samples, (planes, height, width, components); returns 0 or an error. */
+  int64_t (*collect)(const struct network *, const struct picture *, struct hpac_component *components);
+  /* Counts values, and adds the masses that mixtures give each. */
+  void (*expect)(const struct network *, const struct collected *, int64_t *met, int64_t *expected);
+  /* Returns the code length of all samples with cells, in 2^-16 bits, or an error. */
+  int64_t (*length)(const struct network *, const struct collected *, const int32_t *edges);
   int (*num_hashes)(const struct shape *);
   /* Writes the hash of every layer's outputs (trace.h); returns 0 or an error. */
   int64_t (*trace)(const struct network *, const struct picture *, uint64_t *hashes);

@@ -5,6 +5,7 @@
 #ifndef HPAC_WALK_H
 #define HPAC_WALK_H
 
+#include "collected.h"
 #include "symbols.h"
 #include "trace.h"
 
@@ -34,7 +35,20 @@ struct tile {
   activation *means;
   int32_t *context[MAX_BLOCKS + 1];
   uint64_t *hashes; /* or NULL */
+  int32_t *shifts[MAX_PLANES]; /* of edges of cells; NULL for a plane where no edge is shifted */
+  struct hpac_component *collected; /* or NULL */
 };
+
+/* Take a plane's edges, if any of them is shifted. */
+static int make_shifts(struct tile *t, int plane) {
+  const int32_t values = 1 << t->picture->depth;
+  const int32_t *edges = t->picture->edges + (size_t)plane * ((size_t)values + 1);
+  int32_t *shifts = take(&t->memory, ((size_t)values + 1) * sizeof *shifts), any = 0;
+  if (!shifts) return 0;
+  for (int32_t v = 0; v <= values; v++) any |= shifts[v] = edges[v] - plain_edge(v);
+  t->shifts[plane] = any ? shifts : NULL;
+  return 1;
+}
 
 static int make_tile(struct tile *t, const struct network *n, const struct picture *picture) {
   const struct shape *s = &n->shape;
@@ -57,6 +71,7 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
                          &t->focus.reciprocal[p], &t->residual[p],    &t->value[p]};
     for (int k = 0; k < 6; k++) ok = ok && (*rows[k] = take(m, lanes * sizeof(int32_t)));
   }
+  for (int p = 0; picture->edges && p < s->planes; p++) ok = ok && make_shifts(t, p);
   ok = ok && make_mixture_room(&t->mixture, m, s->components, lanes) && make_symbol_room(&t->symbols, m, lanes);
   ok = ok && (t->features = take(m, sizeof *t->features));
   ok = ok && (t->gated = take(m, CHUNK * t->pixel_step * sizeof(activation)));
@@ -229,6 +244,16 @@ INLINE struct run run_at(int wave, int first, int pixels, int at) {
   return (struct run){wave, first + at, rest, round_up(rest, 16)};
 }
 
+/* Keep the mixtures of one plane on a wavefront. */
+static void collect_plane(const struct tile *t, int plane, int wave, int first, int pixels) {
+  const struct picture *picture = t->picture;
+  for (int i = 0; i < pixels; i++) {
+    const size_t row = (size_t)plane * (size_t)picture->height + (size_t)(first + i);
+    const size_t pixel = row * (size_t)picture->width + (size_t)(wave - 2 * (first + i));
+    collect_mixture(t->network, &t->mixture, i, t->collected + pixel * (size_t)t->network->shape.components);
+  }
+}
+
 INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct coder *coder, uint32_t *lengths,
                            int wave, int first, int pixels) {
   const struct network *n = t->network;
@@ -244,11 +269,14 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
       for (int i = 0; i < pixels; i++) t->residual[p][i] = t->value[p][i] - t->focus.base[p][i];
   }
   for (int p = 0; p < planes; p++) {
+    t->mixture.shifts = t->shifts[p];
+    t->mixture.last_shift = 1 << t->picture->depth;
     for (int at = 0; at < pixels; at += CHUNK) {
       const struct run run = run_at(wave, first, pixels, at);
       run_head(t, p, &run, (size_t)at);
     }
-    code_plane(mode, n, &t->mixture, coder, &t->symbols, pixels, t->residual[p]);
+    if (mode == MEASURE && t->collected) collect_plane(t, p, wave, first, pixels);
+    else code_plane(mode, n, &t->mixture, coder, &t->symbols, pixels, t->residual[p]);
     if (coder->damaged) return;
     if (mode == READ) {
       for (int i = 0; i < pixels; i++) t->value[p][i] = t->residual[p][i] + t->focus.base[p][i];
@@ -313,9 +341,9 @@ static int64_t decode_tile(const struct network *n, const struct picture *pictur
   return result;
 }
 
-/* Code lengths, and hashes if they are asked for. */
+/* Code lengths, and hashes if they are asked for; or, instead of both, mixtures. */
 static int64_t measure_and_trace(const struct network *n, const struct picture *picture, uint32_t *lengths,
-                                 uint64_t *hashes) {
+                                 uint64_t *hashes, struct hpac_component *collected) {
   struct tile t;
   int64_t result = HPAC_NO_MEMORY;
   int ok = make_tile(&t, n, picture);
@@ -327,6 +355,7 @@ static int64_t measure_and_trace(const struct network *n, const struct picture *
     fill_log_table(table);
     struct coder coder = {.log_table = table, .lengths = present};
     t.hashes = hashes;
+    t.collected = collected;
     for (int k = 0; hashes && k < num_hashes(&n->shape); k++) hashes[k] = UINT64_C(0xCBF29CE484222325);
     result = walk(MEASURE, &t, &coder, lengths);
   }
@@ -335,11 +364,16 @@ static int64_t measure_and_trace(const struct network *n, const struct picture *
 }
 
 static int64_t measure_tile(const struct network *n, const struct picture *picture, uint32_t *lengths) {
-  return measure_and_trace(n, picture, lengths, NULL);
+  return measure_and_trace(n, picture, lengths, NULL, NULL);
 }
 
 static int64_t trace_tile(const struct network *n, const struct picture *picture, uint64_t *hashes) {
-  return measure_and_trace(n, picture, NULL, hashes);
+  return measure_and_trace(n, picture, NULL, hashes, NULL);
 }
+
+static int64_t collect_tile(const struct network *n, const struct picture *picture, struct hpac_component *components) {
+  return measure_and_trace(n, picture, NULL, NULL, components);
+}
+
 
 #endif

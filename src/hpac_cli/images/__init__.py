@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import replace
 
 from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -153,10 +153,50 @@ def surroundings(image: Image) -> bytes:
     return png.open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)[1]
 
 
+def find_pictures(image: Image) -> tuple[Image, dict[int, Samples]]:
+    """The frames by number that are the pictures of a file, rather than thumbnails, reduced copies or masks.
+
+    Returns:
+        The image, transcoded if that is what it takes, and its pictures.
+
+    Raises:
+        UnsupportedError: some of them are not coded as samples, and cannot be.
+    """
+    from . import pages
+
+    if image.kept.can_transcode:
+        image = read(write(image), transcode=True)
+    if not image.frames:
+        raise UnsupportedError(f"it was kept whole, since {image.kept.why}; decode it as it is and convert that")
+    numbers = list(range(len(image.frames)))
+    if image.kind == "tiff" and (len(image.frames) > 1 or image.kept):
+        numbers = pages.find_main(image.envelope, image.frames, image.kept)
+    return image, {number: image.frames[number] for number in numbers}
+
+
+def see(image: Image, *, colours: bool = False) -> Image:
+    """Turn the image of a file into the array that other readers see; arrays stay as they are.
+
+    Args:
+        colours: turn samples that stand for colours (palettes, white as zero) into these.
+
+    Raises:
+        UnsupportedError: its samples are not coded and cannot be, or their colours have no exact counterpart.
+    """
+    from .colours import see as see_samples
+    from .colours import show
+
+    if image.kind in ARRAYS:
+        return image
+    image, pictures = find_pictures(image)
+    return Image((show if colours else see_samples)(image.kind, image.envelope, image.frames, pictures), "array")
+
+
 def convert(image: Image, kind: str) -> bytes:
     """Write an image's samples, and nothing else of it, as another kind of file.
 
-    PNG and TIFF show the same picture; .npy holds the samples as they are stored.
+    PNG and TIFF show the same picture; .npy holds the samples that other readers see, in the colours in which they are stored.
+    Files that were kept whole are transcoded first, where that can be done. Thumbnails and masks in TIFF are left out.
 
     Args:
         kind: one of CONVERTED.
@@ -165,13 +205,8 @@ def convert(image: Image, kind: str) -> bytes:
         UnsupportedError: the samples do not fit that kind.
     """
     from . import npy, png, tiff
-    from .colours import show
 
-    if not image.frames:
-        raise UnsupportedError(f"the file holds no samples that were coded, so it cannot become {kind}")
-    if kind != "array" and image.kind not in ARRAYS:
-        shown = show(image.kind, image.envelope, image.frames, dict(enumerate(image.frames)))
-        image = Image(shown, "array")
+    image = see(image, colours=kind != "array")
     if kind == "tiff":
         return tiff.from_samples(image.frames)
     if kind == "png":

@@ -21,9 +21,10 @@ from hpac_cli.image import Image
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
+from . import jpeg_streams
 from .codestreams import sides_of
 from .deflate import compress_raw, decompress, find_recipe_and_correction
-from .layout import Codec, Layout, Place, count_frames, pack, unpack
+from .layout import Codec, Head, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
 
@@ -42,6 +43,7 @@ _LOSSLESS = {
     "1.2.840.10008.1.2.5": Kept.RLE,
 }
 """Lossless encapsulated transfer syntaxes, and why files stay as they are whose frames are not made again."""
+_JPEG = (Kept.JPEG, Kept.JPEG_LS)
 _DECODERS = {
     Kept.JPEG: "pylibjpeg pylibjpeg-libjpeg",
     Kept.JPEG_LS: "pyjpegls",
@@ -290,8 +292,11 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
         return cut("dicom", data, [], kept=Kept.LAYOUT)
     layout, frames = _geometry(dataset, "u", bits)
     count_frames(layout, Tally(limits), frames)
-    if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
-        return cut("dicom", data, again)
+    coded = _rle_layouts if syntax == _RLE else _jpeg_layouts if _LOSSLESS[syntax] in _JPEG else _no_layouts
+    if again := coded(data, layout, frames, element):
+        image = cut("dicom", data, again)
+        if not image.kept:
+            return image
     kept = cut("dicom", data, [], kept=_LOSSLESS[syntax] if colours in _KEPT_COLOURS else Kept.LAYOUT)
     if not rewrite or colours not in _KEPT_COLOURS:
         return kept
@@ -340,6 +345,37 @@ def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list
         except (InputError, struct.error):
             return None
     return None
+
+
+def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> None:
+    """Frames whose code is not made again."""
+
+
+def _jpeg_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+    """Layouts of frames in lossless JPEG or JPEG-LS; None if they are damaged, or not all in order."""
+    images = list[list[Place]]()
+    for item in (list_items(data, element.value_tell) or [])[1:]:  # the first is the offset table
+        if jpeg_streams.begins(data, item.offset):
+            images.append([])
+        if not images:
+            return None
+        images[-1].append(item)
+    if len(images) != frames or layout.bits > 16:
+        return None
+    jpeg, layouts = replace(layout, planar=False, codec=Codec.JPEG), []
+    try:
+        for items in images:
+            stream = b"".join(data[item.offset : item.offset + item.length] for item in items)
+            head, length = jpeg_streams.split(stream)
+            spare = len(stream) - length
+            if spare >= items[-1].length:
+                return None
+            place = Place(items[0].offset, items[-1].offset + items[-1].length - spare - items[0].offset)
+            lengths = tuple(item.length for item in items) if len(items) > 1 else ()
+            layouts.append(replace(jpeg, places=(place,), heads=(Head(head, lengths),)))
+    except InputError:
+        return None
+    return layouts
 
 
 def _native_layouts_of(data: bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:

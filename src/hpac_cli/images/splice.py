@@ -21,7 +21,7 @@ from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Recipe, compress_raw, rebuild
-from .layout import Codec, Layout, Place, Predictor, pack, unpack
+from .layout import Codec, Head, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
 from .padding import Filling, Padding, put_on, take_off
 
@@ -60,6 +60,7 @@ def cut(
     wrapper: Wrapper | None = None,
     *,
     kept: Kept = Kept.NOTHING,
+    odd: Kept = Kept.DIFFERENT,
 ) -> Image:
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
@@ -69,6 +70,7 @@ def cut(
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated.
         kept: why samples stay in it of which no layout tells.
+        odd: why frames stay in it that are not put back exactly.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -79,12 +81,12 @@ def cut(
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
-            kept = kept or Kept.DAMAGED
+            kept = kept or odd
             continue
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
         if not exact or not free.claim(layout.places):
-            kept = kept or (Kept.SHARED if exact else Kept.DIFFERENT)
+            kept = kept or (Kept.SHARED if exact else odd)
         else:
             if layout.padding.rows or layout.padding.columns:
                 frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
@@ -193,6 +195,9 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
             step = place.offset - before
             out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
             before = place.offset + place.length
+        for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
+            out += put_string(b"" if head.stream == one_before.stream else head.stream)
+            out += b"".join(map(put_varint, (len(head.fragments), *head.fragments)))
         out += b"".join(map(put_string, layout.corrections))
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
@@ -225,8 +230,14 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             before = offset + places[-1].length
             if offset < 0 or before > size:
                 raise InputError("the stored envelope is damaged")
+        heads: list[Head] = []
+        for _ in places if layout.codec is Codec.JPEG else ():
+            stream, count = fields.string() or (heads[-1].stream if heads else b""), fields.varint()
+            if count > fields.bytes_left:
+                raise InputError("the stored layout is damaged")
+            heads.append(Head(stream, tuple(fields.varint() for _ in range(count))))
         corrections = [fields.string() for _ in places] if layout.codec is Codec.DEFLATE else []
-        layouts.append(replace(layout, places=tuple(places), corrections=tuple(corrections)))
+        layouts.append(replace(layout, places=tuple(places), heads=tuple(heads), corrections=tuple(corrections)))
     return layouts, size, wrapper, fields.rest()
 
 
@@ -267,6 +278,8 @@ def _parse_layout(fields: Fields) -> Layout:
     if bits != 8 * sample_bytes(bits) and (split or predictor == Predictor.FLOAT):
         raise InputError("the stored layout is damaged")
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
+        raise InputError("the stored layout is damaged")
+    if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")
     recipe = _parse_recipe(fields) if codec == Codec.DEFLATE else None
     little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))

@@ -1,6 +1,6 @@
 """What code length does the float network estimate for whole images? To hold integers against it.
 
-python -m hpac_cli.training.estimate rgb.checkpoint FOLDER [TILE]
+python -m hpac_cli.training.estimate rgb-medium.checkpoint FOLDER [TILE]
 """
 
 import sys
@@ -11,16 +11,16 @@ import torch
 
 from hpac_cli import images
 
-from . import CONFIGS
+from .config import read_config
 from .planes import to_planes
-from .train import read_config
+from .train import read_checkpoint
 from .twin import Hpac
 
 
 def load_average(checkpoint: Path) -> Hpac:
     """Load the moving average of a checkpoint, whose name is that of its config."""
-    net = Hpac(read_config(CONFIGS / f"{checkpoint.stem}.toml").network)
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    net = Hpac(read_config(checkpoint.stem).network)
+    net.load_state_dict(read_checkpoint(checkpoint)["average"])
     return net
 
 

@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 DEMO := tests/data/kodim23.png
 
 CORE := src/hpac_cli/core
+DEFLATE := src/hpac_cli/deflate
+JPEG := src/hpac_cli/jpeg
 COMPILE := $(BIN)/python $(CORE)/compile.py
 
 .PHONY: demo test lint bench clean
@@ -19,7 +21,7 @@ $(VENV)/ready: pyproject.toml hatch_build.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@ $(VENV)/core
 
-$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch])
+$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch] $(DEFLATE)/*.[ch] $(JPEG)/*.[ch])
 	$(COMPILE)
 	touch $@
 

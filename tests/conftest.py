@@ -57,7 +57,7 @@ def make_network(weights: Weights, unit: str = "") -> Network:
     return Network(weights, TileCoder(packed(weights), packed_tables(), unit or unit_names()[0]))
 
 
-@pytest.fixture(scope="session", params=["rgb", "ycc", "grey"])
+@pytest.fixture(scope="session", params=["rgb-medium", "ycc-small", "grey-large"])
 def real_network(request: pytest.FixtureRequest) -> Network:
     return make_network(load_by_name(request.param))
 
@@ -83,6 +83,10 @@ def fill_shape(shape: Shape, seed: int, largest: int = 127) -> Weights:
     return Weights("random", shape, layers)
 
 
+QUICK = {"HPAC_ENCODE_EFFORT": "1", "HPAC_CHECK_EFFORT": "1"}
+"""What the command line is run with in tests that are not about efforts."""
+
+
 def hpac(
     *args: object, cwd: Path | None = None, data: bytes | None = None, **env: str
 ) -> subprocess.CompletedProcess[bytes]:
@@ -92,7 +96,7 @@ def hpac(
         cwd=cwd,
         input=data,
         capture_output=True,
-        env={**os.environ, **env},
+        env={**os.environ, **QUICK, **env},
         timeout=120,
         check=False,
     )
@@ -111,6 +115,7 @@ def start_hpac(*args: object, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "hpac_cli", *map(str, args)],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        env={**os.environ, **QUICK, **options.pop("env", {})},
         **options,
     )
 

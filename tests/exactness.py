@@ -132,7 +132,7 @@ def make_cases() -> tuple[Case, ...]:
     groups = Shape(planes=3, width=112, blocks=1, expand=1, rows=2, head=48, components=3, context=16, context_places=2)
     deep = Shape(planes=1, width=48, blocks=3, expand=2, rows=3, head=80, components=8, context=112, context_places=6)
     wide = Shape(planes=3, width=64, blocks=1, expand=4, rows=3, head=16, components=5)
-    grey, rgb = (packed(load_by_name(name)) for name in ("grey", "rgb"))
+    grey, rgb = (packed(load_by_name(name)) for name in ("grey-medium", "rgb-small"))
     return (
         Case("small", random_network(100, small), tuple(made_pictures(1, 1, (*PICTURES, (smooth, 8, 66, 131))))),
         Case("groups", random_network(200, groups), tuple(made_pictures(2, 3, PICTURES[:HALF]))),

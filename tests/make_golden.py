@@ -35,6 +35,7 @@ from reference.decoder import Record
 from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.cells import pack_cells
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import Adapted, Frame, TileMode
@@ -43,7 +44,7 @@ from hpac_cli.image import Image
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
-from hpac_cli.model.index import load_by_name
+from hpac_cli.model.index import load_by_name, shipped_index
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -55,6 +56,7 @@ class Case:
     source: bytes | np.ndarray
     """An image file, or an array."""
     tile: int = 24
+    effort: int = 3
     orientation: int = 0
     """How tiles are turned; those of later parts another way."""
     adapted: bool = False
@@ -99,6 +101,12 @@ def photographs() -> dict[str, Case]:
     return {
         "rgb": Case(plain),
         "rgb-small-tiles": Case(plain, 8),
+        "small-rgb": Case(plain, effort=1),
+        "small-photo-cd": Case(part, effort=1),
+        "small-bits-12": Case(deep(12).astype(np.uint16), effort=1),
+        "large-rgb": Case(plain[:12, :12], effort=5),
+        "large-photo-cd": Case(part[:12, :12], effort=5),
+        "large-bits-12": Case(deep(12, 12, 12).astype(np.uint16), effort=5),
         "rgb-one-pixel": Case(plain[:1, :1]),
         "rgb-one-row": Case(make_other_photograph(crop(1, 60))),
         "rgb-one-column": Case(make_other_photograph(crop(60, 2))[:, :1]),
@@ -287,7 +295,9 @@ def give_cells(frame: Frame, step: int) -> Frame:
     return replace(frame, parts=tuple(parts))
 
 
-def encode(image: Image, networks: Networks, *, tile: int, orientation: int, adapted: bool, cells: int) -> bytes:
+def encode(
+    image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool, cells: int
+) -> bytes:
     """Encode as a Case says."""
 
     def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
@@ -296,7 +306,7 @@ def encode(image: Image, networks: Networks, *, tile: int, orientation: int, ada
         return change_weights(frames, networks) if adapted else (frames, ())
 
     stream = io.BytesIO()
-    encode_image(image, stream, networks=networks, tile=tile, adapt=adapt)
+    encode_image(image, stream, networks=networks, effort=effort_of(effort), tile=tile, adapt=adapt)
     return stream.getvalue()
 
 
@@ -330,7 +340,13 @@ def main() -> None:
     networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
     manifest, files = {}, {}
     for name, case in cases.items():
-        how = {"tile": case.tile, "orientation": case.orientation, "adapted": case.adapted, "cells": case.cells}
+        how = {
+            "effort": case.effort,
+            "tile": case.tile,
+            "orientation": case.orientation,
+            "adapted": case.adapted,
+            "cells": case.cells,
+        }
         image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {
@@ -341,7 +357,7 @@ def main() -> None:
             "source": sha(case.source) if isinstance(case.source, bytes) else None,
             "ours": is_all_ours(data),
         }
-    layers = {name: layer_hashes(name, "plain") for name in ("rgb", "ycc", "grey")}
+    layers = {name: layer_hashes(name, "plain") for name in shipped_index()}
     GOLDEN.mkdir(exist_ok=True)
     for path in GOLDEN.glob("*.hpac"):
         path.unlink()

@@ -61,7 +61,7 @@ def main() -> None:
         session = api.Session(api.Options(backend=unit, threads=2, tile=16))
         images = decode_all(session)
         encode_all(session, images)
-        for name in ("rgb", "grey"):
+        for name in ("rgb-medium", "grey-small"):
             coder = session.networks.by_digest(session.networks.digest(name)).coder
             damage_words(coder, images["rgb"])
         print(f"{unit}: {len(images)} files")

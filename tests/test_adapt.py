@@ -17,9 +17,9 @@ from reference.decoder import decode as decode_plainly
 import hpac_cli
 from hpac_cli import api
 from hpac_cli.adapt import sarp_ft
-from hpac_cli.adapt.efforts import EFFORTS, Effort
 from hpac_cli.adapt.material import Place
 from hpac_cli.adapt.regions import grow_regions
+from hpac_cli.adapt.schedules import SCHEDULES, Schedule
 from hpac_cli.codec.partial import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
@@ -29,7 +29,9 @@ from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.files import weights_folder
 
-QUICK = Effort(updates=10, max_rank=1)
+QUICK = Schedule(updates=10, max_rank=1)
+EFFORT = 3
+"""Medium networks, which train faster than large ones."""
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +43,25 @@ def enlarged() -> np.ndarray:
 
 def encode(array: np.ndarray, threads: int = 2, seconds: float = 0) -> bytes:
     stream = io.BytesIO()
-    options = api.Options(adapt="fast", threads=threads, time_budget=seconds)
+    options = api.Options(effort=EFFORT, adapt="fast", threads=threads, time_budget=seconds)
     api.Session(options).encode(from_array(array), stream)
     return stream.getvalue()
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EFFORTS, "fast", QUICK)
+    monkeypatch.setitem(SCHEDULES, "fast", QUICK)
 
 
 @pytest.fixture(scope="module")
 def adapted(enlarged: np.ndarray) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(EFFORTS, "fast", QUICK)
+        patch.setitem(SCHEDULES, "fast", QUICK)
         return encode(enlarged)
 
 
 def test_an_adapted_file_is_smaller(enlarged: np.ndarray, adapted: bytes) -> None:
-    assert len(adapted) < len(hpac_cli.encode(enlarged))
+    assert len(adapted) < len(hpac_cli.encode(enlarged, effort=EFFORT))
     assert api.Session().open(io.BytesIO(adapted)).header.adapters
 
 
@@ -95,7 +97,7 @@ def test_every_kind_of_picture_comes_back(enlarged: np.ndarray, kind: str) -> No
         "luma and chroma": np.asarray(PillowImage.open(jpeg)),
         "two parts": np.dstack([enlarged, enlarged[::-1, :, 0]]),
     }[kind]
-    plain, data = hpac_cli.encode(array), encode(array)
+    plain, data = hpac_cli.encode(array, effort=EFFORT), encode(array)
     np.testing.assert_array_equal(hpac_cli.decode(data), array)
     assert len(data) <= len(plain)
 
@@ -103,16 +105,16 @@ def test_every_kind_of_picture_comes_back(enlarged: np.ndarray, kind: str) -> No
 def test_an_adapter_that_does_not_pay_is_dropped(photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     small = photograph[:64, :64]
     monkeypatch.setattr(sarp_ft, "_LEAST_BYTES", 0)
-    assert encode(small) == hpac_cli.encode(small)
+    assert encode(small) == hpac_cli.encode(small, effort=EFFORT)
 
 
 @pytest.mark.parametrize("array", [np.zeros((40, 40), np.uint8), np.random.default_rng(0).normal(size=(9, 9))])
 def test_what_no_network_codes_is_left_alone(array: np.ndarray) -> None:
-    assert encode(array) == hpac_cli.encode(array)
+    assert encode(array) == hpac_cli.encode(array, effort=EFFORT)
 
 
 def test_time_that_runs_out_ends_training(enlarged: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(EFFORTS, "fast", replace(QUICK, updates=100_000))
+    monkeypatch.setitem(SCHEDULES, "fast", replace(QUICK, updates=100_000))
     monkeypatch.setattr(sarp_ft, "PASSES", 100_000)
     began = time.monotonic()
     np.testing.assert_array_equal(hpac_cli.decode(encode(enlarged, seconds=1)), enlarged)

@@ -75,13 +75,13 @@ def test_an_adapter_comes_back(rank: int, step: int) -> None:
 
 
 def test_no_change_changes_nothing() -> None:
-    weights = load_by_name("rgb")
+    weights = load_by_name("rgb-medium")
     assert merge(weights, no_change(weights.shape)).digest() == weights.digest()
 
 
 def test_the_twin_trains_on_what_merging_gives() -> None:
     """Of random numbers, so that rounding, clamping and every kind of step are met."""
-    weights = load_by_name("grey")
+    weights = load_by_name("grey-medium")
     adapter = TrainableAdapter(weights, 2, torch.device("cpu"), 1)
     numbers = 6 * torch.randn(adapter.start.shape, generator=torch.Generator().manual_seed(3))
     merged = merge(weights, adapter.to_adapter(numbers))
@@ -106,7 +106,7 @@ def test_the_layers_of_the_context_have_no_adapter() -> None:
 
 
 def test_integers_become_the_twin_and_come_back() -> None:
-    weights = load_by_name("ycc")
+    weights = load_by_name("ycc-medium")
     state, _ = from_integers(weights)
     assert to_integers("ycc", weights.shape, state).digest() == weights.digest()
 

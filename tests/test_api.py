@@ -163,6 +163,16 @@ def test_samples_that_do_not_match_the_hash_are_refused() -> None:
         hpac_cli.decode(data[:-14] + end + zlib.crc32(end).to_bytes(4, "little"))
 
 
-@pytest.mark.parametrize(("shapes", "tile"), [([(300, 300)], 128), ([(1000, 2000)], 256), ([(500, 500)] * 8, 256)])
-def test_large_images_get_large_tiles(shapes: list[tuple[int, int]], tile: int) -> None:
+@pytest.mark.parametrize(
+    ("shapes", "tile"),
+    [
+        ([(3, 5)], 8),
+        ([(300, 200)], 300),
+        ([(512, 768)], 256),
+        ([(400, 395)], 200),
+        ([(10, 10), (1001, 9)], 252),
+        ([], 8),
+    ],
+)
+def test_tiles_divide_the_longest_side_into_parts_of_about_256(shapes: list[tuple[int, int]], tile: int) -> None:
     assert choose_tile([np.zeros((*shape, 1), np.uint8) for shape in shapes]) == tile

@@ -9,15 +9,18 @@ import pytest
 from conftest import hpac, save_png
 
 ROOT = Path(__file__).parents[1] / "src" / "hpac_cli"
-BASE = {"errors", "image", "limits", "binary"}
+BASE = {"errors", "image", "kept", "limits", "binary"}
 MAY_IMPORT = {
     "errors": set(),
-    "image": set(),
+    "image": {"kept"},
+    "kept": set(),
     "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},
     "core": set(),
-    "images": BASE,
+    "deflate": {"core"},
+    "jpeg": {"core"},
+    "images": BASE | {"deflate", "jpeg"},
     "container": BASE,
     "model": BASE,
     "training": BASE | {"model", "images"},
@@ -30,10 +33,12 @@ MAY_IMPORT = {
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},
 }
+NATIVE = ("core", "deflate", "jpeg")
+"""Rooms of C."""
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"training", "adapt"},
-    "ctypes": {"core"},
+    "ctypes": {"core", "deflate", "jpeg", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images"},
     "pydicom": {"images"},
@@ -84,20 +89,21 @@ def test_nothing_unpickles_or_evaluates() -> None:
         assert not any(word in text for word in ("import pickle", "eval(", "exec(", "weights_only=False")), path
 
 
-def test_the_core_includes_nothing_but_itself_and_the_standard_library() -> None:
-    core = ROOT / "core"
-    standard = {"stddef.h", "stdint.h", "stdlib.h", "string.h"}
+@pytest.mark.parametrize("room", NATIVE)
+def test_native_code_includes_nothing_but_itself_and_the_standard_library(room: str) -> None:
+    standard = {"stdbool.h", "stddef.h", "stdint.h", "stdlib.h", "string.h"}
     compilers = {"cpuid.h", "immintrin.h", "emmintrin.h", "arm_neon.h"}
     systems = {"windows.h", "sys/auxv.h", "sys/sysctl.h"}
-    for path in [*core.glob("*.c"), *core.glob("*.h")]:
+    for path in (ROOT / room).glob("*.[ch]"):
         text = path.read_text()
         assert set(re.findall(r"#include <(.*)>", text)) <= standard | compilers | systems, path
-        assert all((core / name).exists() for name in re.findall(r'#include "(.*)"', text)), path
+        assert all((ROOT / room / name).exists() for name in re.findall(r'#include "(.*)"', text)), path
 
 
-def test_every_file_of_the_core_is_described() -> None:
+@pytest.mark.parametrize("room", NATIVE)
+def test_every_file_of_native_code_is_described(room: str) -> None:
     described = (ROOT.parents[1] / "docs" / "architecture.md").read_text()
-    names = {path.name for path in (ROOT / "core").glob("*.[ch]")}
+    names = {path.name for path in (ROOT / room).glob("*.[ch]")}
     assert {name for name in names if f"`{name}`" not in described and not name.startswith("vector_")} == set()
 
 

@@ -44,11 +44,11 @@ def folder(tmp_path: Path, photograph: np.ndarray) -> Path:
 
 
 def test_every_codec_is_measured_on_every_image(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([folder], api.Options(), (7,), Reports(json=folder / "report.json"))
+    assert run([folder], [api.Options()], (7,), Reports(json=folder / "report.json"))
     rows = json.loads((folder / "report.json").read_text())["rows"]
     assert {(Path(row["file"]).name, row["codec"]) for row in rows} >= {
-        (f, c) for f in ("a.png", "b.png") for c in ("hpac", "png", "webp")
-    } | {("deep.png", "hpac"), ("deep.png", "png")}
+        (f, c) for f in ("a.png", "b.png") for c in ("hpac-5", "png", "webp")
+    } | {("deep.png", "hpac-5"), ("deep.png", "png")}
     assert ("deep.png", "webp") not in {(Path(row["file"]).name, row["codec"]) for row in rows}
     assert all(row["exact"] for row in rows)
     assert "bad.png" in capsys.readouterr().err
@@ -63,7 +63,7 @@ def watcher() -> Iterator[Watcher]:
 
 def test_a_codec_that_loses_is_caught(photograph: np.ndarray, watcher: Watcher) -> None:
     samples = photograph[:20, :20]
-    lossy = make_codecs(api.Session(), ())["png"]._replace(decode=lambda _data: samples ^ 1)
+    lossy = make_codecs([api.Session()], ())["png"]._replace(decode=lambda _data: samples ^ 1)
     assert not measure(Picture("", "a", 1, samples), "lossy", lossy, watcher).row.exact
 
 
@@ -75,7 +75,7 @@ def test_a_codec_that_loses_is_caught(photograph: np.ndarray, watcher: Watcher) 
 def test_the_exit_code_tells_why_nothing_was_measured(name: str, code: int, folder: Path) -> None:
     (folder / "empty").mkdir()
     with pytest.raises(HpacError) as caught:
-        run([folder / name], api.Options(limits=Limits.within(pixels=1500, memory_bytes=0)), (), Reports())
+        run([folder / name], [api.Options(limits=Limits.within(pixels=1500, memory_bytes=0))], (), Reports())
     assert caught.value.exit_code == code
 
 
@@ -119,7 +119,7 @@ def test_codecs_are_warm_before_they_are_timed(folder: Path, monkeypatch: pytest
 
     def noting(*args: object) -> dict[str, Codec]:
         codec = make_codecs(*args)["png"]  # type: ignore[arg-type]
-        return {"hpac": codec._replace(encode=lambda a: order.append("code") or codec.encode(a))}  # type: ignore[func-returns-value]
+        return {"hpac-5": codec._replace(encode=lambda a: order.append("code") or codec.encode(a))}  # type: ignore[func-returns-value]
 
     def timed(picture: Picture, name: str, codec: Codec, watcher: Watcher) -> Measured:
         order.append("measure")
@@ -127,7 +127,7 @@ def test_codecs_are_warm_before_they_are_timed(folder: Path, monkeypatch: pytest
 
     monkeypatch.setattr(bench, "make_codecs", noting)
     monkeypatch.setattr(bench, "measure", timed)
-    run([folder / "a.png"], api.Options(), (), Reports())
+    run([folder / "a.png"], [api.Options()], (), Reports())
     assert order[:2] == ["code", "measure"]
 
 
@@ -178,20 +178,20 @@ def test_a_batch_is_one_folder_and_fits_into_memory(monkeypatch: pytest.MonkeyPa
 def test_hpac_has_all_threads_alone_and_one_in_a_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
 
-    def noting(session: api.Session, *args: object) -> dict[str, Codec]:
-        threads.append(session.options.threads)
-        return make_codecs(session, ())
+    def noting(sessions: list[api.Session], *_args: object) -> dict[str, Codec]:
+        threads.append(sessions[0].options.threads)
+        return make_codecs(sessions, ())
 
     monkeypatch.setattr(bench, "make_codecs", noting)
-    run([folder / "a.png"], api.Options(threads=2), (), Reports(), only=["png"])
+    run([folder / "a.png"], [api.Options(threads=2)], (), Reports(), only=["png"])
     assert threads == [2, 1]
 
 
 def test_figures_are_written_as_csv_too(folder: Path) -> None:
-    run([folder / "a.png"], api.Options(), (), Reports(csv=folder / "report.csv"))
+    run([folder / "a.png"], [api.Options()], (), Reports(csv=folder / "report.csv"))
     with (folder / "report.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["codec"] for row in rows} >= {"hpac", "png", "webp"}
+    assert {row["codec"] for row in rows} >= {"hpac-5", "png", "webp"}
     assert all(float(row["bpsp"]) > 0 for row in rows)
 
 
@@ -203,12 +203,12 @@ def test_an_interruption_keeps_what_was_measured(folder: Path, monkeypatch: pyte
 
     monkeypatch.setattr(bench, "measure", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run([folder], api.Options(), (), Reports(json=folder / "report.json"))
+        run([folder], [api.Options()], (), Reports(json=folder / "report.json"))
     assert {Path(row["file"]).name for row in json.loads((folder / "report.json").read_text())["rows"]} >= {"a.png"}
 
 
 def test_the_page_needs_nothing_from_elsewhere(folder: Path) -> None:
-    run([folder], api.Options(), (), Reports(html=folder / "r.html"))
+    run([folder], [api.Options()], (), Reports(html=folder / "r.html"))
     page = (folder / "r.html").read_text()
     assert "http" not in page
     assert page.count("data:image/webp;base64,") == 6
@@ -217,13 +217,13 @@ def test_the_page_needs_nothing_from_elsewhere(folder: Path) -> None:
 
 def test_the_page_shows_names_as_they_are(tmp_path: Path, photograph: np.ndarray) -> None:
     (tmp_path / "<b>&.png").write_bytes(save_png(photograph[:20, :20]))
-    run([tmp_path], api.Options(), (), Reports(html=tmp_path / "r.html"))
+    run([tmp_path], [api.Options()], (), Reports(html=tmp_path / "r.html"))
     assert "&lt;b&gt;&amp;.png" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium to open the page in")
 def test_a_browser_opens_the_page(folder: Path) -> None:
-    run([folder], api.Options(), (), Reports(html=folder / "r.html"))
+    run([folder], [api.Options()], (), Reports(html=folder / "r.html"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     profile, shot = f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'r.png'}"
     command = ["chromium", *options, profile, shot, "--window-size=1100,1400", (folder / "r.html").as_uri()]
@@ -249,7 +249,9 @@ def test_peak_memory_counts_what_a_block_takes(watcher: Watcher) -> None:
 
 def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [folder / f"r.{kind}" for kind in ("json", "csv", "html")]
-    run([folder / "a.png"], api.Options(threads=1), (), Reports(*files), only=["webp"], command="hpac bench [x] & <y>")
+    run(
+        [folder / "a.png"], [api.Options(threads=1)], (), Reports(*files), only=["webp"], command="hpac bench [x] & <y>"
+    )
     setup = json.loads(files[0].read_text())["setup"]
     assert setup.keys() >= {"date", "processor", "threads", "backend", "hpac", "python", "pillow", "libwebp"}
     assert setup["command"] == "hpac bench [x] & <y>"
@@ -263,7 +265,7 @@ def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.C
 
 def test_every_report_has_the_speed_of_a_batch(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [folder / f"r.{kind}" for kind in ("json", "csv", "html")]
-    run([folder / "a.png"], api.Options(threads=1), (), Reports(*files), only=["png"])
+    run([folder / "a.png"], [api.Options(threads=1)], (), Reports(*files), only=["png"])
     report = json.loads(files[0].read_text())
     for total in report["all"]:
         (row,) = (row for row in report["rows"] if row["codec"] == total["codec"])
@@ -285,19 +287,19 @@ def test_threads_and_backend_can_be_chosen(folder: Path) -> None:
 
 def test_a_baseline_guards_against_growth(folder: Path) -> None:
     old = folder / "old.json"
-    run([folder / "a.png"], api.Options(), (), Reports(json=old), only=["png"])
-    assert run([folder / "a.png"], api.Options(), (), Reports(), Growth(old, 0.005), only=["png"])
+    run([folder / "a.png"], [api.Options()], (), Reports(json=old), only=["png"])
+    assert run([folder / "a.png"], [api.Options()], (), Reports(), Growth(old, 0.005), only=["png"])
     report = json.loads(old.read_text())
     for row in report["rows"]:
         row["bytes"] //= 2
     old.write_text(json.dumps(report))
     with pytest.raises(HpacError, match="is more than"):
-        run([folder / "a.png"], api.Options(), (), Reports(), Growth(old, 0.005), only=["png"])
+        run([folder / "a.png"], [api.Options()], (), Reports(), Growth(old, 0.005), only=["png"])
 
 
 def test_a_report_that_cannot_be_written_is_our_error(folder: Path) -> None:
     with pytest.raises(FileAccessError, match="cannot write"):
-        run([folder / "a.png"], api.Options(), (), Reports(json=folder / "none" / "r.json"), only=["png"])
+        run([folder / "a.png"], [api.Options()], (), Reports(json=folder / "none" / "r.json"), only=["png"])
 
 
 def test_a_baseline_must_be_a_report(folder: Path) -> None:
@@ -307,8 +309,8 @@ def test_a_baseline_must_be_a_report(folder: Path) -> None:
 
 
 def test_codecs_can_be_chosen(folder: Path) -> None:
-    run([folder / "a.png"], api.Options(), (), Reports(json=folder / "r.json"), only=["webp"])
-    assert {row["codec"] for row in json.loads((folder / "r.json").read_text())["rows"]} == {"hpac", "webp"}
+    run([folder / "a.png"], [api.Options()], (), Reports(json=folder / "r.json"), only=["webp"])
+    assert {row["codec"] for row in json.loads((folder / "r.json").read_text())["rows"]} == {"hpac-5", "webp"}
 
 
 def test_an_unknown_codec_is_one_line(folder: Path) -> None:
@@ -317,7 +319,8 @@ def test_an_unknown_codec_is_one_line(folder: Path) -> None:
 
 
 def test_adapted_weights_are_measured_beside_plain_ones(folder: Path) -> None:
-    run([folder / "a.png"], api.Options(), (), Reports(json=folder / "r.json"), only=["webp"], adapt=["fast"])
+    ways = [api.Options(effort=3), api.Options(effort=3, adapt="fast")]
+    run([folder / "a.png"], ways, (), Reports(json=folder / "r.json"), only=["webp"])
     rows = json.loads((folder / "r.json").read_text())["rows"]
-    assert {row["codec"] for row in rows} == {"hpac", "hpac-fast", "webp"}
+    assert {row["codec"] for row in rows} == {"hpac-3", "hpac-3-fast", "webp"}
     assert all(row["exact"] for row in rows)

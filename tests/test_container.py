@@ -24,6 +24,7 @@ from hpac_cli.container.fields import (
     Kind,
     Part,
     TileMode,
+    build_header,
     most_metadata,
     parse_header,
 )
@@ -263,7 +264,20 @@ def test_suffixes_that_could_do_harm_are_refused(suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", [b".png", b".PNG", b".113619", b".~1~", b".{x}"])
 def test_ordinary_suffixes_are_taken(suffix: bytes) -> None:
-    assert parse_header(bytes([Kind.PNG, 1, 0]) + put_string(suffix))[3] == suffix
+    assert parse_header(bytes([Kind.PNG, 1, 0]) + put_string(suffix))[0].suffix == suffix
+
+
+def test_why_samples_are_kept_comes_back() -> None:
+    header = Header(Kind.TIFF, True, (), (), b"", 17)
+    assert parse_header(build_header(header)) == (header, 0)
+    with pytest.raises(ContainerError, match="fidelity"):
+        parse_header(bytes([Kind.PNG, 128, 1, 0]) + put_string(b""))
+
+
+def test_large_metadata_that_is_compressed_already_is_soon_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    noise = random.Random(0).randbytes(300_000)
+    monkeypatch.setattr("lzma.compress", lambda *_, **__: pytest.fail("it was tried all the same"))
+    assert len(pack_metadata(noise)) <= len(noise) + 1
 
 
 def test_no_chunk_is_written_that_no_reader_takes(monkeypatch: pytest.MonkeyPatch) -> None:

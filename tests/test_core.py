@@ -70,13 +70,13 @@ def test_shipped_networks_on_every_content(real_network: Network, content: str) 
 def test_the_grey_network_codes_every_depth(bit_depth: int) -> None:
     rng, top = np.random.default_rng(bit_depth), (1 << bit_depth) - 1
     smooth = rng.integers(-3, 4, (24, 24, 1)).cumsum(0).cumsum(1) * (top + 1) // 512 + (top + 1) // 2
-    assert_all_agree(load_by_name("grey"), Tile(smooth.clip(0, top).astype(np.int32), bit_depth))
+    assert_all_agree(load_by_name("grey-medium"), Tile(smooth.clip(0, top).astype(np.int32), bit_depth))
 
 
 @pytest.mark.parametrize(("bit_depth", "largest"), [(1, 1), (16, 65535)])
 def test_extremes_of_every_depth(bit_depth: int, largest: int) -> None:
     samples = np.random.default_rng(7).choice(np.array([0, largest], np.int32), (17, 19, 3))
-    assert_all_agree(load_by_name("rgb"), Tile(samples, bit_depth))
+    assert_all_agree(load_by_name("rgb-medium"), Tile(samples, bit_depth))
 
 
 @settings(max_examples=30)
@@ -91,7 +91,7 @@ def test_what_is_measured_is_what_words_take(weights: Weights, data: st.DataObje
 def test_each_pixel_is_measured_where_it_lies() -> None:
     tile = make_tile(np.random.default_rng(1), "constant", (30, 40, 1), 8)
     tile.samples[11, 23] ^= 128
-    lengths = make_network(load_by_name("grey")).coder.measure(*tile)
+    lengths = make_network(load_by_name("grey-medium")).coder.measure(*tile)
     assert np.unravel_index(lengths.argmax(), lengths.shape) == (11, 23)
 
 
@@ -101,7 +101,7 @@ def test_cost_follows_the_noise_not_the_alphabet(bits: int) -> None:
     rng = np.random.default_rng(3)
     noise = rng.normal(128, 10, (64, 64, 1)).round().clip(0, 255).astype(np.int32)
     finer = (noise << bits) + rng.integers(0, 1 << bits, noise.shape, np.int32)
-    coder = make_network(load_by_name("grey")).coder
+    coder = make_network(load_by_name("grey-medium")).coder
     extra = coder.measure(finer, 8 + bits).mean() - coder.measure(noise, 8).mean()
     assert extra == pytest.approx(bits, abs=0.05)
 

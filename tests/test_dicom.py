@@ -27,6 +27,7 @@ from pydicom.valuerep import VR
 from hpac_cli import images
 from hpac_cli.errors import HpacError, LimitExceededError, UnsupportedError
 from hpac_cli.images.codestreams import holds_only_samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
 
 STORAGE = {0x7FE00010, 0x00020000, 0x00020010}
@@ -156,7 +157,7 @@ def test_lossless_files_come_back_native_with_every_element() -> None:
     pytest.importorskip("jpeg_ls")
     samples = np.random.default_rng(4).integers(0, 500, (30, 40)).astype(np.uint16)
     data = recoded(make_dicom(samples), JPEGLSLossless)
-    image = images.read(data)
+    image = images.read(data, transcode=True)
     again = images.write(image)
     assert image.fidelity == "samples+metadata"
     assert np.array_equal(pydicom.dcmread(io.BytesIO(again)).pixel_array, samples)
@@ -170,13 +171,13 @@ def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     data = recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)
     monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
     with pytest.raises(UnsupportedError, match="pip install pyjpegls"):
-        images.read(data)
+        images.read(data, transcode=True)
 
 
 def test_lossy_files_stay_as_they_are() -> None:
-    data = bytearray(recoded(make_dicom(np.zeros((9, 9), np.uint8)), RLELossless))
-    data = data.replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.10008.1.2.4.50")
-    image = images.read(bytes(data))
+    data = make_encapsulated(b"\xff\xd8\xff\xd9", "1.2.840.10008.1.2.4.50")
+    image = images.read(data, transcode=True)
+    assert image.kept == Kept.LOSSY
     assert image.frames == ()
     assert images.write(image) == data
 
@@ -186,8 +187,9 @@ def test_files_without_pixels_stay_as_they_are() -> None:
     del dataset.PixelData
     file = io.BytesIO()
     dataset.save_as(file)
-    image = images.read(file.getvalue())
+    image = images.read(file.getvalue(), transcode=True)
     assert image.frames == ()
+    assert image.kept == Kept.NO_SAMPLES
     assert images.write(image) == file.getvalue()
 
 
@@ -197,8 +199,8 @@ def test_trailing_bytes_and_private_elements_come_back() -> None:
 
 
 def is_kept_whole(data: bytes) -> bool:
-    """Whether all of a file is in the envelope, and comes back."""
-    image = images.read(data)
+    """Whether all of a file is in the envelope, and comes back, even where it may be written anew."""
+    image = images.read(data, transcode=True)
     return image.identical and not image.frames and images.write(image) == data
 
 
@@ -256,7 +258,7 @@ def make_encapsulated(coded: bytes, syntax: str, side: int = 1) -> bytes:
 )
 def test_no_decoder_is_asked_for_more_than_limits_allow(syntax: str, coded: bytes) -> None:
     with pytest.raises(LimitExceededError, match="16000 x 16000"):
-        images.read(make_encapsulated(coded, syntax))
+        images.read(make_encapsulated(coded, syntax), transcode=True)
 
 
 def test_a_coded_image_of_another_size_stays_as_it_is() -> None:
@@ -310,7 +312,7 @@ def with_fragments(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
 def test_what_lies_beside_the_samples_in_a_jpeg_image_is_kept(change: Callable[[bytes], bytes]) -> None:
     pytest.importorskip("jpeg_ls")
     plain = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
-    assert images.read(with_fragments(plain, bytes)).frames
+    assert images.read(with_fragments(plain, bytes), transcode=True).frames
     assert is_kept_whole(with_fragments(plain, change))
 
 
@@ -338,7 +340,9 @@ def rle_of(samples: np.ndarray, *, gap: bytes = b"", tail: bytes = b"") -> bytes
 def test_what_lies_beside_the_segments_of_a_run_length_coded_frame_is_kept() -> None:
     samples = np.arange(300, 700, dtype=np.uint16).reshape(20, 20)
     plain = recoded(make_dicom(samples), RLELossless)
-    assert images.read(with_fragments(plain, lambda _: rle_of(samples))).fidelity == "samples+metadata"
+    odd = with_fragments(plain, lambda _: rle_of(samples))
+    assert images.read(odd).kept == Kept.RLE
+    assert images.read(odd, transcode=True).fidelity == "samples+metadata"
     assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, gap=b"gap!")))
     assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, tail=b"what follows")))
 

@@ -61,7 +61,7 @@ def test_a_golden_file_gives_its_source_again(name: str) -> None:
 def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks) -> None:
     data, session = load(name), api.Session()
     image = session.decode(session.open(io.BytesIO(data)))
-    how = {key: MANIFEST[name][key] for key in ("tile", "orientation", "adapted", "cells")}
+    how = {key: MANIFEST[name][key] for key in ("effort", "tile", "orientation", "adapted", "cells")}
     assert encode(image, networks, **how) == data
 
 

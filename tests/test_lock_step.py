@@ -23,11 +23,11 @@ from strategies import Tile, make_tile, networks, tiles
 from hpac_cli.core import DamagedWordsError, Edges, unit_names
 from hpac_cli.entropy.coder import encode_intervals
 from hpac_cli.model.files import weights_folder
-from hpac_cli.model.index import load_by_name
+from hpac_cli.model.index import load_by_name, shipped_index
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.weights import Weights
 
-NAMES = ["rgb", "ycc", "grey"]
+NAMES = list(shipped_index())
 TABLES = read_tables(weights_folder())
 COLUMNS = {24: "focus", 8: "refinement", 16: "plain bits", 2: "escape"}
 
@@ -96,7 +96,7 @@ def test_deep_tiles_of_the_shipped_network(bit_depth: int) -> None:
     rng = np.random.default_rng(bit_depth)
     smooth = rng.normal(0, 0.02, (10, 10, 1)).cumsum(1) + rng.choice([0.3, 0.5], (10, 10, 1), p=[0.1, 0.9])
     samples = (smooth.clip(0, 1) * ((1 << bit_depth) - 1)).astype(np.int32)
-    assert_lock_step(load_by_name("grey"), Tile(samples, bit_depth))
+    assert_lock_step(load_by_name("grey-medium"), Tile(samples, bit_depth))
 
 
 @pytest.mark.parametrize("size", [(70, 2), (2, 140), (1, 30), (30, 1)])
@@ -131,7 +131,7 @@ def test_constriction_reads_the_words_of_every_kind_of_symbol() -> None:
 @pytest.mark.parametrize("bit_depth", [8, 16])
 def test_symbols_that_never_occur_are_refused(bit_depth: int, dummy: int) -> None:
     """The first column or the last of every table, in place of each symbol of a tile, refinements and bits included."""
-    total, weights = 1 << 24, load_by_name("grey")
+    total, weights = 1 << 24, load_by_name("grey-medium")
     tile = make_tile(np.random.default_rng(1), "noise", (1, 2, 1), bit_depth)
     coder = make_network(weights).coder
     plain = plain_tile(weights, tile, coder.encode(*tile))

@@ -14,7 +14,17 @@ from safetensors import safe_open
 
 from hpac_cli.errors import ModelError
 from hpac_cli.model.files import weights_folder
-from hpac_cli.model.index import INDEX, ROLES, Entry, add_weights, load_by_digest, load_by_name, read_index
+from hpac_cli.model.index import (
+    INDEX,
+    ROLES,
+    SIZES,
+    Entry,
+    add_weights,
+    load_by_digest,
+    load_by_name,
+    network_name,
+    read_index,
+)
 from hpac_cli.model.layers import (
     ACTIVATION_Q,
     STREAM_Q,
@@ -141,8 +151,13 @@ def test_the_index_is_true_to_the_files(name: str) -> None:
     entry = INDEX_ENTRIES[name]
     weights = read_weights(weights_folder() / entry.file)
     assert weights.name == name
-    assert entry == Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, entry.role)
+    assert entry == Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, entry.role, entry.size)
+    assert name == network_name(entry.role, entry.size)
     assert ROLES[entry.role] == entry.planes
+
+
+def test_every_role_has_a_network_of_each_size() -> None:
+    assert set(INDEX_ENTRIES) == {network_name(role, size) for role in ROLES for size in SIZES}
 
 
 def test_every_file_of_weights_is_in_the_index() -> None:
@@ -158,15 +173,15 @@ def test_weights_are_found_by_digest(name: str) -> None:
 def test_unknown_weights_are_told() -> None:
     with pytest.raises(ModelError, match="lacks"):
         load_by_digest(bytes(8))
-    with pytest.raises(ModelError, match="no network 'cmyk'; there are grey, rgb"):
+    with pytest.raises(ModelError, match="no network 'cmyk'; there are grey-large, grey-medium"):
         load_by_name("cmyk")
 
 
 def test_weights_that_the_index_does_not_mean_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {"rgb": replace(INDEX_ENTRIES["rgb"], file="ycc.safetensors")}
+    wrong = {"rgb-medium": replace(INDEX_ENTRIES["rgb-medium"], file="ycc-medium.safetensors")}
     monkeypatch.setattr("hpac_cli.model.index.shipped_index", lambda: wrong)
-    with pytest.raises(ModelError, match=r"ycc\.safetensors are not those"):
-        load_by_name("rgb")
+    with pytest.raises(ModelError, match=r"ycc-medium\.safetensors are not those"):
+        load_by_name("rgb-medium")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"rgb": 1}', '{"rgb": {"file": "rgb.safetensors"}}', "[" * 100_000])
@@ -182,17 +197,23 @@ def test_a_network_is_added_and_replaced(tmp_path: Path) -> None:
     for seed in (1, 2):
         weights = random_weights(3, seed)
         write_weights(weights, tmp_path / "run.safetensors")
-        entry = add_weights(tmp_path / "run.safetensors", role="ycc", folder=folder)
-        assert read_index(folder) == {"random": entry}
+        entry = add_weights(tmp_path / "run.safetensors", role="ycc", size="small", folder=folder)
+        assert read_index(folder) == {"ycc-small": entry}
         assert read_weights(folder / entry.file).digest().hex() == entry.digest == weights.digest().hex()
-        assert entry.role == "ycc"
+        assert (entry.role, entry.size) == ("ycc", "small")
 
 
 @pytest.mark.parametrize("role", ["grey", "cmyk"])
 def test_a_network_is_not_added_under_a_role_that_it_cannot_have(tmp_path: Path, role: str) -> None:
     write_weights(random_weights(3, 1), tmp_path / "run.safetensors")
     with pytest.raises(ModelError, match=f"role '{role}'"):
-        add_weights(tmp_path / "run.safetensors", role=role, folder=tmp_path)
+        add_weights(tmp_path / "run.safetensors", role=role, size="small", folder=tmp_path)
+
+
+def test_a_network_is_not_added_in_a_size_that_there_is_not(tmp_path: Path) -> None:
+    write_weights(random_weights(3, 1), tmp_path / "run.safetensors")
+    with pytest.raises(ModelError, match="no size 'tiny'"):
+        add_weights(tmp_path / "run.safetensors", role="rgb", size="tiny", folder=tmp_path)
 
 
 def test_a_digest_counts_every_number_and_the_shape() -> None:
@@ -229,7 +250,7 @@ def test_packed_arrays_hold_every_layer_in_order(planes: int, seed: int) -> None
 
 
 def test_a_packed_shape_has_its_sizes_in_order() -> None:
-    assert packed(load_by_name("rgb")).shape.tolist() == [3, 64, 3, 2, 2, 64, 5, 64, 2]
+    assert packed(load_by_name("rgb-medium")).shape.tolist() == [3, 64, 3, 2, 2, 64, 5, 64, 2]
 
 
 @pytest.mark.parametrize("text", [b"", b"not weights", b"\x80" + bytes(100)])
@@ -311,7 +332,7 @@ def test_types_that_numpy_lacks_are_refused(tmp_path: Path, kind: str) -> None:
 def test_the_model_needs_no_torch(without_torch: dict[str, str]) -> None:
     """It is loaded in every process that codes anything; torch takes seconds, and may not be there."""
     program = (
-        "import sys; from hpac_cli.model import adapters, index, pack; weights = index.load_by_name('rgb'); "
+        "import sys; from hpac_cli.model import adapters, index, pack; weights = index.load_by_name('rgb-medium'); "
         "pack.packed(adapters.merge(weights, adapters.no_change(weights.shape))); pack.packed_tables(); "
         "assert 'torch' not in sys.modules"
     )

@@ -106,7 +106,7 @@ def test_each_reads_what_another_wrote(unit: str, photograph: np.ndarray) -> Non
 
 
 def test_a_network_is_prepared_once(networks: Networks) -> None:
-    digest = networks.digest("grey")
+    digest = networks.digest("grey-medium")
     assert networks.by_digest(digest) is networks.by_digest(digest)
 
 
@@ -176,6 +176,6 @@ def test_a_process_that_is_forked_while_networks_are_loaded_can_load_them(monkey
     child = os.fork()
     if not child:
         signal.alarm(20)
-        os._exit(len(shared.digest("rgb")) == 0)
+        os._exit(len(shared.digest("rgb-medium")) == 0)
     thread.join()
     assert os.waitpid(child, 0)[1] == 0

@@ -127,7 +127,7 @@ def test_instruction_sets_that_the_compiler_does_not_know_are_left_out(
 ) -> None:
     compiler = core.find_compiler()
     monkeypatch.setitem(core.INSTRUCTION_SETS, compiler.target.machine, {"plain": (), "odd": ("-mno-such-set",)})
-    assert set(core.compile_objects(compiler, small_sources)) == {"plain", "door"}
+    assert set(core.compile_objects(compiler, small_sources)) & {"plain", "odd", "door"} == {"plain", "door"}
 
 
 @pytest.mark.parametrize(
@@ -151,5 +151,5 @@ def test_core_compiles_for_other_machines(triple: str, tmp_path: Path) -> None:
     pytest.importorskip("ziglang", reason="the extra `cross` is not installed")
     compiler = core.zig_compiler(triple)
     objects = core.compile_objects(compiler, tmp_path, core.STRICT)
-    assert set(objects) == {"door", *core.INSTRUCTION_SETS[compiler.target.machine]}
+    assert set(objects) == {"door", "huffman", "golomb", *core.INSTRUCTION_SETS[compiler.target.machine]}
     assert all(path.stat().st_size for path in objects.values())

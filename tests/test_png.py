@@ -16,6 +16,7 @@ from hpac_cli import images
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, same_frames
 from hpac_cli.images import png
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
 
 
@@ -170,12 +171,23 @@ def test_the_same_bytes_come_back_from_usual_writers(photograph: np.ndarray) -> 
         assert images.read(save_png(photograph[:64, :64], compress_level=level)).identical
 
 
-def test_a_stream_of_another_compressor_comes_back_fresh() -> None:
+def test_a_stream_of_another_compressor_comes_back_the_same() -> None:
     data, samples = other_compressor_png(), np.arange(60, dtype=np.uint8).reshape(6, 10, 1)
     image = images.read(data)
+    assert same_frames(image.frames, (samples,))
+    assert images.write(image) == data
+
+
+def test_a_stream_that_is_not_made_again_is_kept_and_comes_back_fresh_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, samples, honest = other_compressor_png(), np.arange(60, dtype=np.uint8).reshape(6, 10, 1), png._find_recipe
+    monkeypatch.setattr(png, "_find_recipe", lambda coded, *rest: b"" if coded in data else honest(coded, *rest))
+    kept = images.read(data)
+    assert kept.kept == Kept.DEFLATE
+    assert images.write(kept) == data
+    image = images.read(data, transcode=True)
     assert not image.identical
     assert image.fidelity == "samples+metadata"
-    assert same_frames(images.read(images.write(image)).frames, (samples,))
+    assert same_frames(images.read(images.write(image), transcode=True).frames, (samples,))
 
 
 def test_an_animation_keeps_its_other_frames() -> None:
@@ -206,7 +218,10 @@ def test_bytes_hidden_behind_the_stream_are_kept() -> None:
     at, end = data.index(b"IDAT"), data.index(b"IEND") - 4
     body = data[at : end - 4] + b"hidden"
     hidden = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    assert is_kept_whole(data[: at - 4] + hidden + data[end:])
+    data = data[: at - 4] + hidden + data[end:]
+    image = images.read(data)
+    assert image.frames
+    assert images.write(image) == data
 
 
 @pytest.mark.parametrize(

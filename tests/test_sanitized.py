@@ -57,12 +57,18 @@ def test_sanitizers_end_a_process_that_reads_beyond_an_array(package: tuple[Path
     code = (
         "from hpac_cli import core; import numpy as np; from hpac_cli.model.index import load_by_name;"
         "from hpac_cli.model.pack import packed, packed_tables;"
-        "coder = core.TileCoder(packed(load_by_name('grey')), packed_tables(), 'plain');"
+        "coder = core.TileCoder(packed(load_by_name('grey-medium')), packed_tables(), 'plain');"
         "core._library().hpac_encode(coder._handle, 8, 8, 8, None, core._pointer(np.zeros(60, np.int32)),"
         "core._pointer(np.zeros(16, np.uint32)), 1000)"
     )
     found = run(package, "-c", code)
     assert "AddressSanitizer: heap-buffer-overflow" in found.stderr
+
+
+def test_damaged_lossless_jpeg_through_the_sanitized_core(package: tuple[Path, str]) -> None:
+    code = "import test_jpeg_streams as t\nfor i in range(300): t.damage_something(i * 37, i * 11 % 256, i * 53)"
+    done = run(package, "-c", code)
+    assert done.returncode == 0, done.stderr[-4000:]
 
 
 @pytest.mark.parametrize("unit", UNITS)

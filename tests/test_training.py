@@ -1,7 +1,7 @@
 """Training is resumable, and what it exports is what it trained."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,19 +12,20 @@ from conftest import hpac, make_network
 from PIL import Image as PillowImage
 
 from hpac_cli.codec.networks import Network
-from hpac_cli.errors import InputError, ModelError
+from hpac_cli.errors import InputError, ModelError, UsageError
+from hpac_cli.model.layers import count_multiply_adds
 from hpac_cli.model.weights import read_weights, write_weights
-from hpac_cli.training import CONFIGS
-from hpac_cli.training.data import CropSampler, Histories, Source, read_tiles
+from hpac_cli.model.window import causal_offsets
+from hpac_cli.training.config import Config, read_config
+from hpac_cli.training.depthwise import convolve, sum_taps
 from hpac_cli.training.integers import from_integers, to_integers
 from hpac_cli.training.planes import to_planes
 from hpac_cli.training.run import run
-from hpac_cli.training.soap import Soap
-from hpac_cli.training.train import Config, Trainer, read_config, train
+from hpac_cli.training.train import Trainer, train
 from hpac_cli.training.twin import Hpac
 
 SMALL = {"width": 16, "blocks": 1, "head": 16, "components": 2}
-ALL = {"chroma": 0.3, "jpeg": 0.2, "stretch": 0.2, "noise": 0.3, "resized": 0.5}
+ALL = {"chroma": 0.3, "jpeg": 0.2, "retouched": 0.2, "camera": 0.2, "noise": 0.2, "resized": 0.5}
 
 
 @pytest.fixture(scope="session")
@@ -48,53 +49,34 @@ def make_config(planes: int = 3, context: int = 16) -> Config:
 def test_training_lowers_the_code_length_of_held_out_tiles(data: Path, planes: int) -> None:
     trainer = Trainer(make_config(planes), data, "cpu")
     before = trainer.evaluate(quantise=False)
-    for _ in range(8):
-        trainer.step()
+    losses(trainer, 8)
     assert trainer.evaluate(quantise=False) < before
 
 
-@pytest.mark.parametrize("history", [field.name for field in fields(Histories)])
-def test_every_history_changes_crops_and_keeps_their_size(history: str, data: Path) -> None:
-    tiles = read_tiles(data / "tiles", rgb=True)
-    planes = 1 if history == "scanned" else 3
-
-    def draw(share: float) -> tuple[torch.Tensor, int]:
-        histories = Histories(**{field.name: 0.0 for field in fields(Histories)} | {history: share})
-        return CropSampler([Source(tiles, 1.0)], planes, 32, 4, histories, seed=2)[0]
-
-    (aged, depth), (plain, _) = draw(1.0), draw(0.0)
-    assert aged.shape == plain.shape == (planes, 4, 32, 32)
-    assert 0 <= aged.min() <= aged.max() < 1 << depth
-    assert not torch.equal(aged, plain)
+def losses(trainer: Trainer, updates: int) -> list[float]:
+    """Make updates; return what each of their batches took."""
+    return [(trainer.step(), trainer.take_loss())[1] for _ in range(updates)]
 
 
-def test_what_is_scanned_is_deep(data: Path) -> None:
-    sampler = CropSampler([Source(read_tiles(data / "tiles", rgb=True), 1.0)], 1, 32, 2, Histories(scanned=1.0), seed=3)
-    assert all(8 < sampler[number][1] <= 14 for number in range(20))
-
-
-def test_a_resumed_training_takes_the_same_path(data: Path) -> None:
+def test_a_resumed_training_takes_the_same_path(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpac_cli.training.pool.BLOCK", 5)  # so that tiles are augmented anew on the way
     straight = Trainer(make_config(), data, "cpu")
-    expected = [straight.step().item() for _ in range(24)]  # SOAP turns its bases after every 10
+    expected = losses(straight, 24)  # SOAP turns its bases after every 10
     first = Trainer(make_config(), data, "cpu")
-    losses = [first.step().item() for _ in range(12)]
+    found = losses(first, 12)
     second = Trainer(make_config(), data, "cpu")
     second.load(first.state())
-    losses += [second.step().item() for _ in range(12)]
-    assert losses == expected
+    assert found + losses(second, 12) == expected
 
 
-def test_a_process_that_draws_ahead_changes_nothing(data: Path) -> None:
-    def losses(workers: int) -> list[float]:
-        trainer = Trainer(make_config(), data, "cpu", workers)
-        return [trainer.step().item() for _ in range(6)]
-
-    assert losses(1) == losses(0)
+def test_threads_that_augment_ahead_change_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpac_cli.training.pool.BLOCK", 2)
+    assert losses(Trainer(make_config(), data, "cpu", threads=2), 6) == losses(Trainer(make_config(), data, "cpu"), 6)
 
 
 def test_a_new_context_begins_with_no_effect(data: Path) -> None:
     before = Trainer(make_config(context=0), data, "cpu")
-    before.step()
+    losses(before, 1)
     after = Trainer(make_config(), data, "cpu")
     after.start_from(before.state())
     assert after.evaluate(quantise=True) == before.evaluate(quantise=True)
@@ -107,32 +89,83 @@ def test_checkpoints_of_another_shape_are_refused(data: Path, take: Callable[[Tr
         take(trainer, Trainer(make_config(), data, "cpu").state())
 
 
-def test_checkpoints_of_another_optimiser_are_refused(data: Path) -> None:
+def test_ends_of_trainings_are_no_checkpoints_to_continue_from(data: Path) -> None:
     trainer = Trainer(make_config(), data, "cpu")
     state = trainer.state()
-    state["optimiser"] = state.pop("soap")
+    del state["soap"]
     with pytest.raises(ModelError, match="--start"):
         trainer.load(state)
 
 
-def test_soap_finds_its_way_where_scales_differ_in_directions_of_their_own() -> None:
-    """A least-squares problem whose curvature has no preferred axes: Adam at the same rate is left behind."""
+def test_what_is_no_checkpoint_is_named(data: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd.checkpoint"
+    odd.write_bytes(b"no checkpoint")
+    with pytest.raises(ModelError, match=r"odd\.checkpoint: no checkpoint"):
+        train(make_config(), data=data, out=tmp_path, seconds=0, device="cpu", start=odd)
 
-    def train_with(optimiser: type[torch.optim.Optimizer]) -> float:
-        random = torch.Generator().manual_seed(1)
-        left, right = (torch.linalg.qr(torch.randn(12, 12, generator=random))[0] for _ in range(2))
-        scale = torch.logspace(0, -2, 12)
-        target = torch.randn(12, 12, generator=random)
-        weight = torch.zeros(12, 12, requires_grad=True)
-        chosen = optimiser([weight], 0.02)  # type: ignore[arg-type]
-        for _ in range(300):
-            chosen.zero_grad()
-            loss = ((left * scale @ left.t()) @ (weight - target) @ (right * scale @ right.t())).square().sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            chosen.step()
-        return loss.item()
 
-    assert train_with(Soap) < 0.5 * train_with(torch.optim.Adam)
+def test_training_that_diverges_says_so(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpac_cli.training.train.LOG_EVERY", 4)
+    config = replace(make_config(), learning_rate=float("inf"), warmup=1)
+    with pytest.raises(ModelError, match="diverged before update 4"):
+        train(config, data=data, out=tmp_path, seconds=60, device="cpu")
+
+
+def test_without_a_number_of_updates_the_time_is_used_up(data: Path, tmp_path: Path) -> None:
+    rates = []
+
+    class Watched(Trainer):
+        def step(self, done: float | None = None) -> None:
+            super().step(done)
+            rates.append((done, self.optimiser.learning_rate.item()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hpac_cli.training.train.Trainer", Watched)
+        config = replace(make_config(), updates=0, warmup=1)
+        train(config, data=data, out=tmp_path, seconds=3, device="cpu", report=lambda _line: None)
+    shares = [share for share, _ in rates]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.8
+    assert rates[-1][1] < 0.2 * config.learning_rate < rates[0][1]
+
+
+def test_an_update_mixes_no_devices_and_asks_for_no_number(data: Path) -> None:
+    """As a CUDA graph must not; tensors without values show both."""
+    trainer = Trainer(make_config(), data, "meta")
+    trainer.pool.seek(0)
+    trainer._update()
+    with pytest.raises(RuntimeError, match="meta"):
+        trainer.take_loss()
+
+
+def test_the_network_is_one_graph_that_quantises_by_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(1)
+    net = Hpac(make_config().network)
+    planes, depth = torch.randint(0, 200, (3, 2, 12, 12), dtype=torch.int32), torch.tensor([8, 11], dtype=torch.int32)
+    expected = [net(planes, depth, quantise) for quantise in (0.0, 1.0)]
+    # as a GPU does it
+    monkeypatch.setattr(
+        "hpac_cli.training.twin.convolve_causally",
+        lambda x, weight, bias, rows: sum_taps(
+            torch.nn.functional.pad(x, (0, 0, rows, rows, rows, 0)), weight, bias, rows
+        ),
+    )
+    compiled = torch.compile(net, backend="eager", fullgraph=True)
+    found = [compiled(planes, depth, torch.tensor(quantise)) for quantise in (0.0, 1.0)]
+    assert not torch.equal(*found)
+    assert all(torch.allclose(a, b, rtol=0.01, atol=0.01) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_both_ways_to_convolve_are_one_and_so_are_their_gradients(rows: int) -> None:
+    torch.manual_seed(1)
+    taps = len(causal_offsets(rows, rows, centre=True))
+    inputs = [torch.randn(shape, requires_grad=True) for shape in ((2, 9 + rows, 7 + 2 * rows, 8), (8, taps), (8,))]
+    results = [way(*inputs, rows) for way in (convolve, sum_taps)]
+    weights = torch.randn(results[0].shape)
+    gradients = [torch.autograd.grad((result * weights).sum(), inputs) for result in results]
+    for one, other in zip((results[0], *gradients[0]), (results[1], *gradients[1]), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_training_stops_continues_and_logs(data: Path, tmp_path: Path) -> None:
@@ -153,8 +186,7 @@ def test_the_log_is_drawn(data: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_export_is_what_was_trained(data: Path, tmp_path: Path, photograph: np.ndarray) -> None:
     """Integer code length of real words against the float twin's estimate."""
     trainer = Trainer(make_config(), data, "cpu")
-    for _ in range(8):
-        trainer.step()
+    losses(trainer, 8)
     weights = to_integers("small", trainer.net.shape, trainer.average)
     write_weights(weights, tmp_path / "small.safetensors")
     again = read_weights(tmp_path / "small.safetensors")
@@ -179,18 +211,19 @@ def test_the_twin_of_shipped_integers_estimates_what_they_take(real_network: Net
     assert 8 * len(real_network.coder.encode(samples, 8)) == pytest.approx(estimate, rel=0.003)
 
 
+def train_by(config: str, folder: Path, device: str = "cpu") -> None:
+    run(config, data=folder, out=folder, minutes=1, device=device, threads=0, report=lambda _line: None)
+
+
 def test_unknown_configs_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="shipped are grey, rgb"):
-        run(
-            "cmyk",
-            data=tmp_path,
-            out=tmp_path,
-            minutes=1,
-            device="cpu",
-            threads=0,
-            workers=0,
-            report=lambda _line: None,
-        )
+    with pytest.raises(InputError, match="shipped are rgb-small, rgb-medium"):
+        train_by("cmyk", tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no GPU"):
+        train_by("rgb-small", tmp_path, "cuda")
 
 
 @pytest.mark.parametrize(
@@ -198,24 +231,37 @@ def test_unknown_configs_are_named(tmp_path: Path) -> None:
     [
         ("planes =", "Invalid value"),
         ("wings = 2", "'wings'"),
+        ("crop = 33", "must be even"),
         ("shape = {width = 40}", "width is 40"),
         ("shape = {height = 3}", "'height'"),
         ("histories = {war = 0.5}", "'war'"),
+        ("histories = {jpeg = 0.5, chroma = 0.6}", "exceed 1"),
+        ("like = 'cmyk'", "like is 'cmyk'"),
     ],
 )
 def test_configs_that_cannot_be_are_told(tmp_path: Path, line: str, words: str) -> None:
     path = tmp_path / "odd.toml"
     path.write_text(f'name = "odd"\nplanes = 3\nupdates = 1\nsources = []\n{line}\n')
     with pytest.raises(InputError, match=rf"odd\.toml: .*{words}"):
-        read_config(path)
+        read_config(str(path))
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
-def test_shipped_configs_describe_networks(path: Path) -> None:
-    assert read_config(path).name == path.stem
+@pytest.mark.parametrize(("size", "operations"), [("small", 26_272), ("medium", 118_016), ("large", 565_248)])
+def test_shipped_configs_are_of_three_sizes(size: str, operations: int) -> None:
+    for kind, planes in (("rgb", 3), ("ycc", 3), ("grey", 1)):
+        config = read_config(f"{kind}-{size}")
+        assert (config.name, config.planes) == (f"{kind}-{size}", planes)
+        assert count_multiply_adds(config.network) == pytest.approx(operations, rel=0 if planes == 3 else 0.25)
+
+
+def test_a_config_may_be_like_a_shipped_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('name = "mine"\nlike = "ycc-small"\nshape = {width = 48}\n')
+    shipped = read_config("ycc-small")
+    assert read_config(str(path)) == replace(shipped, name="mine", shape=shipped.shape | {"width": 48})
 
 
 def test_training_without_torch_says_what_to_install(tmp_path: Path, without_torch: dict[str, str]) -> None:
-    found = hpac("train", "rgb", "--data", tmp_path, "--out", tmp_path, **without_torch)
+    found = hpac("train", "rgb-small", "--data", tmp_path, "--out", tmp_path, **without_torch)
     assert (found.returncode, found.stdout) == (2, b"")
     assert found.stderr.decode().strip() == "hpac: train: training needs torch: pip install 'hpac-cli[adapt]'"

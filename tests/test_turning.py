@@ -13,6 +13,7 @@ from test_container import build
 
 from hpac_cli import api
 from hpac_cli.adapt.material import Material
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.heatmap import map_code_lengths
 from hpac_cli.codec.networks import Networks
@@ -40,7 +41,7 @@ def directed(photograph: np.ndarray) -> np.ndarray:
 def encode(array: np.ndarray, networks: Networks, orientation: int | None = None, tile: int = 0) -> bytes:
     stream = io.BytesIO()
     adapt = None if orientation is None else functools.partial(turn_parts, orientation=orientation)
-    encode_image(from_array(array), stream, networks=networks, adapt=adapt, tile=tile)
+    encode_image(from_array(array), stream, networks=networks, effort=effort_of(3), adapt=adapt, tile=tile)
     return stream.getvalue()
 
 
@@ -100,7 +101,9 @@ def test_info_counts_turned_tiles(photograph: np.ndarray, networks: Networks, tm
 
 
 def test_the_same_plan_from_one_thread_and_from_two(directed: np.ndarray, networks: Networks) -> None:
-    one, two = (plan_frame(directed, networks=networks, tile=128, threads=threads) for threads in (1, 2))
+    one, two = (
+        plan_frame(directed, networks=networks, effort=effort_of(3), tile=128, threads=threads) for threads in (1, 2)
+    )
     assert one == two
 
 
@@ -111,7 +114,7 @@ def test_the_code_lengths_of_a_turned_picture_lie_where_its_pixels_do(
     half_noise[:, :128] = np.random.default_rng(1).integers(0, 256, (256, 128, 3))
     for array in (half_noise, np.ascontiguousarray(half_noise.swapaxes(0, 1))):
         noisy = (slice(None), slice(128)) if array is half_noise else (slice(128), slice(None))
-        bits = map_code_lengths(array, networks=networks, tile=128)
+        bits = map_code_lengths(array, networks=networks, effort=effort_of(3), tile=128)
         assert bits[noisy].sum() > 0.6 * bits.sum()
 
 

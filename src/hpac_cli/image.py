@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .kept import Kept
+
 Samples = NDArray[Any]
 """(H, W, C) of an unsigned, signed or float type, little endian or native."""
 
@@ -28,6 +30,8 @@ class Image:
     """A sensible order of the samples' values where they are names rather than amounts (palettes)."""
     suffix: str = ""
     """Of the source file's name, with its dot; empty if it had none."""
+    kept: Kept = Kept.NOTHING
+    """Why samples of the file lie in the envelope: all of them if there are no frames."""
     made_hash: bytes = b""
     """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
 

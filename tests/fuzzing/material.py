@@ -10,7 +10,7 @@ from hpac_cli.model.pack import Packed, packed, packed_tables
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.weights import IntegerLayer, Weights
 
-SHIPPED = ("grey", "rgb", "ycc")
+SHIPPED = ("grey-medium", "rgb-small", "ycc-large")
 SHAPES = (
     Shape(1, 16, 1, 1, 1, 16, 1),
     Shape(3, 16, 1, 1, 1, 16, 1, 16, 0),

@@ -22,11 +22,12 @@ from hpac_cli.codec.threads import spread
 from hpac_cli.container.fields import Adapted, Frame
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Samples
+from hpac_cli.training.memory import keep_memory
 
-from .efforts import BATCH, CROP, LEARNING_RATE, PASSES, Effort, choose_rank
 from .material import Material, Place
 from .processes import team
 from .regions import grow_regions
+from .schedules import BATCH, CROP, PASSES, Schedule, choose_rank, learning_rate
 from .trainable import TrainableAdapter
 
 Report = Callable[[str, int, int], None]
@@ -65,7 +66,7 @@ def adapt(
     frames: tuple[Frame, ...],
     *,
     networks: Networks,
-    effort: Effort,
+    schedule: Schedule,
     seconds: float,
     workers: int,
     report: Report,
@@ -85,6 +86,7 @@ def adapt(
     Returns:
         Frames that name adapted weights where these pay, and the adapters.
     """
+    keep_memory()
     end = time.monotonic() + seconds if seconds else math.inf
     digests = sorted({part.weights_digest for frame in frames for part in frame.parts if part.weights_digest})
     materials = [Material(images, frames, digest) for digest in digests]
@@ -93,7 +95,7 @@ def adapt(
         left = sum(later.num_samples for later in materials[number:])
         now = time.monotonic()
         deadline = now + (end - now) * material.num_samples / left
-        best = _Search(material, networks, effort, deadline, workers, report).run()
+        best = _Search(material, networks, schedule, deadline, workers, report).run()
         if best is not None:
             adapters.append(best.adapted)
             frames = _rename(frames, material.digest, best.digest)
@@ -111,14 +113,14 @@ class _Search:
     """Looks for the adapter that makes one set of weights' share of an image smallest."""
 
     def __init__(
-        self, material: Material, networks: Networks, effort: Effort, deadline: float, workers: int, report: Report
+        self, material: Material, networks: Networks, schedule: Schedule, deadline: float, workers: int, report: Report
     ) -> None:
-        self.material, self.networks, self.effort = material, networks, effort
+        self.material, self.networks, self.schedule = material, networks, schedule
         self.deadline, self.report = deadline, report
         # neither CUDA nor autograd beside it outlives a fork
         self.workers = 1 if torch.cuda.is_available() else workers
         pixels = sum(place.box.height * place.box.width for place in material.places)
-        self.updates = min(effort.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
+        self.updates = min(schedule.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
 
     def run(self) -> _Stage | None:
         """Train, and return the best stage if it pays."""
@@ -127,7 +129,7 @@ class _Search:
         if sum(plain) < _LEAST_BYTES:
             return None
         weights = self.networks.by_digest(digest).weights
-        adapter = TrainableAdapter(weights, choose_rank(self.effort, sum(plain)), torch.device("cpu"), _SEED)
+        adapter = TrainableAdapter(weights, choose_rank(self.schedule, sum(plain)), torch.device("cpu"), _SEED)
         best = min(self._train(adapter, plain), key=lambda stage: stage.cost, default=None)
         if best is None:
             return None
@@ -138,12 +140,13 @@ class _Search:
 
     def _train(self, adapter: TrainableAdapter, plain: list[int]) -> Iterator[_Stage]:
         """Make all updates; yield what each stage came to."""
-        places, effort = self.material.places, self.effort
+        places, schedule = self.material.places, self.schedule
         density = [size / (p.box.height * p.box.width) for size, p in zip(plain, places, strict=True)]
-        regions = grow_regions(places, density, effort.shares)
+        regions = grow_regions(places, density, schedule.shares)
         rng = np.random.default_rng(_SEED)
         numbers = adapter.start.clone().requires_grad_()
-        optimiser = torch.optim.Adam([numbers], LEARNING_RATE, betas=(0.9, 0.99))
+        rate = learning_rate(self.networks.by_digest(self.material.digest).weights.shape)
+        optimiser = torch.optim.Adam([numbers], rate, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
 
         def work(job: _Gradient) -> NDArray[np.float32]:
@@ -151,14 +154,14 @@ class _Search:
             return adapter.gradient(job.numbers, planes, bit_depth)
 
         with team(work, workers=self.workers) as do:
-            for number, (region, end) in enumerate(zip(regions, effort.ends, strict=True), 1):
+            for number, (region, end) in enumerate(zip(regions, schedule.ends, strict=True), 1):
                 areas = np.array([places[i].box.height * places[i].box.width for i in region], float)
                 while (done := self._done(update, began)) < end:
                     self.report(
                         f"adapt: stage {number} of {len(regions)}{note}", int(done * self.updates), self.updates
                     )
                     for group in optimiser.param_groups:
-                        group["lr"] = LEARNING_RATE * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
+                        group["lr"] = rate * min(1.0, (update + 1) / 10) * 0.5 * (1 + math.cos(math.pi * done))
                     sent = numbers.detach().cpu().numpy().copy()
                     drawn = rng.choice(region, BATCH, p=areas / areas.sum())
                     jobs = [_Gradient(sent, places[i], *rng.random(2)) for i in drawn]

@@ -4,6 +4,8 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 `hpac info` stay quick.
 """
 
+from hpac_cli.codec.efforts import DEFAULT, EFFORTS, Effort
+
 from .arrays import decode, encode
 from .decoding import Region, decompress, decompress_part, rebuild, verify
 from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
@@ -13,9 +15,12 @@ from .salvaging import salvage
 from .session import NOTHING, Options, Progress, Result, Session
 
 __all__ = [
+    "DEFAULT",
+    "EFFORTS",
     "LIKENESSES",
     "NOTHING",
     "SUFFIX",
+    "Effort",
     "Options",
     "Progress",
     "Region",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from hpac_cli.codec.efforts import DEFAULT
 from hpac_cli.errors import UnsupportedError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -17,22 +18,29 @@ if TYPE_CHECKING:
 
 
 def encode(
-    array: NDArray[Any], *, tile: int = 0, adapt: str = "off", backend: str = "", limits: Limits = DEFAULT_LIMITS
+    array: NDArray[Any],
+    *,
+    effort: int = DEFAULT,
+    tile: int = 0,
+    adapt: str = "",
+    backend: str = "",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Encode an array to .hpac bytes in memory.
 
     Args:
         array: (H, W), (H, W, C) or (N, H, W, C) of unsigned, signed or float numbers of 1 to 8 bytes;
             up to 16 bits are coded by the network, more as compressed bytes.
+        effort: 1 to 9: higher is smaller and takes longer; `hpac encode --help` lists them.
         tile: tile side in pixels, even, 8 to 1024; 0 for one that suits the image.
-        adapt: "fast" or "full" adapts the weights to the array, which makes it smaller and takes longer.
+        adapt: "brief", "fast", "full" or "longest" adapts the weights to the array, "off" never; "" as the effort says.
         backend: instruction set of the core, or "" for the fastest exact one; all give the same bytes.
         limits: what `decode` will be given, so that nothing is encoded that it would refuse.
 
     Raises:
         UnsupportedError: another shape or type, or a masked array.
         LimitExceededError: larger than limits allow.
-        UsageError: an impossible tile size, effort or backend.
+        UsageError: an impossible effort, tile size or backend.
     """
     import numpy as np
 
@@ -51,24 +59,25 @@ def encode(
     check_tile(tile)
     stream = io.BytesIO()
     image = from_array(array)
-    Session(Options(tile=tile, adapt=adapt, backend=backend, limits=limits)).encode(image, stream)
+    Session(Options(effort=effort, tile=tile, adapt=adapt, backend=backend, limits=limits)).encode(image, stream)
     return stream.getvalue()
 
 
 def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -> NDArray[Any]:
     """Decode .hpac bytes to an array of the type and shape that was encoded.
 
-    Files become (H, W, C), or (N, H, W, C) if they hold several frames of one shape and type.
+    Files become (H, W, C), or (N, H, W, C) if they hold several pictures of one shape and type; thumbnails are left out.
 
     Raises:
-        UnsupportedError: a file without samples, or with frames that differ in shape or type.
+        UnsupportedError: a file whose samples are not coded and cannot be, or with pictures that differ in shape or type.
         HpacError: ContainerError, ModelError or LimitExceededError of errors.py.
     """
     import numpy as np
 
+    from hpac_cli.images import see
     from hpac_cli.images.npy import to_array
 
-    image = _decode_bytes(data, Session(Options(backend=backend, limits=limits)))
+    image = see(_decode_bytes(data, Session(Options(backend=backend, limits=limits))))
     try:
         return np.require(to_array(image), requirements=["W", "O"])
     except ValueError as error:

@@ -17,7 +17,8 @@ from .session import Result, Session
 from .streams import Counting, model_of, write_bytes
 
 if TYPE_CHECKING:
-    from hpac_cli.image import Image
+    from hpac_cli.codec.tiles import Box
+    from hpac_cli.image import Image, Samples
 
 Region = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
@@ -65,12 +66,12 @@ def decompress_stream(
     return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
 
 
-def decompress_part(source: str, output: str, session: Session, *, frame: int, region: Region | None) -> Result:
+def decompress_part(source: str, output: str, session: Session, *, frame: int | None, region: Region | None) -> Result:
     """Decode one frame, or a region of it, reading only the tiles that it needs.
 
     Args:
         output: a .png, .tif or .npy file.
-        frame: counted from 0.
+        frame: counted from 0; None for the first that is a picture, and no thumbnail.
         region: x, y, width, height in pixels; None for the whole frame.
 
     Raises:
@@ -80,7 +81,7 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     from hpac_cli.codec.partial import decode_region
     from hpac_cli.codec.tiles import Box
     from hpac_cli.image import Image
-    from hpac_cli.images.colours import show, stand_ins
+    from hpac_cli.images import colours
 
     start, options = time.monotonic(), session.options
     target, wanted = converted_name(output)
@@ -89,16 +90,40 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int, r
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        with session.count("decode", box.height * box.width if box else reader.header.num_samples) as advance:
+        header, kind = reader.header, KIND_NAMES[reader.header.kind]
+        frames = colours.stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in header.frames])
+        if frame is None:
+            frame = _first_picture(kind, reader.metadata, frames, header.kept)
+        across = colours.pixels_per_column(kind, reader.metadata, frames, frame)
+        inner = _columns_of(box, across) if box else None
+        with session.count("decode", box.height * box.width if box else header.num_samples) as advance:
             threads = max(1, options.threads)
-            samples = decode_region(reader, frame, box, networks=session.networks, threads=threads, progress=advance)
-    if wanted != "array":
-        header = reader.header
-        shapes = [((f.height, f.width, f.channels), f.sample_type) for f in header.frames]
-        (samples,) = show(KIND_NAMES[header.kind], reader.metadata, stand_ins(shapes), {frame: samples})
+            samples = decode_region(reader, frame, inner, networks=session.networks, threads=threads, progress=advance)
+    turn = colours.see if wanted == "array" else colours.show
+    (samples,) = turn(kind, reader.metadata, frames, {frame: samples})
+    if box:
+        samples = samples[:, box.x % across :][:, : box.width]
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
+
+
+def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept: int) -> int:
+    """The frame that is meant where none is named."""
+    from hpac_cli.images.pages import find_main
+    from hpac_cli.kept import Kept
+
+    if not frames and kept:
+        raise UnsupportedError(f"it was kept whole, since {Kept(kept).why}; decode it as it is")
+    if kind != "tiff" or (len(frames) == 1 and not kept):
+        return 0
+    return find_main(metadata, frames, Kept(kept))[0]
+
+
+def _columns_of(box: Box, across: int) -> Box:
+    """The columns of coded samples that hold a region's pixels, `across` in each."""
+    first, end = box.x // across, -(-(box.x + box.width) // across)
+    return box._replace(x=first, width=end - first)
 
 
 def verify(source: str, session: Session) -> Result:

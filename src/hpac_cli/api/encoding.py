@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpac_cli import files
-from hpac_cli.errors import HpacError, RoundTripError, UnsupportedError, UsageError
+from hpac_cli.codec.efforts import effort_of
+from hpac_cli.errors import HpacError, RoundTripError, UsageError
 
 from . import existing
 from .decoding import rebuild
 from .names import default_output, suffix_of
-from .session import Options, Result, Session, check_tile
+from .session import Result, Session, check_tile
 from .streams import Counting, model_of, read_whole, write_output
 
 if TYPE_CHECKING:
@@ -52,10 +53,9 @@ def compress(source: str, output: str | None, session: Session) -> Result:
                 str(target), size_before, target.stat().st_size, 0, time.monotonic() - start, "", skipped=True
             )
         note = existing.check_replaced(target, digest, held, options)
-    image = images.read(data, options.limits)
+    image = images.read(data, options.limits, transcode=options.transcode)
     del data  # large files would lie in memory twice
     image = replace(image, suffix=suffix_of(source, image.kind))
-    _check_identical(image, options)
 
     def write(stream: BinaryIO) -> int:
         counted = Counting(stream)
@@ -69,15 +69,7 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
     seconds = time.monotonic() - start
     name = str(target or files.STANDARD)
-    return Result(name, size_before, size, image.num_samples, seconds, image.fidelity, note=note)
-
-
-def _check_identical(image: Image, options: Options) -> None:
-    if options.require_identical and not image.identical:
-        raise UnsupportedError(
-            "the same bytes cannot be made again from the samples, only equal samples and metadata; "
-            "leave out --require-identical to accept that"
-        )
+    return Result(name, size_before, size, image.num_samples, seconds, image.fidelity, note=note, kept=image.kept.why)
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
@@ -117,14 +109,14 @@ def check(source: str, session: Session) -> Result:
 
     start = time.monotonic()
     data = read_whole(source)
-    image = images.read(data, session.options.limits)
-    _check_identical(image, session.options)
+    image = images.read(data, session.options.limits, transcode=session.options.transcode)
     stream = io.BytesIO()
     session.encode(image, stream)
     size = stream.tell()
     stream.seek(0)
     check_round_trip(image, stream, session)
-    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+    seconds = time.monotonic() - start
+    return Result("", len(data), size, image.num_samples, seconds, image.fidelity, kept=image.kept.why)
 
 
 def estimate(source: str, session: Session) -> Result:
@@ -138,9 +130,12 @@ def estimate(source: str, session: Session) -> Result:
 
     start = time.monotonic()
     data = read_whole(source)
-    image = images.read(data, session.options.limits)
-    size = estimate_bytes(image, networks=session.networks, tile=session.options.tile)
-    return Result("", len(data), size, image.num_samples, time.monotonic() - start, image.fidelity)
+    image = images.read(data, session.options.limits, transcode=session.options.transcode)
+    size = estimate_bytes(
+        image, networks=session.networks, effort=effort_of(session.options.effort), tile=session.options.tile
+    )
+    seconds = time.monotonic() - start
+    return Result("", len(data), size, image.num_samples, seconds, image.fidelity, kept=image.kept.why)
 
 
 def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:
@@ -151,4 +146,6 @@ def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:
     """
     from hpac_cli.codec.heatmap import map_code_lengths as measure
 
-    return measure(samples, networks=session.networks, tile=session.options.tile)
+    return measure(
+        samples, networks=session.networks, effort=effort_of(session.options.effort), tile=session.options.tile
+    )

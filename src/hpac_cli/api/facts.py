@@ -29,6 +29,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
+    from hpac_cli.kept import Kept
 
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
@@ -38,14 +39,15 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
-    size = sum(reader.sizes.values())
+    size, kept = sum(reader.sizes.values()), Kept(header.kept)
     adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
     return {
         "file": source,
         "format_version": ".".join(map(str, reader.version)),
         "kind": KIND_NAMES[header.kind],
         "fidelity": "bytes" if header.identical else "samples+metadata",
-        "frames": [_describe_frame(frame) for frame in header.frames],
+        "kept": kept.name.lower() if kept else "",
+        "frames": _describe_frames(KIND_NAMES[header.kind], reader.metadata, header.frames),
         "tiles": modes,
         "turned_tiles": turned,
         "adapters": adapters,
@@ -57,11 +59,22 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     }
 
 
-def _describe_frame(frame: Frame) -> dict[str, Any]:
+def _describe_frames(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> list[dict[str, Any]]:
+    """Describe frames as other readers see them, and how they are coded."""
+    shapes = [(f.height, f.width, f.channels) for f in frames]
+    if kind == "dicom" and any(channels % 2 == 0 for *_, channels in shapes):  # else nothing is to be loaded for that
+        from hpac_cli.images.colours import shapes_seen
+
+        shapes = shapes_seen(metadata, [(shape, f.sample_type) for shape, f in zip(shapes, frames, strict=True)])
+    return [_describe_frame(frame, shape) for frame, shape in zip(frames, shapes, strict=True)]
+
+
+def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]:
+    height, width, channels = shape
     return {
-        "width": frame.width,
-        "height": frame.height,
-        "channels": frame.channels,
+        "width": width,
+        "height": height,
+        "channels": channels,
         "sample_type": frame.sample_type,
         "tile": frame.tile,
         "parts": [
@@ -110,6 +123,6 @@ def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
 
     data = read_whole(source)
     if not data.startswith(SIGNATURE):
-        return data, images.read(data, session.options.limits)
+        return data, images.read(data, session.options.limits, transcode=True)
     image = session.decode(session.open(io.BytesIO(data)))
     return rebuild(image), image

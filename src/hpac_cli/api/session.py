@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
+from hpac_cli.codec.efforts import DEFAULT, Effort, effort_of, list_efforts
 from hpac_cli.errors import UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -21,10 +22,6 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done ("encode", "adapt: stage 1 of 3"), samples or updates done, and those in all."""
 
 
-NETWORKS = ("rgb", "ycc", "grey")
-"""Names of the networks that encoding may use."""
-
-
 def _no_progress(_step: str, _done: int, _total: int) -> None:
     pass
 
@@ -33,9 +30,10 @@ def _no_progress(_step: str, _done: int, _total: int) -> None:
 class Options:
     """How to encode and decode; the same for every file of a call."""
 
+    effort: int = DEFAULT
+    """Level of codec.efforts, 1 to 9: higher makes files smaller, and takes longer."""
     tile: int = 0
-    """Tile side in pixels: even, 8 to 1024; 0 for 128, or 256 from 2 megapixels on. Larger ones make files
-    smaller by little, and parts of them decode slower."""
+    """Tile side in pixels: even, 8 to 1024; 0 for about 256. Parts of images with smaller ones decode faster."""
     verify: bool = True
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
@@ -45,16 +43,17 @@ class Options:
     remove_source: bool = False
     """The source is removed afterwards (by batch.work): outputs must be regular files, and where an .hpac file of
     another source has the name of an output, it stays, even with force."""
-    require_identical: bool = False
-    """Refuse to encode a file that would not come back byte for byte."""
+    transcode: bool = False
+    """Code samples too whose compression cannot be made again: a fresh file of equal samples and metadata comes back."""
     preserve: bool = True
     """Give outputs the permissions and the time of last change of their sources."""
     threads: int = 0
     """Threads to spread tiles over; 0 is one. Changes no byte of any output."""
-    adapt: str = "off"
-    """Adapt the weights to each image (SARP-FT): "off", "fast" or "full"."""
+    adapt: str = ""
+    """Schedule by which weights are adapted to each image (SARP-FT), of adapt.schedules, or "off"; "" as the effort
+    says."""
     time_budget: float = 0.0
-    """Seconds after which adapting an image ends; 0 for as long as it takes."""
+    """Seconds that encoding an image may take, about: effort is lowered to fit; 0 for as long as it takes."""
     backend: str = ""
     """Instruction set of the core, as "avx2" or "plain"; "" for the fastest that is exact here."""
     limits: Limits = DEFAULT_LIMITS
@@ -75,6 +74,8 @@ class Result:
     """Whether the output was there already."""
     note: str = ""
     """What the user should know of it."""
+    kept: str = ""
+    """Why samples of the source stay in it as they are, in one phrase; empty if none do."""
 
 
 NOTHING = Result("", 0, 0, 0, 0.0, "")
@@ -99,14 +100,13 @@ class Session:
         return self._networks
 
     def load(self) -> None:
-        """Load and prepare the shipped networks now, so that processes forked later share them.
+        """Load and prepare the networks that encode now, so that processes forked later share them.
 
         Raises:
             ModelError: there are none.
             UsageError: there is no such backend.
         """
-        for name in NETWORKS:
-            self.networks.digest(name)
+        self.networks.load(effort_of(self.options.effort).size)
 
     def encode(self, image: Image, stream: BinaryIO) -> None:
         """Write an image to a stream as .hpac.
@@ -117,33 +117,57 @@ class Session:
         from hpac_cli.codec.encode import check_size, encode_image
 
         check_size(image, self.options.limits)
+        effort, seconds = self._choose_effort(image)
         with self.count("encode", image.num_samples) as advance:
             encode_image(
                 image,
                 stream,
                 networks=self.networks,
+                effort=effort,
                 tile=self.options.tile,
                 threads=max(1, self.options.threads),
                 progress=advance,
-                adapt=self._adapt(image) if self.options.adapt != "off" else None,
+                adapt=self._adapt(image, effort.adapt, seconds) if effort.adapt != "off" else None,
             )
 
-    def _adapt(self, image: Image) -> Adapt:
-        from hpac_cli.adapt import require_torch
-        from hpac_cli.adapt.efforts import EFFORTS
+    @property
+    def adapts(self) -> bool:
+        """Whether encoding may train, which needs torch."""
+        return list_efforts(self.options.effort, self.options.adapt)[0].adapt != "off"
 
-        require_torch("adapting weights to an image")
+    def _choose_effort(self, image: Image) -> tuple[Effort, float]:
+        """The effort that was asked for or that fits the time, and the seconds that adapting may take; 0: any."""
+        options = self.options
+        efforts = list_efforts(options.effort, options.adapt)
+        if not options.time_budget or not image.frames:
+            return efforts[0], 0.0
+        from hpac_cli.codec.budget import fit_effort
+
+        return fit_effort(
+            efforts,
+            image.frames,
+            networks=self.networks,
+            seconds=options.time_budget,
+            passes=2 if options.verify else 1,
+            threads=max(1, options.threads),
+        )
+
+    def _adapt(self, image: Image, schedule: str, seconds: float) -> Adapt:
+        from hpac_cli.adapt import require_torch
+        from hpac_cli.adapt.schedules import SCHEDULES
+
+        require_torch("adapting weights to an image (--effort 6 to 9, --adapt)")
         from hpac_cli.adapt.sarp_ft import adapt
 
         options = self.options
-        if options.adapt not in EFFORTS:
-            raise UsageError(f"no effort {options.adapt!r}; there are off, {', '.join(EFFORTS)}")
+        if schedule not in SCHEDULES:
+            raise UsageError(f"there is no way {schedule!r} to adapt; there are off, {', '.join(SCHEDULES)}")
         return functools.partial(
             adapt,
             image.frames,
             networks=self.networks,
-            effort=EFFORTS[options.adapt],
-            seconds=options.time_budget,
+            schedule=SCHEDULES[schedule],
+            seconds=seconds,
             workers=max(1, options.threads),
             report=self.progress,
         )

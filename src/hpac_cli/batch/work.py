@@ -34,6 +34,8 @@ class Outcome:
     seconds: float = 0.0
     note: str = ""
     """What the user should know of it, all the same."""
+    kept: str = ""
+    """Why samples stay in the file as they are."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -75,6 +77,7 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
         fidelity=result.fidelity,
         seconds=result.seconds,
         note=result.note,
+        kept=result.kept,
     )
 
 

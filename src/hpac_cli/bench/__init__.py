@@ -9,10 +9,11 @@ from hpac_cli import api
 from hpac_cli.errors import FileAccessError, HpacError, InputError, UsageError
 
 from .batches import gather, time_batch
-from .codecs import Codec, make_codecs
+from .codecs import Codec, is_ours, make_codecs
 from .measure import Measured, Picture, Row, find_pictures, measure, warm_up
 from .memory import Watcher
 from .page import Page
+from .plot import write_plot
 from .report import print_tables, read_sizes, write_csv, write_json
 from .setup import count_side_by_side, describe
 
@@ -24,6 +25,7 @@ class Reports:
     json: Path | None = None
     csv: Path | None = None
     html: Path | None = None
+    plot: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Growth:
             HpacError: they grew by more than is allowed.
             InputError: the earlier report measured none of the images.
         """
-        ours = {row.file: row.bytes for row in rows if row.codec == "hpac" and row.file in before}
+        ours = {row.file: row.bytes for row in rows if row.codec == rows[0].codec and row.file in before}
         if not ours:
             raise InputError(f"{self.report} measured none of these images")
         grown = sum(ours.values()) / sum(before[file] for file in ours) - 1
@@ -55,24 +57,22 @@ class Growth:
 
 def run(
     paths: Sequence[Path],
-    options: api.Options,
-    efforts: Sequence[int],
+    ways: Sequence[api.Options],
+    jxl_efforts: Sequence[int],
     reports: Reports,
     growth: Growth | None = None,
     only: Collection[str] = (),
-    adapt: Sequence[str] = (),
     command: str = "",
 ) -> bool:
     """Measure every frame of every image with every codec that takes it, alone and in batches, and report.
 
     Args:
         paths: image files and folders.
-        options: of hpac.
-        efforts: of JPEG XL.
+        ways: to use hpac; peers are compared with the first.
+        jxl_efforts: of JPEG XL.
         reports: files to write.
         growth: what to compare with.
         only: peers to measure; all if there are none.
-        adapt: efforts of adapting weights to each image that hpac is measured with too.
         command: to be named in the reports.
 
     An interruption ends the measuring, not the reports of what was measured.
@@ -91,15 +91,17 @@ def run(
     if missing := [path for path in paths if not path.exists()]:
         raise FileAccessError(f"{missing[0]}: no such file or folder")
     before = read_sizes(growth.report) if growth is not None else {}
-    session = api.Session(options)
-    session.load()
+    session = api.Session(ways[0])
+    sessions = [replace(session, options=options, _networks=session.networks) for options in ways]
+    for each in sessions:
+        each.load()
     setup = describe(session, command)
     page = Page(session)
-    measuring = _Measuring(session, _choose(make_codecs(session, efforts, adapt), only), efforts)
+    measuring = _Measuring(sessions, _choose(make_codecs(sessions, jxl_efforts), only), jxl_efforts)
     left_out: list[HpacError] = []
     interrupted = False
     try:
-        for pictures in gather(find_pictures(paths, options, left_out)):
+        for pictures in gather(find_pictures(paths, ways[0], left_out)):
             for picture in pictures:
                 ours = measuring.measure_alone(picture)
                 if reports.html is not None:
@@ -113,7 +115,12 @@ def run(
     rows = list(measuring.rows.values())
     if rows:
         print_tables(rows, setup)
-        for path, write in ((reports.json, write_json), (reports.csv, write_csv), (reports.html, page.write)):
+        for path, write in (
+            (reports.json, write_json),
+            (reports.csv, write_csv),
+            (reports.html, page.write),
+            (reports.plot, write_plot),
+        ):
             if path is not None:
                 write(rows, setup, path)
     if interrupted:
@@ -123,13 +130,13 @@ def run(
         raise kind("no image could be measured")
     if growth is not None:
         growth.check(rows, before)
-    return all(row.exact for row in rows if row.codec == "hpac")
+    return all(row.exact for row in rows if is_ours(row.codec))
 
 
 class _Measuring:
     """The codecs, and what was measured with them so far."""
 
-    def __init__(self, session: api.Session, codecs: dict[str, Codec], efforts: Sequence[int]) -> None:
+    def __init__(self, sessions: Sequence[api.Session], codecs: dict[str, Codec], jxl_efforts: Sequence[int]) -> None:
         """Warm the codecs up.
 
         Args:
@@ -140,8 +147,9 @@ class _Measuring:
         self.watcher = Watcher()
         self._codecs = codecs
         # without adapted weights: torch does not outlive a fork once it has run
-        self._single = make_codecs(replace(session, options=replace(session.options, threads=1)), efforts)
-        self._workers = count_side_by_side(session.options)
+        plain = [session for session in sessions if not session.adapts]
+        self._single = make_codecs([replace(s, options=replace(s.options, threads=1)) for s in plain], jxl_efforts)
+        self._workers = count_side_by_side(sessions[0].options)
         self._batch: list[Measured] = []
         warm_up(codecs.values())
 
@@ -167,7 +175,7 @@ class _Measuring:
 def _choose(codecs: dict[str, Codec], only: Collection[str]) -> dict[str, Codec]:
     if unknown := sorted(set(only) - set(codecs)):
         raise UsageError(f"there is no codec {unknown[0]}; there are {', '.join(codecs)}")
-    return {name: codec for name, codec in codecs.items() if name.startswith("hpac") or not only or name in only}
+    return {name: codec for name, codec in codecs.items() if is_ours(name) or not only or name in only}
 
 
 def _judge(row: Row) -> str:

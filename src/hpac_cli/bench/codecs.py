@@ -5,7 +5,6 @@ hpac has the threads of its session; the others have one, whatever their librari
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,18 +23,21 @@ class Codec(NamedTuple):
     """Whether it codes samples of this type and shape."""
 
 
-def make_codecs(session: api.Session, efforts: Sequence[int], adapt: Sequence[str] = ()) -> dict[str, Codec]:
-    """List hpac, also with weights adapted to the image, and the peers that are installed; JPEG XL once for each effort."""
-    codecs = {"hpac": _hpac(session)}
-    for level in adapt:
-        codecs[f"hpac-{level}"] = _hpac(replace(session, options=replace(session.options, adapt=level)))
+def is_ours(codec: str) -> bool:
+    """Whether a codec of this name is hpac."""
+    return codec.startswith("hpac-")
+
+
+def make_codecs(sessions: Sequence[api.Session], jxl_efforts: Sequence[int]) -> dict[str, Codec]:
+    """List hpac in the ways of its sessions, and the peers that are installed; JPEG XL once for each effort."""
+    codecs = {_name(session.options): _hpac(session) for session in sessions}
     codecs["png"] = _pillow("png", lambda a: _fits(a, 2) and (a.dtype == np.uint8 or a.shape[2] == 1), optimize=True)
     codecs["webp"] = _pillow("webp", lambda a: _fits(a, 1), lossless=True, quality=100, method=6, exact=True)
     try:
         import imagecodecs
     except ImportError:
         return codecs
-    for effort in efforts:
+    for effort in jxl_efforts:
         codecs[f"jxl-e{effort}"] = Codec(
             lambda a, e=effort: bytes(imagecodecs.jpegxl_encode(_flat(a), lossless=True, effort=e, numthreads=1)),  # type: ignore[misc]
             lambda d: imagecodecs.jpegxl_decode(d, numthreads=1),
@@ -58,6 +60,10 @@ def make_codecs(session: api.Session, efforts: Sequence[int], adapt: Sequence[st
             lambda a: a.dtype == np.uint8 and a.shape[2] in (1, 3, 4),
         )
     return codecs
+
+
+def _name(options: api.Options) -> str:
+    return f"hpac-{options.effort}" + (f"-{options.adapt}" if options.adapt else "")
 
 
 def _fits(samples: Samples, size: int) -> bool:

@@ -78,7 +78,7 @@ def find_pictures(paths: Sequence[Path], options: api.Options, left_out: list[Hp
         for file in _files_below(path) if path.is_dir() else [path]:
             try:
                 data = _read(file)
-                frames = images.read(data, options.limits).frames
+                frames = images.read(data, options.limits, transcode=True).frames
             except HpacError as error:
                 print(f"hpac: {file}: {error}; left out", file=sys.stderr)
                 left_out.append(error)

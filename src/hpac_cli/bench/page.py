@@ -3,7 +3,6 @@
 import base64
 import html
 import io
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -16,7 +15,9 @@ from PIL import Image as PillowImage
 from hpac_cli import api, files
 from hpac_cli.image import Samples
 
+from .codecs import is_ours
 from .measure import Picture, Row
+from .plot import BATCH_ENCODE, OURS, THEIRS, draw_chart, taken_by_all
 from .report import COLUMNS, Total, add_up, by_folder
 from .setup import Setup, explain
 
@@ -26,7 +27,6 @@ _FULL_SCALE = 6.0
 """Bits per sub-pixel that are drawn brightest."""
 _RAMP = np.array([[13, 8, 56], [86, 15, 109], [186, 54, 85], [249, 140, 10], [252, 255, 164]], np.float64)
 """Colours from no bits to many."""
-_OURS, _THEIRS = "#b5362a", "#4a6f8a"
 
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -83,7 +83,7 @@ class Page:
             setup="; ".join(html.escape(f"{key} {value}") for key, value in setup.items()),
             figures="<br>".join(html.escape(sentence) for sentence in explain(setup)),
             tables="".join(_table(folder, add_up(some)) for folder, some in folders.items()),
-            chart=_chart(add_up(_taken_by_all(rows))),
+            chart=draw_chart(add_up(taken_by_all(rows)), BATCH_ENCODE),
             bars=_bars(rows),
             full=f"{_FULL_SCALE:.0f}",
             pictures="".join(_figure(shown, rows) for shown in self._shown),
@@ -92,66 +92,21 @@ class Page:
             path.write_text(page, encoding="utf-8")
 
 
-def _taken_by_all(rows: Sequence[Row]) -> list[Row]:
-    codecs = {row.codec for row in rows}
-    taken = {row.file: {r.codec for r in rows if r.file == row.file} for row in rows}
-    common = [row for row in rows if taken[row.file] == codecs]
-    return common or list(rows)
-
-
 def _table(title: str, totals: Sequence[Total]) -> str:
     head = "".join(f"<th>{name}</th>" for name in COLUMNS)
     lines = []
     for total in totals:
         row = "".join(f"<td>{html.escape(cell)}</td>" for cell in total.cells())
-        lines.append(f'<tr class="{"ours" if total.codec == "hpac" else "theirs"}">{row}</tr>')
+        lines.append(f'<tr class="{"ours" if is_ours(total.codec) else "theirs"}">{row}</tr>')
     return f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
-
-
-def _chart(totals: Sequence[Total]) -> str:
-    """Bits per sub-pixel against the batch's encoding speed, which is logarithmic; of codecs with such a speed."""
-    width, height, left, bottom = 760, 360, 60, 45
-    totals = [t for t in totals if t.batch_encode_speed is not None]
-    speeds = [math.log10(t.batch_encode_speed) for t in totals if t.batch_encode_speed is not None]
-    if not speeds:
-        return "<p>No batch was measured.</p>"
-    low, high = math.floor(min(speeds) - 0.1), math.ceil(max(speeds) + 0.1)
-    sizes = [t.bpsp for t in totals]
-    least, most = min(sizes) * 0.95, max(sizes) * 1.03
-
-    def x(speed: float) -> float:
-        return left + (speed - low) / (high - low) * (width - left - 90)
-
-    def y(size: float) -> float:
-        return 15 + (most - size) / (most - least) * (height - bottom - 15)
-
-    parts = [
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="size against speed" style="max-width:{width}px">'
-    ]
-    for power in range(low, high + 1):
-        parts.append(f'<line x1="{x(power):.1f}" x2="{x(power):.1f}" y1="15" y2="{height - bottom}" stroke="#ddd"/>')
-        parts.append(f'<text x="{x(power):.1f}" y="{height - 26}" text-anchor="middle">{10.0**power:g}</text>')
-    for step in range(5):
-        size = least + (most - least) * step / 4
-        parts.append(f'<line x1="{left}" x2="{width - 90}" y1="{y(size):.1f}" y2="{y(size):.1f}" stroke="#eee"/>')
-        parts.append(f'<text x="{left - 8}" y="{y(size) + 4:.1f}" text-anchor="end">{size:.2f}</text>')
-    parts.append(f'<text x="{width / 2}" y="{height - 6}" text-anchor="middle">encoding, MP/s</text>')
-    parts.append(
-        f'<text x="14" y="{height / 2}" transform="rotate(-90 14 {height / 2})" text-anchor="middle">bpsp</text>'
-    )
-    for t, speed in zip(totals, speeds, strict=True):
-        colour = _OURS if t.codec == "hpac" else _THEIRS
-        parts.append(f'<circle cx="{x(speed):.1f}" cy="{y(t.bpsp):.1f}" r="6" fill="{colour}"/>')
-        parts.append(f'<text x="{x(speed) + 10:.1f}" y="{y(t.bpsp) + 4:.1f}">{html.escape(t.codec)}</text>')
-    return "".join(parts) + "</svg>"
 
 
 def _bars(rows: Sequence[Row]) -> str:
     best: dict[str, Row] = {}
     for row in rows:
-        if row.codec != "hpac" and (row.file not in best or row.bytes < best[row.file].bytes):
+        if not is_ours(row.codec) and (row.file not in best or row.bytes < best[row.file].bytes):
             best[row.file] = row
-    ours = [row for row in rows if row.codec == "hpac" and row.file in best]
+    ours = [row for row in rows if row.codec == rows[0].codec and row.file in best]
     if not ours:
         return "<p>There was no other codec to compare with.</p>"
     saved = [1 - row.bytes / best[row.file].bytes for row in ours]
@@ -162,7 +117,7 @@ def _bars(rows: Sequence[Row]) -> str:
     for i, (row, share) in enumerate(zip(ours, saved, strict=True)):
         top, length = 20 * i + 5, abs(share) * scale
         start = middle if share >= 0 else middle - length
-        colour = _OURS if share >= 0 else _THEIRS
+        colour = OURS if share >= 0 else THEIRS
         name = html.escape(Path(row.file).name[-34:])
         parts.append(f'<text x="225" y="{top + 12}" text-anchor="end">{name}</text>')
         parts.append(f'<rect x="{start:.1f}" y="{top}" width="{max(1, length):.1f}" height="15" fill="{colour}"/>')
@@ -173,7 +128,7 @@ def _bars(rows: Sequence[Row]) -> str:
 
 
 def _figure(shown: _Shown, rows: Sequence[Row]) -> str:
-    ours = next(row for row in rows if row.file == shown.name and row.codec == "hpac")
+    ours = next(row for row in rows if row.file == shown.name and row.codec == rows[0].codec)
     wrong = "" if ours.exact else ' <span class="wrong">NOT EXACT</span>'
     name = html.escape(shown.name)
     return (

@@ -42,8 +42,9 @@ class Total(NamedTuple):
     """Raw bytes for one coded byte."""
     smaller_than_files: float
     """Share saved of the files that the images came from; metadata is in those alone."""
-    hpac_is_smaller: float
-    """Share that hpac saves of this codec's bytes, on the images that both took."""
+    hpac_is_smaller: float | None
+    """Share that hpac, in the first way it was used, saves of this codec's bytes, on the images that both took; None
+    for itself."""
     encode_speed: float
     """Megapixels a second, one image at a time."""
     decode_speed: float
@@ -62,7 +63,7 @@ class Total(NamedTuple):
             f"{self.bpsp:.4f}",
             f"{self.ratio:.2f}",
             f"{self.smaller_than_files:.1%}",
-            "" if self.codec == "hpac" else f"{self.hpac_is_smaller:.1%}",
+            "" if self.hpac_is_smaller is None else f"{self.hpac_is_smaller:.1%}",
             f"{self.encode_speed:.3f}",
             f"{self.decode_speed:.3f}",
             *("" if s is None else f"{s:.3f}" for s in (self.batch_encode_speed, self.batch_decode_speed)),
@@ -72,8 +73,8 @@ class Total(NamedTuple):
 
 
 def add_up(rows: Sequence[Row]) -> list[Total]:
-    """Totals by codec, in the order of the rows."""
-    ours = {row.file: row.bytes for row in rows if row.codec == "hpac"}
+    """Totals by codec, in the order of the rows, of which hpac's are first."""
+    ours = {row.file: row.bytes for row in rows if row.codec == rows[0].codec}
     totals = []
     for codec in dict.fromkeys(row.codec for row in rows):
         mine = [row for row in rows if row.codec == codec]
@@ -87,7 +88,7 @@ def add_up(rows: Sequence[Row]) -> list[Total]:
                 8 * size / sum(r.samples for r in mine),
                 sum(r.raw_bytes for r in mine) / size,
                 1 - size / sum(r.file_bytes for r in mine),
-                1 - sum(ours[r.file] for r in mine) / size,
+                1 - sum(ours[r.file] for r in mine) / size if codec != rows[0].codec else None,
                 pixels / sum(r.encode_seconds for r in mine),
                 pixels / sum(r.decode_seconds for r in mine),
                 _batch_speed([(r.pixels, r.batch_encode_seconds) for r in mine]),
@@ -157,8 +158,8 @@ def read_sizes(path: Path) -> dict[str, int]:
     """
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-        return {row["file"]: int(row["bytes"]) for row in rows if row["codec"] == "hpac"}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return {row["file"]: int(row["bytes"]) for row in rows if row["codec"] == rows[0]["codec"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{path} is no report of hpac bench --json ({error})") from error
 
 

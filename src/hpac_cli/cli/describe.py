@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from hpac_cli.kept import Kept
+
 
 def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     """Render what api.inspect found."""
@@ -13,6 +15,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     parts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
     rows = {
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
+        "kept": _describe_kept(facts["kept"], coded=bool(frames)),
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
@@ -32,6 +35,16 @@ _COLOURS = {
     "webp": ", luma and chroma as WebP has them",
 }
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
+
+
+def _describe_kept(name: str, *, coded: bool) -> str:
+    """Why samples lie in the file as they are, and what can be done about that."""
+    if not name:
+        return ""
+    kept = Kept[name.upper()]
+    what = "some samples as they are" if coded else "whole"
+    can = "; --transcode puts them, where it can prove them equal, into a fresh file"
+    return f"{what}: {kept.why}{can if kept.can_transcode else ''}"
 
 
 def _turned(tiles: int) -> str:

@@ -72,31 +72,63 @@ Tile = Annotated[
     typer.Option(
         min=0,
         max=1024,
-        help="Tile side in pixels, even, 8 or more; larger: smaller by little, slower in parts. 0: 128, or 256 from 2 MP on.",
+        help="Tile side in pixels, even, 8 or more; smaller ones make parts faster to decode. 0: about 256.",
     ),
 ]
 
 
-class Effort(StrEnum):
+Effort = Annotated[
+    int,
+    typer.Option(
+        "--effort",
+        min=1,
+        max=len(api.EFFORTS),
+        metavar="N",
+        help="1 to 9: higher makes files smaller, and takes longer; -1 to -9 say the same. The table is below.",
+    ),
+]
+
+
+class Adapting(StrEnum):
     """How much weights are adapted to an image."""
 
     OFF = "off"
+    BRIEF = "brief"
     FAST = "fast"
     FULL = "full"
+    LONGEST = "longest"
+
+
+class Device(StrEnum):
+    """Where networks are trained."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 Adapt = Annotated[
-    Effort,
+    Adapting | None,
     typer.Option(
-        help="Train the weights on each image; what changes travels in the file. Smaller, slow to encode, not to decode."
+        help="Train the weights on each image; what changes travels in the file. Smaller, slow to encode, not to decode. "
+        "[default: as the effort says]"
     ),
 ]
 TimeBudget = Annotated[
     float,
-    typer.Option("--time-budget", min=0, metavar="SECONDS", help="End adapting an image after so long; 0: no limit."),
+    typer.Option(
+        "--time-budget",
+        min=0,
+        metavar="SECONDS",
+        help="Encode each image in about so long: effort is lowered, and adapting ended, to fit; 0: no limit.",
+    ),
 ]
-Identical = Annotated[
-    bool, typer.Option("--require-identical", help="Fail where the same bytes of the file could not come back.")
+Transcode = Annotated[
+    bool,
+    typer.Option(
+        "--transcode",
+        help="Where a file's compression cannot be made again, give back a fresh file of equal samples and metadata, "
+        "rather than keep the file whole.",
+    ),
 ]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not decode and compare before the file gets its name.")]
 MaxPixels = Annotated[
@@ -151,6 +183,17 @@ def parse_region(text: str | None) -> api.Region | None:
         raise typer.BadParameter("is X,Y,W,H: four whole numbers of pixels", param_hint="--region")
     x, y, width, height = map(int, match.groups())
     return x, y, width, height
+
+
+def parse_efforts(text: str) -> list[int]:
+    """Levels with commas between them.
+
+    Raises:
+        BadParameter: it is something else.
+    """
+    if not re.fullmatch(r"[1-9](,[1-9])*", text):
+        raise typer.BadParameter("is N or N,N,...: numbers from 1 to 9", param_hint="--effort")
+    return [int(level) for level in dict.fromkeys(text.split(","))]
 
 
 def count_processors(wanted: int) -> int:

@@ -165,8 +165,14 @@ def describe_sizes(outcome: Outcome) -> str:
     change = outcome.output_bytes / max(1, outcome.input_bytes) - 1
     return (
         f"{outcome.file} -> {outcome.output}: {outcome.input_bytes:,} -> {outcome.output_bytes:,} bytes ({change:+.1%}), "
-        f"{outcome.fidelity}, {outcome.seconds:.1f} s"
+        f"{outcome.fidelity}{_kept(outcome)}, {outcome.seconds:.1f} s"
     )
+
+
+def _kept(outcome: Outcome) -> str:
+    if not outcome.kept:
+        return ""
+    return f", {'in part kept as it is' if outcome.samples else 'kept whole'} ({outcome.kept})"
 
 
 def _sum_up(tally: _Tally, files_in_all: int, choice: Choice) -> None:

@@ -12,6 +12,7 @@ from hpac_cli.container.fields import NETWORK_MODES, Coding, Frame
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 
 from .hashes import hash_samples
 from .kinds import KIND_NAMES
@@ -83,7 +84,8 @@ def decode_image(
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
     kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
-    return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix)
+    kept = Kept(header.kept)
+    return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix, kept=kept)
 
 
 def decode_frames(

@@ -12,6 +12,7 @@ from hpac_cli.errors import LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits
 
+from .efforts import Effort
 from .hashes import hash_samples
 from .kinds import KINDS
 from .network_tiles import encode_values
@@ -60,6 +61,7 @@ def encode_image(
     stream: BinaryIO,
     *,
     networks: Networks,
+    effort: Effort,
     tile: int = 0,
     threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
@@ -69,6 +71,7 @@ def encode_image(
 
     Args:
         stream: binary, need not seek.
+        effort: which networks may code it, and how much is tried.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
         threads: to spread the tiles over.
         progress: called with the number of samples done since the last call.
@@ -76,13 +79,14 @@ def encode_image(
     """
     tile = tile or choose_tile(image.frames)
     frames = tuple(
-        plan_frame(f, networks=networks, tile=tile, order=image.order, threads=threads) for f in image.frames
+        plan_frame(f, networks=networks, effort=effort, tile=tile, order=image.order, threads=threads)
+        for f in image.frames
     )
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     suffix = os.fsencode(image.suffix)
-    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept)
     writer = Writer(stream, header, image.envelope)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:

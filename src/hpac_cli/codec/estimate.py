@@ -3,6 +3,7 @@
 from hpac_cli.container.build import pack_metadata
 from hpac_cli.image import Image
 
+from .efforts import Effort
 from .networks import Networks
 from .plan import estimate_frame
 from .tiles import choose_tile
@@ -11,12 +12,15 @@ _AROUND = 100
 """Bytes of signature, header and end."""
 
 
-def estimate_bytes(image: Image, *, networks: Networks, tile: int) -> int:
+def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: int) -> int:
     """Estimate the bytes of an image's container.
 
     Args:
+        effort: which networks may code it.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
     tile = tile or choose_tile(image.frames)
-    frames = (estimate_frame(frame, networks=networks, tile=tile, order=image.order) for frame in image.frames)
+    frames = (
+        estimate_frame(frame, networks=networks, effort=effort, tile=tile, order=image.order) for frame in image.frames
+    )
     return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hpac_cli.container.fields import Part
 from hpac_cli.image import Samples
 
+from .efforts import Effort
 from .network_tiles import measure_values
 from .networks import Networks
 from .payloads import pack_smallest
@@ -16,17 +17,18 @@ from .tiles import choose_tile, tile_boxes
 from .values import Values, to_ordered
 
 
-def map_code_lengths(samples: Samples, *, networks: Networks, tile: int) -> NDArray[np.float32]:
+def map_code_lengths(samples: Samples, *, networks: Networks, effort: Effort, tile: int) -> NDArray[np.float32]:
     """Bits that each pixel of a frame takes, (H, W), all channels together.
 
     What no network codes counts the same for all pixels of its tile.
 
     Args:
         samples: (H, W, C).
+        effort: which networks may code it, and how much is tried.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the frame.
     """
     tile = tile or choose_tile([samples])
-    frame = plan_frame(samples, networks=networks, tile=tile)
+    frame = plan_frame(samples, networks=networks, effort=effort, tile=tile)
     ordered = to_ordered(samples)
     bits = np.zeros(samples.shape[:2], np.float32)
     first = 0

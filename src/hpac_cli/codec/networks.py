@@ -14,7 +14,7 @@ from hpac_cli.container.fields import Adapted
 from hpac_cli.core import CoreError, TileCoder, UnknownUnitError, choose_unit
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.model.adapters import merge
-from hpac_cli.model.index import load_by_digest, load_by_name
+from hpac_cli.model.index import ROLES, load_by_digest, load_by_name, network_name
 from hpac_cli.model.pack import packed, packed_tables
 from hpac_cli.model.weights import Weights
 
@@ -77,6 +77,15 @@ class Networks:
             if name not in self._digests:
                 self._digests[name] = self._prepare(load_by_name(name))
             return self._digests[name]
+
+    def load(self, size: str) -> None:
+        """Load and pack the networks of a size, of all roles.
+
+        Raises:
+            ModelError: they are missing or damaged.
+        """
+        for role in ROLES:
+            self.digest(network_name(role, size))
 
     def by_digest(self, digest: bytes) -> Network:
         """Look up a network by the identity that a file names.

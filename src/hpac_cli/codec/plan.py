@@ -19,6 +19,7 @@ from hpac_cli.image import Samples, kind_of_sample
 
 from .cell_search import find_cells
 from .colours import NEARLY_ALL, find_colours
+from .efforts import Effort
 from .networks import Networks
 from .trial import FEW, MANY, Trials
 from .turning import TRANSPOSED, UPSIDE_DOWN
@@ -43,32 +44,32 @@ _TILE_BYTES = 10
 
 _LEAST_TURNED = 1 << 16
 """Pixels of the smallest frames whose tiles are turned; in smaller ones trials take longer than the coding."""
-_LEAST_TURNED_COLOURS = 1 << 20
-"""The same where luma and chroma are coded."""
 _TURNS = (0, UPSIDE_DOWN, TRANSPOSED, UPSIDE_DOWN | TRANSPOSED)
 """Orientations that are tried. Turning by half a circle changes next to nothing, so the other four are like these."""
-_CROPS_TURNED = 4
-"""Crops by which each is tried in frames of 2^18 to 2^20 pixels; half as many in smaller ones."""
 
 
 def plan_frame(
-    samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = (), threads: int = 1
+    samples: Samples, *, networks: Networks, effort: Effort, tile: int, order: Sequence[int] = (), threads: int = 1
 ) -> Frame:
     """Decide how a frame is coded.
 
     Args:
         samples: (H, W, C).
+        effort: which networks may code it, and how much is tried.
         tile: side of tiles that a network codes.
         order: of values that are names, for frames of one channel.
         threads: to spread trials over.
     """
-    trials = Trials(to_ordered(samples), networks, threads)
-    return _choose_cells(_choose_orientations(_plan(samples, trials, tile, order), trials), trials)
+    trials = Trials(to_ordered(samples), networks, effort.size, threads)
+    turned = _choose_orientations(_plan(samples, trials, tile, order), trials, effort)
+    return _choose_cells(turned, trials)
 
 
-def estimate_frame(samples: Samples, *, networks: Networks, tile: int, order: Sequence[int] = ()) -> float:
+def estimate_frame(
+    samples: Samples, *, networks: Networks, effort: Effort, tile: int, order: Sequence[int] = ()
+) -> float:
     """Estimate the bytes that a frame takes when it is coded as plan_frame decides, but not turned and without cells."""
-    trials = Trials(to_ordered(samples), networks)
+    trials = Trials(to_ordered(samples), networks, effort.size)
     frame = _plan(samples, trials, tile, order)
     if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
         return _SLOWLY * trials.packed_bytes(frame.parts[0], frame.tile)
@@ -100,39 +101,39 @@ def _choose_cells(frame: Frame, trials: Trials) -> Frame:
     return replace(frame, parts=tuple(parts))
 
 
-def _choose_orientations(frame: Frame, trials: Trials) -> Frame:
+def _choose_orientations(frame: Frame, trials: Trials, effort: Effort) -> Frame:
     """Decide how each part's tiles are turned."""
     pixels = frame.width * frame.height
-    if pixels < _LEAST_TURNED:
+    if pixels < _LEAST_TURNED or not effort.crops:
         return frame
-    crops = max(_CROPS_TURNED if pixels >= 1 << 18 else _CROPS_TURNED // 2, math.isqrt(pixels) // 256)
+    crops = max(effort.crops if pixels >= 1 << 18 else effort.crops // 2, math.isqrt(pixels) // 256)
     first = itertools.accumulate((part.channels for part in frame.parts), initial=0)
     parts = (
-        _choose_orientation(part, at, trials, crops) if _pays_to_try(part, pixels) else part
+        _choose_orientation(part, at, trials, crops, effort.tried_by) if part.weights_digest else part
         for part, at in zip(frame.parts, first, strict=False)
     )
     return replace(frame, parts=tuple(parts))
 
 
-def _pays_to_try(part: Part, pixels: int) -> bool:
-    """Luma and chroma gain little by turning, which in small frames does not pay for the trial."""
-    return bool(part.weights_digest) and (not part.colours or pixels >= _LEAST_TURNED_COLOURS)
-
-
-def _choose_orientation(part: Part, first: int, trials: Trials, crops: int) -> Part:
+def _choose_orientation(part: Part, first: int, trials: Trials, crops: int, size: str) -> Part:
     """Try all orientations by some crops, then the better half by as many more.
 
     Tiles stay upright unless the crops gain more by turning than the standard error of that gain.
     """
-    bits = trials.turned_bits(part, _TURNS, first, 2 * crops, slice(0, None, 2))
+    tried = replace(part, weights_digest=trials.digest(_role_of(part), size))
+    bits = trials.turned_bits(tried, _TURNS, first, 2 * crops, slice(0, None, 2))
     better = bits.sum(axis=1).argsort(kind="stable")[: len(_TURNS) // 2]
     rivals = [0, *(int(i) for i in better if i)]
-    more = trials.turned_bits(part, [_TURNS[i] for i in rivals], first, 2 * crops, slice(1, None, 2))
+    more = trials.turned_bits(tried, [_TURNS[i] for i in rivals], first, 2 * crops, slice(1, None, 2))
     bits = np.hstack([bits[rivals], more])
     gains = bits[0] - bits
     best = int(gains.sum(axis=1).argmax())
     error = math.sqrt(2 * crops) * gains[best].std(ddof=1)
     return replace(part, orientation=_TURNS[rivals[best]]) if gains[best].sum() > error else part
+
+
+def _role_of(part: Part) -> str:
+    return "ycc" if part.colours else "rgb" if part.channels == 3 else "grey"
 
 
 def _plan_parts(trials: Trials, order: Sequence[int]) -> tuple[Part, ...]:
@@ -187,17 +188,17 @@ def _graphics_part(ordered: Ordered) -> Part:
 
 def _plan_triple(trials: Trials, first: int) -> list[Part] | None:
     """Plan three channels together, or return None if they are better apart."""
-    three, networks = trials.ordered[..., first : first + 3], trials.networks
+    three = trials.ordered[..., first : first + 3]
     if three.max() == three.min():
         return [Part(3, 0, offset=int(three.min()))]
-    together = [_with(part, networks.digest("rgb")) for part in _mappings(three, 3)]
+    together = [_with(part, trials.digest("rgb")) for part in _mappings(three, 3)]
     if not together:
         return None
     constant = any(three[..., c].min() == three[..., c].max() for c in range(3))
     if three.dtype.itemsize == 1 and not constant:
         colours, share = find_colours(three)
         if colours:
-            made = Part(3, 8, networks.digest("ycc"), colours=colours)
+            made = Part(3, 8, trials.digest("ycc"), colours=colours)
             together = [made] if share >= NEARLY_ALL else [made, *together]
         if len(together) == 1:
             return together  # a photograph
@@ -211,7 +212,7 @@ def _plan_single(trials: Trials, channel: int, order: Sequence[int]) -> Part:
     one = trials.ordered[..., channel : channel + 1]
     if one.max() == one.min():
         return Part(1, 0, offset=int(one.min()))
-    candidates = [_with(part, trials.networks.digest("grey")) for part in _mappings(one, 1, order)]
+    candidates = [_with(part, trials.digest("grey")) for part in _mappings(one, 1, order)]
     if not candidates:
         return Part(1, 8 * one.dtype.itemsize)
     return min(candidates, key=lambda part: trials.network_bytes(part, channel)) if candidates[1:] else candidates[0]

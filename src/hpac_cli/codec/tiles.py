@@ -7,7 +7,7 @@ from hpac_cli.image import Samples
 
 MAX_NETWORK_TILE = 1024
 """The largest side of tiles that a network codes, in pixels."""
-_TILE, _LARGE_TILE, _MANY_PIXELS = 128, 256, 2_000_000
+_SIDE, _LEAST = 256, 8
 
 
 class Box(NamedTuple):
@@ -20,9 +20,13 @@ class Box(NamedTuple):
 
 
 def choose_tile(frames: Iterable[Samples]) -> int:
-    """Side of tiles in pixels that suits an image: large ones are smaller by 0.4 %, but decode slowly if they are few."""
-    pixels = sum(frame.shape[0] * frame.shape[1] for frame in frames)
-    return _LARGE_TILE if pixels >= _MANY_PIXELS else _TILE
+    """Side of tiles in pixels that suits an image: an even number near 256 that divides its longest side evenly.
+
+    Tiles of 256 take 0.4 % less than tiles of 128, larger ones hardly less; threads share whole tiles.
+    """
+    longest = max((max(frame.shape[:2]) for frame in frames), default=1)
+    side = -(-longest // max(1, round(longest / _SIDE)))
+    return max(_LEAST, side + side % 2)
 
 
 def tile_boxes(height: int, width: int, tile: int) -> Iterator[Box]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
+from hpac_cli.model.index import network_name
 
 from .network_tiles import encode_values, measure_values
 from .networks import Networks
@@ -46,8 +47,12 @@ class Trials:
     part and mapping.
     """
 
-    def __init__(self, ordered: Ordered, networks: Networks, threads: int = 1) -> None:
-        self.ordered, self.networks, self.threads = ordered, networks, threads
+    def __init__(self, ordered: Ordered, networks: Networks, size: str, threads: int = 1) -> None:
+        self.ordered, self.networks, self.size, self.threads = ordered, networks, size, threads
+
+    def digest(self, role: str, size: str = "") -> bytes:
+        """Identify the network of a role, of the size that codes the frame if no other is asked for."""
+        return self.networks.digest(network_name(role, size or self.size))
 
     def network_bytes(self, part: Part, first: int, crops: int = FEW) -> float:
         """Estimate bytes of a part whose first channel is `first`, its table included."""

@@ -77,13 +77,18 @@ class Writer:
         self._size += self._stream.write(data + pack_crc(zlib.crc32(data)))
 
 
+_SMALL, _HOPELESS = 1 << 18, 0.99
+"""Metadata of so many bytes is packed in every way; more is not, if deflating it fast leaves this share of it."""
+
+
 def pack_metadata(data: bytes) -> bytes:
-    """Compress metadata in whichever way is smallest, of those that do not make too much of too little."""
-    packed = [
-        (Packing.STORED, data),
-        (Packing.ZLIB, zlib.compress(data, 9)),
-        (Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)),
-    ]
+    """Compress metadata in whichever way is smallest, of those that do not make too much of too little.
+
+    Most large metadata is a file that is kept whole, and most such files are compressed already: that shows quickly.
+    """
+    packed = [(Packing.STORED, data), (Packing.ZLIB, zlib.compress(data, 1 if len(data) > _SMALL else 9))]
+    if len(data) <= _SMALL or len(packed[1][1]) < _HOPELESS * len(data):
+        packed.append((Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)))
     allowed = [(packing, body) for packing, body in packed if len(data) <= most_metadata(len(body))]
     if len(allowed) == 1 and len(data) > len(packed[1][1]):
         entropy_only = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)  # an eighth at least

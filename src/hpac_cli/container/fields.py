@@ -33,6 +33,8 @@ MAX_CODED_BITS = 16
 MAX_CELL_BITS = 12
 """Depth up to which values can have cells."""
 MAX_ADAPTERS = 16
+MAX_KEPT = 64
+"""Room for reasons why samples are kept as they are (image.Kept)."""
 ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
@@ -210,6 +212,8 @@ class Header:
     adapters: tuple[Adapted, ...] = ()
     suffix: bytes = b""
     """Of the source file's name, with its dot; empty if it had none (SUFFIX_BYTES)."""
+    kept: int = 0
+    """Why samples lie in the metadata as the source file has them (image.Kept); 0 if none do."""
 
     @property
     def num_samples(self) -> int:
@@ -224,26 +228,28 @@ def chunk_fields(payload: bytes) -> Fields:
 
 def build_header(header: Header) -> bytes:
     """Write the header chunk's payload."""
-    return b"".join(map(put_varint, (header.kind, header.identical, len(header.frames)))) + put_string(header.suffix)
+    fidelity = header.identical + 2 * header.kept
+    return b"".join(map(put_varint, (header.kind, fidelity, len(header.frames)))) + put_string(header.suffix)
 
 
-def parse_header(payload: bytes) -> tuple[Kind, bool, int, bytes]:
-    """Read the header chunk's payload: kind, whether decoding is byte for byte, number of frames, source's suffix.
+def parse_header(payload: bytes) -> tuple[Header, int]:
+    """Read the header chunk's payload: the header without frames and adapters, and the number of frames.
 
     Raises:
         ContainerError: a field is out of range.
     """
     fields = chunk_fields(payload)
-    kind, identical, num_frames = (fields.varint() for _ in range(3))
+    kind, fidelity, num_frames = (fields.varint() for _ in range(3))
     suffix = fields.string()
     fields.end()
     if suffix and not SUFFIX_BYTES.fullmatch(suffix):
         raise ContainerError("what is stored as the suffix of the source's name is none")
     if kind not in list(Kind):
         raise ContainerError(f"source kind {kind} is unknown")
-    if identical > 1:
-        raise ContainerError(f"fidelity {identical} is unknown")
-    return Kind(kind), bool(identical), num_frames, suffix
+    if fidelity >= 2 * MAX_KEPT:
+        raise ContainerError(f"fidelity {fidelity} is unknown")
+    kept, identical = divmod(fidelity, 2)
+    return Header(Kind(kind), bool(identical), (), (), suffix, kept), num_frames
 
 
 def build_adapter(adapted: Adapted) -> bytes:

@@ -4,7 +4,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 from hpac_cli.binary import put_varint
@@ -96,7 +96,7 @@ class Reader:
         self.header = self._read_header(first)
 
     def _read_header(self, first: Chunk) -> Header:
-        kind, identical, num_frames, suffix = parse_header(first.payload)
+        header, num_frames = parse_header(first.payload)
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         if chunk := self._take(METADATA):
@@ -119,7 +119,7 @@ class Reader:
             frames.append(frame)
             self.sizes["frames"] += chunk.size
             self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)
-        return Header(kind, identical, tuple(frames), tuple(adapters), suffix)
+        return replace(header, frames=tuple(frames), adapters=tuple(adapters))
 
     def _take(self, kind: bytes) -> Chunk | None:
         """The next chunk that must be understood, if it is of this type; else it waits."""
@@ -283,7 +283,8 @@ class _Peek(Reader):
         first = self._chunk()
         if first.type != HEADER:
             raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
-        self.kind, _, _, self.suffix = parse_header(first.payload)
+        header, _ = parse_header(first.payload)
+        self.kind, self.suffix = header.kind, header.suffix
 
 
 def parse_tile(chunk: Chunk) -> TileChunk:

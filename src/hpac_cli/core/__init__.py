@@ -103,17 +103,29 @@ def _pointer(array: NDArray[Any]) -> Any:
 
 @cache
 def _library() -> ctypes.CDLL:
+    library = load_library(_SIGNATURES)
+    if library.hpac_interface() != INTERFACE:
+        raise CoreError("the native core is of another version of hpac; install hpac again")
+    return library
+
+
+def load_library(signatures: dict[str, tuple[Any, list[Any]]]) -> ctypes.CDLL:
+    """Load the library that holds all native code, and say how some of its functions are called.
+
+    Args:
+        signatures: function to the types of its result and arguments.
+
+    Raises:
+        CoreError: there is no library, or it has no such functions.
+    """
     path = Path(__file__).parent / _NAMES.get(sys.platform, "hpac_core.so")
     try:
         library = ctypes.CDLL(str(path))
-        for name, (result, arguments) in _SIGNATURES.items():
+        for name, (result, arguments) in signatures.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
-        found = library.hpac_interface()
     except (OSError, AttributeError) as error:
         raise CoreError(f"the native core cannot be loaded ({error}); install hpac again") from error
-    if found != INTERFACE:
-        raise CoreError(f"{path} is of another version of hpac; install hpac again")
     return library
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The build of the native core: which compiler, which instruction sets, which flags.
 
-`unit.c` is compiled once per instruction set, `door.c` once; they are linked into one shared library that
-needs no Python headers. Run as a script (it imports nothing but the standard library):
+`unit.c` is compiled once per instruction set, `door.c` and the sources of `../deflate` once; they are linked into
+one shared library that needs no Python headers. Run as a script (it imports nothing but the standard library):
 
     python src/hpac_cli/core/compile.py                          # the library, beside this file
     python src/hpac_cli/core/compile.py --sanitize               # the same with ASan and UBSan
@@ -29,6 +29,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
+OTHERS = ("deflate", "jpeg")
+"""Rooms of C that is the same for every instruction set, in the same library."""
 
 ZIG = "ziglang>=0.13,<1"
 """The compiler on PyPI, for machines that have none."""
@@ -268,7 +270,7 @@ def find_compiler(cc: str | None = None, triple: str | None = None) -> Compiler:
 def compile_objects(
     compiler: Compiler, folder: Path, flags: Iterable[str] = (), only: Sequence[str] | None = None
 ) -> dict[str, Path]:
-    """Compile `door.c`, and `unit.c` for every instruction set that the compiler knows (or those of `only`).
+    """Compile `unit.c` for every instruction set that the compiler knows (or those of `only`), all else once.
 
     Args:
         compiler: what compiles, and for which machine.
@@ -277,7 +279,7 @@ def compile_objects(
         only: names of instruction sets; the others are left out.
 
     Returns:
-        Name to object: "door" and the instruction sets.
+        Name to object: the instruction sets, "door", and the sources of other rooms.
 
     Raises:
         CompileError: there are errors in the C sources, or none of `only` is left.
@@ -289,10 +291,14 @@ def compile_objects(
         sets = {name: own for (name, own), fits in zip(wanted.items(), accepted, strict=True) if fits}
         if not sets:
             raise CompileError(f"{shlex.join(compiler.command)} compiles for none of the instruction sets asked for")
-        jobs = {name: ("unit.c", (*flags, *own, f"-DHPAC_ISA_{name.upper()}")) for name, own in sets.items()}
-        jobs["door"] = ("door.c", (*flags, *(f"-DHPAC_HAS_{name.upper()}" for name in sets)))
+        unit, door = SOURCES / "unit.c", SOURCES / "door.c"
+        jobs = {name: (unit, (*flags, *own, f"-DHPAC_ISA_{name.upper()}")) for name, own in sets.items()}
+        jobs["door"] = (door, (*flags, *(f"-DHPAC_HAS_{name.upper()}" for name in sets)))
+        for room in OTHERS:
+            sources = sorted((SOURCES.parent / room).glob("*.c"))
+            jobs |= {f"{room}_{source.stem}": (source, flags) for source in sources}
         objects = {name: folder / f"{name}.o" for name in jobs}
-        list(pool.map(lambda name: compiler.compile(SOURCES / jobs[name][0], objects[name], jobs[name][1]), jobs))
+        list(pool.map(lambda name: compiler.compile(jobs[name][0], objects[name], jobs[name][1]), jobs))
     return objects
 
 

@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import replace
 
 from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 SUFFIXES = {
@@ -37,19 +38,26 @@ _FOREIGN = (
 )
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
-    """Read an image file, and find out whether the same bytes can be made again.
+def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = False) -> Image:
+    """Read an image file so that its bytes come back: samples where they can be made again from them, else as they are.
 
-    The file is made again at once. Where it differs from the source, it must be shown to hold the same: all that is
-    beside the samples, and all samples as a reader of their own sees them (images.proof). Else, and where
-    the file is damaged, it is kept whole: no frames, all of its bytes in the envelope.
+    The file is made again at once and compared, so the image gives its bytes, whatever it is. Samples that are not made
+    again stay in the envelope, which may be all of the file; `Image.kept` says why.
+
+    Args:
+        transcode: where samples are kept though they can be decoded, put them into a fresh file, if it is proved to
+            hold all that its source holds (images.proof). What comes back then is that file.
 
     Raises:
         InputError: no image.
+        DecoderMissingError: transcoding needs a decoder that is not installed.
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    image = _read_faithfully(_recognise(data), data, limits)
+    kind = _recognise(data)
+    image = _read_exactly(kind, data, limits)
+    if transcode and image.kept.can_transcode:
+        image = _transcode(kind, data, limits) or image
     if len(image.envelope) > limits.max_metadata_bytes:
         raise LimitExceededError(
             f"{len(image.envelope):,} bytes of it are no samples that can be coded; "
@@ -58,28 +66,47 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Image:
     return image
 
 
-def _read_faithfully(kind: str, data: bytes, limits: Limits) -> Image:
-    from . import dicom, png, proof, splice, tiff
+def _read_exactly(kind: str, data: bytes, limits: Limits) -> Image:
+    """Read an image that gives the bytes of its source."""
+    from . import dicom, png, splice
+
+    source = hashlib.sha256(data).digest()
+    try:
+        image = _read_kind(kind, data, limits, rewrite=False)
+        if write(image) == data:
+            return replace(image, file_hash=source, made_hash=source, identical=True)
+        kept = Kept.DIFFERENT
+    except InputError as error:
+        if kind == "dicom" and not dicom.is_marked(data):
+            raise  # it may be anything
+        kept = Kept.UNKNOWN if isinstance(error, UnsupportedError) else Kept.DAMAGED
+    whole = png.keep_whole(data, kept) if kind == "png" else splice.cut(kind, data, [], kept=kept)
+    return replace(whole, file_hash=source, made_hash=source, identical=True)
+
+
+def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
+    """Read an image that gives a fresh file of equal samples and metadata; None where that is not proved."""
+    from . import proof
+
+    holds_the_same = {"png": proof.same_png, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
+    try:
+        image = _read_kind(kind, data, limits, rewrite=True)
+        again = write(image)
+    except DecoderMissingError:
+        raise
+    except InputError:
+        return None
+    if not image.frames or not holds_the_same(data, again):
+        return None
+    source, made = (hashlib.sha256(each).digest() for each in (data, again))
+    return replace(image, file_hash=source, made_hash=made, identical=source == made)
+
+
+def _read_kind(kind: str, data: bytes, limits: Limits, *, rewrite: bool) -> Image:
+    from . import dicom, png, tiff
 
     read_kind = {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind]
-    holds_the_same = {"png": png.holds_the_same, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
-    source = hashlib.sha256(data).digest()
-    for rewrite in (True, False):
-        try:
-            image = read_kind(data, limits, rewrite=rewrite)
-            again = write(image)
-        except DecoderMissingError:
-            raise
-        except InputError:
-            if kind == "dicom" and not dicom.is_marked(data):
-                raise  # it may be anything
-            continue
-        if again == data:
-            return replace(image, file_hash=source, made_hash=source, identical=True)
-        if rewrite and holds_the_same(data, again):
-            return replace(image, file_hash=source, made_hash=hashlib.sha256(again).digest())
-    whole = png.keep_whole(data) if kind == "png" else splice.cut(kind, data, [])
-    return replace(whole, file_hash=source, made_hash=source, identical=True)
+    return read_kind(data, limits, rewrite=rewrite)
 
 
 def is_picture(head: bytes, name: str) -> bool:
@@ -126,10 +153,50 @@ def surroundings(image: Image) -> bytes:
     return png.open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)[1]
 
 
+def find_pictures(image: Image) -> tuple[Image, dict[int, Samples]]:
+    """The frames by number that are the pictures of a file, rather than thumbnails, reduced copies or masks.
+
+    Returns:
+        The image, transcoded if that is what it takes, and its pictures.
+
+    Raises:
+        UnsupportedError: some of them are not coded as samples, and cannot be.
+    """
+    from . import pages
+
+    if image.kept.can_transcode:
+        image = read(write(image), transcode=True)
+    if not image.frames:
+        raise UnsupportedError(f"it was kept whole, since {image.kept.why}; decode it as it is and convert that")
+    numbers = list(range(len(image.frames)))
+    if image.kind == "tiff" and (len(image.frames) > 1 or image.kept):
+        numbers = pages.find_main(image.envelope, image.frames, image.kept)
+    return image, {number: image.frames[number] for number in numbers}
+
+
+def see(image: Image, *, colours: bool = False) -> Image:
+    """Turn the image of a file into the array that other readers see; arrays stay as they are.
+
+    Args:
+        colours: turn samples that stand for colours (palettes, white as zero) into these.
+
+    Raises:
+        UnsupportedError: its samples are not coded and cannot be, or their colours have no exact counterpart.
+    """
+    from .colours import see as see_samples
+    from .colours import show
+
+    if image.kind in ARRAYS:
+        return image
+    image, pictures = find_pictures(image)
+    return Image((show if colours else see_samples)(image.kind, image.envelope, image.frames, pictures), "array")
+
+
 def convert(image: Image, kind: str) -> bytes:
     """Write an image's samples, and nothing else of it, as another kind of file.
 
-    PNG and TIFF show the same picture; .npy holds the samples as they are stored.
+    PNG and TIFF show the same picture; .npy holds the samples that other readers see, in the colours in which they are stored.
+    Files that were kept whole are transcoded first, where that can be done. Thumbnails and masks in TIFF are left out.
 
     Args:
         kind: one of CONVERTED.
@@ -138,13 +205,8 @@ def convert(image: Image, kind: str) -> bytes:
         UnsupportedError: the samples do not fit that kind.
     """
     from . import npy, png, tiff
-    from .colours import show
 
-    if not image.frames:
-        raise UnsupportedError(f"the file holds no samples that were coded, so it cannot become {kind}")
-    if kind != "array" and image.kind not in ARRAYS:
-        shown = show(image.kind, image.envelope, image.frames, dict(enumerate(image.frames)))
-        image = Image(shown, "array")
+    image = see(image, colours=kind != "array")
     if kind == "tiff":
         return tiff.from_samples(image.frames)
     if kind == "png":

@@ -73,11 +73,11 @@ def _end_of_jpeg(stream: bytes) -> int | None:
             return None
         at += 2 + _length(stream, at)
         if kind == _START_OF_SCAN:
-            at = _end_of_scan(stream, at)
+            at = end_of_scan(stream, at)
     return None
 
 
-def _end_of_scan(stream: bytes, at: int) -> int:
+def end_of_scan(stream: bytes, at: int) -> int:
     """Where the next marker is; in coded data, the byte after 0xff is below 0x80."""
     while (at := stream.find(b"\xff", at)) >= 0 and at + 1 < len(stream):
         if stream[at + 1] >= 0x80 and stream[at + 1] not in _RESTARTS:

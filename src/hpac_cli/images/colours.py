@@ -56,6 +56,75 @@ def show(kind: str, envelope: bytes, frames: Sequence[Samples], chosen: Mapping[
     return tuple(_show_tiff(layouts[n], m, s) for (n, s), m in zip(chosen.items(), meanings, strict=True))
 
 
+def see(kind: str, envelope: bytes, frames: Sequence[Samples], chosen: Mapping[int, Samples]) -> tuple[Samples, ...]:
+    """Turn coded samples into those that other readers see, colours untouched.
+
+    What lies above the stored bits of DICOM's words is left out, and chroma that two pixels share is given to both.
+
+    Args:
+        kind, envelope, frames, chosen: as of show.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    if not needs_a_look(kind, [frame.shape[2] for frame in frames]):
+        return tuple(chosen.values())
+    layouts, file = splice.outline(envelope, frames)
+    with file:
+        photometric, _ = dicom.find_colours(file)
+    return tuple(_see_dicom(layouts[n], photometric, samples) for n, samples in chosen.items())
+
+
+def needs_a_look(kind: str, channels: Sequence[int]) -> bool:
+    """Whether frames of so many channels may hold other samples than other readers see; if not, `see` changes nothing."""
+    return kind == "dicom" and any(count % 2 == 0 for count in channels)
+
+
+def pixels_per_column(kind: str, envelope: bytes, frames: Sequence[Samples], frame: int) -> int:
+    """How many pixels lie side by side in a column of the coded samples: two where they share their chroma.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    if not needs_a_look(kind, [f.shape[2] for f in frames]):
+        return 1
+    layouts, file = splice.outline(envelope, frames)
+    with file:
+        photometric, _ = dicom.find_colours(file)
+    return 2 if _shares_chroma(layouts[frame], photometric) else 1
+
+
+def shapes_seen(envelope: bytes, shapes: Sequence[tuple[tuple[int, int, int], Any]]) -> list[tuple[int, int, int]]:
+    """What `see` makes of the shapes (H, W, C) of a DICOM file's frames.
+
+    Args:
+        shapes: and types, of all frames.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    layouts, file = splice.outline(envelope, stand_ins(shapes))
+    with file:
+        photometric, _ = dicom.find_colours(file)
+    return [
+        (shape[0], 2 * shape[1], 3) if _shares_chroma(layout, photometric) else (*shape[:2], layout.channels)
+        for layout, (shape, _) in zip(layouts, shapes, strict=True)
+    ]
+
+
+def _shares_chroma(layout: Layout, photometric: str) -> bool:
+    return photometric == "YBR_FULL_422" and layout.channels == 4
+
+
+def _see_dicom(layout: Layout, photometric: str, samples: Samples) -> Samples:
+    samples = samples[..., : layout.channels]
+    if not _shares_chroma(layout, photometric):
+        return samples
+    height, width, _ = samples.shape
+    luma, chroma = samples[..., :2].reshape(height, 2 * width, 1), samples[..., 2:]
+    return np.concatenate([luma, np.repeat(chroma, 2, axis=1)], axis=2)
+
+
 def _refuse(what: str) -> UnsupportedError:
     return UnsupportedError(
         f"its samples are {what}, which cannot be converted exactly; use -o x.npy for the samples as stored"
@@ -118,8 +187,7 @@ def _show_tiff(layout: Layout, meaning: tiff.Colours, samples: Samples) -> Sampl
 
 
 def _show_dicom(layout: Layout, photometric: str, stored: int, samples: Samples) -> Samples:
-    if layout.split:
-        samples = samples[..., : layout.channels]  # what lies above the stored bits is no part of the picture
+    samples = _see_dicom(layout, photometric, samples)
     if photometric == "MONOCHROME1":
         samples = _invert(samples, stored or layout.bits)
     elif photometric not in ("MONOCHROME2", "RGB", ""):

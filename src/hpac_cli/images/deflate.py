@@ -1,56 +1,114 @@
-"""With which parameters was a deflate stream made? Found by trial, so that it can be made again.
+"""Deflate streams of image files: inflated, and made again to the byte from a recipe and corrections.
 
-Most writers use zlib; its output follows from the data, level, window, memory level and
-strategy. Other compressors are not reproduced, and `find_parameters` says so.
-Source: RFC 1950 and 1951; zlib's manual, deflateInit2.
+The recipe is that of a writer, the same for all streams of a page; a correction belongs to one stream. zlib is only
+used where its output does not matter: to inflate, and for streams that are made anew.
+Source: RFC 1950 and 1951.
 """
 
-import itertools
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from hpac_cli import deflate
 from hpac_cli.errors import InputError, LimitExceededError
 
 _PIECE = 1 << 16
-"""Bytes that are compressed before the stream is compared so far."""
-_LEVELS = ((1, 0), (5, 4, 3, 2), (6,), (9, 8, 7))
-"""Levels by the two bits that a zlib header has for them."""
-_ALL_LEVELS = (6, 9, 1, 2, 3, 4, 5, 7, 8, 0)
-_MEMORY = (8, 9)
-_MATCHING = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED)
-_SIMPLE = (zlib.Z_RLE, zlib.Z_HUFFMAN_ONLY, zlib.Z_FIXED)
-"""Strategies for which zlib writes the two bits of the lowest level."""
+"""Bytes that are inflated at once."""
+_HEAD_BYTES, _CHECKSUM_BYTES = 2, 4
 
 
-class Parameters(NamedTuple):
-    """What zlib needs to make the same stream again."""
+class Recipe(NamedTuple):
+    """How streams of one writer are made again."""
 
     head: bytes
     """The two bytes that begin a zlib stream; empty for raw deflate."""
-    level: int
-    window_bits: int
-    memory: int
-    strategy: int
+    parameters: bytes
+    """Of the writer, as docs/format.md describes them."""
+
+    @property
+    def is_raw(self) -> bool:
+        return not self.head
 
 
-FRESH = Parameters(b"\x78\xda", 9, 15, 9, zlib.Z_DEFAULT_STRATEGY)
-"""For streams that are made anew."""
+def compress_anew(pieces: Iterable[Any]) -> bytes:
+    """Make a zlib stream that need not be like any other."""
+    body = zlib.compressobj(9, zlib.DEFLATED, 15, 9)
+    return b"".join([*map(body.compress, pieces), body.flush()])
 
 
-def compress(data: bytes, parameters: Parameters) -> bytes:
-    """Compress to a zlib stream, or to raw deflate if parameters have no head."""
-    return compress_pieces([data], parameters)
+def compress_raw(data: bytes) -> bytes:
+    """The same as raw deflate."""
+    return compress_anew([data])[_HEAD_BYTES:-_CHECKSUM_BYTES]
 
 
-def compress_pieces(pieces: Iterable[Any], parameters: Parameters) -> bytes:
-    """Compress buffers that follow one another, to one stream."""
-    body, adler, coded = _compressor(parameters), 1, [parameters.head]
-    for piece in pieces:
-        adler = zlib.adler32(piece, adler)
-        coded.append(body.compress(piece))
-    coded.append(body.flush())
-    return b"".join([*coded, adler.to_bytes(4, "big")] if parameters.head else coded)
+def find_recipe(coded: Any, *, raw: bool = False) -> Recipe | None:
+    """Find how streams like this one are made; None if that is not worth while, or it is damaged.
+
+    Args:
+        coded: a zlib stream, or raw deflate; more may follow it.
+    """
+    head, body = _split_head(coded, raw)
+    try:
+        return Recipe(head, deflate.find_parameters(body))
+    except (deflate.DamagedError, deflate.NotWorthError):
+        return None
+
+
+def find_correction(coded: Any, recipe: Recipe) -> bytes | None:
+    """Find what this stream has that its recipe does not say; None as find_recipe, or if it begins otherwise.
+
+    Args:
+        coded: the stream; more may follow it. Its checksum is not looked at.
+    """
+    head, body = _split_head(coded, recipe.is_raw)
+    try:
+        return deflate.find_correction(body, recipe.parameters) if head == recipe.head else None
+    except (deflate.DamagedError, deflate.NotWorthError):
+        return None
+
+
+def find_recipe_and_correction(coded: Any, *, raw: bool = False) -> tuple[Recipe, bytes] | None:
+    """Find both, for a stream that has a recipe of its own."""
+    recipe = find_recipe(coded, raw=raw)
+    correction = find_correction(coded, recipe) if recipe else None
+    return None if recipe is None or correction is None else (recipe, correction)
+
+
+def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes, most_bytes: int) -> bytes:
+    """Make a stream again.
+
+    Args:
+        pieces: its data, in buffers that follow one another.
+        size: of all of them, in bytes.
+        recipe: of the writer.
+        correction: of the stream.
+        most_bytes: the stream may have; where it has more, something is damaged.
+
+    Raises:
+        InputError: recipe or correction is damaged, or they do not fit the data.
+    """
+    checksum, out = 1, bytearray(recipe.head)
+
+    def watched() -> Iterator[Any]:
+        nonlocal checksum
+        for piece in pieces:
+            checksum = zlib.adler32(piece, checksum)
+            yield piece
+
+    around = 0 if recipe.is_raw else _HEAD_BYTES + _CHECKSUM_BYTES
+    try:
+        for part in deflate.rebuild(watched(), size, recipe.parameters, correction, max(0, most_bytes - around)):
+            out += part
+    except deflate.DamagedError as error:
+        raise InputError(f"a stream cannot be made as it was: {error}") from error
+    if not recipe.is_raw:
+        out += checksum.to_bytes(_CHECKSUM_BYTES, "big")
+    return bytes(out)
+
+
+def _split_head(coded: Any, raw: bool) -> tuple[bytes, memoryview]:
+    view, size = memoryview(coded), 0 if raw else _HEAD_BYTES
+    return bytes(view[:size]), view[size:]
 
 
 def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, bytes]:
@@ -116,57 +174,3 @@ class Inflater:
         if not part and not piece and not self._inflater.eof:
             raise InputError("its samples end within the deflate stream")
         return part
-
-
-def find_parameters(coded: bytes, data: bytes, *, raw: bool = False) -> Parameters | None:
-    """Find the parameters with which zlib turns data into exactly the stream `coded`; None if none do."""
-    return find_parameters_of(memoryview(coded), lambda: iter([data]), len(data), raw=raw)
-
-
-def find_parameters_of(
-    coded: memoryview, pieces: Callable[[], Iterator[Any]], size: int, *, raw: bool = False
-) -> Parameters | None:
-    """Find parameters as find_parameters does, for data that come in pieces, and are made again for each trial.
-
-    Args:
-        size: of all pieces together, in bytes.
-    """
-    head = b"" if raw else bytes(coded[:2])
-    body = coded[len(head) :]
-    candidates = _candidates(head, unlikely=size <= _PIECE)
-    return next((p for p in candidates if _makes(p, pieces(), body)), None)
-
-
-def _makes(parameters: Parameters, pieces: Iterator[Any], body: memoryview) -> bool:
-    """Whether parameters turn data into this body; wrong ones show early."""
-    compressor, at, adler = _compressor(parameters), 0, 1
-    for piece in pieces:
-        flat = memoryview(piece).cast("B")
-        for start in range(0, len(flat), _PIECE):
-            part = flat[start : start + _PIECE]
-            made = compressor.compress(part)
-            if body[at : at + len(made)] != made:
-                return False
-            at += len(made)
-            adler = zlib.adler32(part, adler)
-    return body[at:] == compressor.flush() + (adler.to_bytes(4, "big") if parameters.head else b"")
-
-
-def _candidates(head: bytes, *, unlikely: bool) -> Iterator[Parameters]:
-    """Those for which zlib writes such a header, likely ones first; then all others, if asked for."""
-    windows = [w for w in dict.fromkeys((15, max(9, (head[0] >> 4) + 8))) if w <= 15] if head else [15]
-    flag = head[1] >> 6 if head else 0
-    kinds: list[tuple[tuple[int, ...], tuple[int, ...]]] = [(_MATCHING, _LEVELS[flag] if head else _ALL_LEVELS)]
-    if flag == 0 or unlikely:
-        kinds.append((_SIMPLE, _ALL_LEVELS))
-    if unlikely:
-        kinds.append((_MATCHING, _ALL_LEVELS))
-    for strategies, levels in kinds:
-        for strategy, level, memory, window in itertools.product(strategies, levels, _MEMORY, windows):
-            yield Parameters(head, level, window, memory, strategy)
-
-
-def _compressor(parameters: Parameters) -> "zlib._Compress":
-    return zlib.compressobj(
-        parameters.level, zlib.DEFLATED, -parameters.window_bits, parameters.memory, parameters.strategy
-    )

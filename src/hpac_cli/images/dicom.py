@@ -1,8 +1,8 @@
 """DICOM to `Image`: where does the pixel data lie? Found with pydicom.
 
-Native pixel data comes back byte for byte, with everything around it as it stood. Lossless
-encapsulated pixel data is decoded by whatever pydicom finds, and comes back native in an otherwise
-equal file. Lossy pixel data, and files without any, stay as they are.
+Pixel data is coded that is native, or encapsulated in a way that can be made again byte for byte; everything around it
+stays as it stood. All else stays in the file as it is. Where the user asks for it, other lossless encapsulated pixel
+data is decoded by whatever pydicom finds, and written natively into an otherwise equal file.
 Source: DICOM PS3.5, sections 7, 8 and annexes A and G; PS3.10, section 7.
 """
 
@@ -18,11 +18,13 @@ import numpy as np
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError
 from hpac_cli.image import Image
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
+from . import jpeg_streams
 from .codestreams import sides_of
-from .deflate import FRESH, decompress, find_parameters
-from .layout import Codec, Layout, Place, count_frames, pack, unpack
+from .deflate import compress_raw, decompress, find_recipe_and_correction
+from .layout import Codec, Head, Layout, Place, count_frames, pack, unpack
 from .packbits import NUM_VARIANTS
 from .splice import Wrapper, cut
 
@@ -32,15 +34,25 @@ _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _LOSSLESS = {
-    "1.2.840.10008.1.2.4.57": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.70": "pylibjpeg pylibjpeg-libjpeg",
-    "1.2.840.10008.1.2.4.80": "pyjpegls",
-    "1.2.840.10008.1.2.4.90": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.201": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.202": "pylibjpeg pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.5": "numpy",
+    "1.2.840.10008.1.2.4.57": Kept.JPEG,
+    "1.2.840.10008.1.2.4.70": Kept.JPEG,
+    "1.2.840.10008.1.2.4.80": Kept.JPEG_LS,
+    "1.2.840.10008.1.2.4.90": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.4.201": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.4.202": Kept.JPEG_2000,
+    "1.2.840.10008.1.2.5": Kept.RLE,
 }
-"""Lossless encapsulated transfer syntaxes, and what to install to decode them."""
+"""Lossless encapsulated transfer syntaxes, and why files stay as they are whose frames are not made again."""
+_JPEG = (Kept.JPEG, Kept.JPEG_LS)
+_DECODERS = {
+    Kept.JPEG: "pylibjpeg pylibjpeg-libjpeg",
+    Kept.JPEG_LS: "pyjpegls",
+    Kept.JPEG_2000: "pylibjpeg pylibjpeg-openjpeg",
+    Kept.RLE: "numpy",
+}
+"""What to install to decode them."""
+_LOSSY = "1.2.840.10008.1.2.4."
+"""Beginning of other transfer syntaxes of JPEG, MPEG and their kin, in which something may be lost."""
 _RLE = "1.2.840.10008.1.2.5"
 _KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
 _UNDEFINED = 0xFFFFFFFF
@@ -97,15 +109,19 @@ def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
         return _read_deflated(data, dataset, limits, rewrite)
     found = _find_pixels(dataset)
     if found is None:
-        return cut("dicom", data, [])
+        return cut("dicom", data, [], kept=Kept.NO_SAMPLES)
     element, kind = found
     little = dataset.original_encoding[1] is not False
     try:
         if element.length == _UNDEFINED:
             return _read_encapsulated(data, dataset, syntax, element, limits, rewrite)
-        return cut("dicom", data, _native_layouts(data, dataset, element, kind, little, limits))
+        return _cut_native(data, _native_layouts(data, dataset, element, kind, little, limits))
     except _NoGeometryError:
-        return cut("dicom", data, [])
+        return cut("dicom", data, [], kept=Kept.LAYOUT)
+
+
+def _cut_native(data: bytes, layouts: list[Layout], wrapper: Wrapper | None = None) -> Image:
+    return cut("dicom", data, layouts, wrapper, kept=Kept.NOTHING if layouts else Kept.LAYOUT)
 
 
 @contextlib.contextmanager
@@ -235,11 +251,12 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
     stream = data[start : len(data) - len(tail)]
-    parameters = find_parameters(stream, plain, raw=True)
-    if parameters is None:
-        if not rewrite:
-            return cut("dicom", data, [])
-        parameters = FRESH._replace(head=b"")
+    made = find_recipe_and_correction(stream, raw=True)
+    if made is None and rewrite:
+        stream = compress_raw(plain)
+        made = find_recipe_and_correction(stream, raw=True)
+    if made is None:
+        return cut("dicom", data, [], kept=Kept.DEFLATE)
     inflated = data[:start] + plain
     found = _find_pixels(dataset)
     layouts = []
@@ -247,7 +264,7 @@ def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> 
         element, kind = found
         moved = element._replace(value_tell=start + element.value_tell)
         layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return cut("dicom", inflated, layouts, Wrapper(start, parameters, tail))
+    return _cut_native(inflated, layouts, Wrapper(start, *made, len(stream), tail))
 
 
 def _start_of_meta(data: bytes) -> int:
@@ -266,22 +283,22 @@ def end_of_meta(data: bytes) -> int:
 
 
 def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
-    """Decode lossless frames and write them natively into an otherwise equal file."""
-    kept = cut("dicom", data, [])
+    """Find lossless frames that can be made again; else, where `rewrite` says so, write them natively into the file."""
     bits = _attribute(dataset, "BitsAllocated", 0)
     colours = _text(dataset, "PhotometricInterpretation")
-    if (
-        syntax not in _LOSSLESS
-        or colours not in _KEPT_COLOURS
-        or bits not in (8, 16, 32)
-        or int(element.tag) != 0x7FE00010
-    ):
-        return kept
+    if syntax not in _LOSSLESS:
+        return cut("dicom", data, [], kept=Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
+    if bits not in (8, 16, 32) or int(element.tag) != 0x7FE00010:
+        return cut("dicom", data, [], kept=Kept.LAYOUT)
     layout, frames = _geometry(dataset, "u", bits)
     count_frames(layout, Tally(limits), frames)
-    if syntax == _RLE and (again := _rle_layouts(data, layout, frames, element)) is not None:
-        return cut("dicom", data, again)
-    if not rewrite:
+    coded = _rle_layouts if syntax == _RLE else _jpeg_layouts if _LOSSLESS[syntax] in _JPEG else _no_layouts
+    if again := coded(data, layout, frames, element):
+        image = cut("dicom", data, again)
+        if not image.kept:
+            return image
+    kept = cut("dicom", data, [], kept=_LOSSLESS[syntax] if colours in _KEPT_COLOURS else Kept.LAYOUT)
+    if not rewrite or colours not in _KEPT_COLOURS:
         return kept
     _check_coded_sides(data, element, layout, limits)
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
@@ -330,6 +347,37 @@ def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list
     return None
 
 
+def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> None:
+    """Frames whose code is not made again."""
+
+
+def _jpeg_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+    """Layouts of frames in lossless JPEG or JPEG-LS; None if they are damaged, or not all in order."""
+    images = list[list[Place]]()
+    for item in (list_items(data, element.value_tell) or [])[1:]:  # the first is the offset table
+        if jpeg_streams.begins(data, item.offset):
+            images.append([])
+        if not images:
+            return None
+        images[-1].append(item)
+    if len(images) != frames or layout.bits > 16:
+        return None
+    jpeg, layouts = replace(layout, planar=False, codec=Codec.JPEG), []
+    try:
+        for items in images:
+            stream = b"".join(data[item.offset : item.offset + item.length] for item in items)
+            head, length = jpeg_streams.split(stream)
+            spare = len(stream) - length
+            if spare >= items[-1].length:
+                return None
+            place = Place(items[0].offset, items[-1].offset + items[-1].length - spare - items[0].offset)
+            lengths = tuple(item.length for item in items) if len(items) > 1 else ()
+            layouts.append(replace(jpeg, places=(place,), heads=(Head(head, lengths),)))
+    except InputError:
+        return None
+    return layouts
+
+
 def _native_layouts_of(data: bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
     layouts, at = [], element.value_tell
     planar = layout.channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
@@ -366,7 +414,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
     except RuntimeError as error:
         if "unable to decode" in str(error).lower() or "missing dependencies" in str(error).lower():
             raise DecoderMissingError(
-                f"DICOM transfer syntax {syntax} needs a decoder: pip install {_LOSSLESS[syntax]}"
+                f"DICOM transfer syntax {syntax} needs a decoder: pip install {_DECODERS[_LOSSLESS[syntax]]}"
             ) from error
         raise InputError(f"DICOM damaged: {error}") from error
     except Exception as error:  # every decoder has errors of its own

@@ -2,7 +2,7 @@
 
 Everything that turns samples into a segment's bytes and back, and nothing of any file format.
 Source: TIFF 6.0, sections 8, 9 (PackBits), 14 (differencing) and 15 (tiles); TIFF Technical
-Note 3 (floating point predictor); DICOM PS3.5, section 8 and annex G.
+Note 3 (floating point predictor); DICOM PS3.5, section 8 and annex G; DNG 1.7, "Compression".
 """
 
 import math
@@ -18,9 +18,9 @@ from hpac_cli.errors import InputError
 from hpac_cli.image import Samples
 from hpac_cli.limits import Tally
 
-from . import lzw, rle
+from . import fragments, jpeg_streams, lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
-from .deflate import Parameters, compress, decompress
+from .deflate import Recipe, decompress, rebuild
 from .packbits import pack_rows, unpack_runs
 from .padding import NO_PADDING, Padding
 
@@ -38,6 +38,8 @@ class Codec(IntEnum):
     LZW = 3
     RLE = 4
     """DICOM's: PackBits for each byte of a sample, behind a table of segments."""
+    JPEG = 5
+    """A codestream of lossless JPEG or JPEG-LS."""
 
 
 class Predictor(IntEnum):
@@ -53,6 +55,15 @@ class Place(NamedTuple):
 
     offset: int
     length: int
+
+
+class Head(NamedTuple):
+    """What a segment of lossless JPEG needs beside its samples."""
+
+    stream: bytes
+    """All of the codestream that is not entropy-coded."""
+    fragments: tuple[int, ...] = ()
+    """Lengths of the items over which it is spread; none if there is but one."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,16 @@ class Layout:
     """If not 0, each stored word is two samples: so many low bits, and the bits above them."""
     predictor: Predictor = Predictor.NONE
     codec: Codec = Codec.NONE
-    parameters: Parameters | None = None
+    recipe: Recipe | None = None
     """Of deflate."""
+    corrections: tuple[bytes, ...] = ()
+    """Of deflate, one for each segment."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
     padding: Padding = NO_PADDING
     """What of that is beyond the picture."""
+    heads: tuple[Head, ...] = ()
+    """Of lossless JPEG, for each segment."""
 
     @property
     def sample_type(self) -> np.dtype[Any]:
@@ -149,8 +164,12 @@ def unpack(layout: Layout, data: bytes) -> Samples:
         LimitExceededError: a segment inflates to more than it may.
     """
     words = np.empty((layout.height, layout.width, layout.channels), layout.sample_type)
-    for box, place in zip(layout.boxes(), layout.places, strict=True):
+    for number, (box, place) in enumerate(zip(layout.boxes(), layout.places, strict=True)):
         coded = data[place.offset : place.offset + place.length]
+        if layout.codec is Codec.JPEG:
+            stream = fragments.join(coded, layout.heads[number].fragments)
+            words[box] = _from_codestream(layout, stream, words[box].shape)
+            continue
         expected = layout.segment_bytes(box)
         plain = _decompress(layout, coded, expected)
         if len(plain) != expected:
@@ -168,8 +187,31 @@ def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
     if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
         raise InputError("the stored layout does not fit the samples")
     words = _join_words(frame, layout) if layout.split else frame
-    for box in layout.boxes():
-        yield _compress(layout, _to_bytes(layout, words[box]))
+    if layout.codec is Codec.JPEG:
+        for box, head, place in zip(layout.boxes(), layout.heads, layout.places, strict=True):
+            stream = _to_codestream(layout, words[box], head.stream, place.length)
+            yield fragments.separate(stream, head.fragments)
+        return
+    for index, box in enumerate(layout.boxes()):
+        yield _compress(layout, _to_bytes(layout, words[box]), index)
+
+
+def _from_codestream(layout: Layout, coded: bytes, shape: tuple[int, ...]) -> Samples:
+    """Samples of one segment; signed ones are of as many bits as the codestream says."""
+    spare = 8 * layout.sample_type.itemsize - jpeg_streams.precision_of(coded)
+    if spare < 0:
+        raise InputError("a lossless JPEG image of more bits than its file says")
+    words = jpeg_streams.decode(coded, math.prod(shape)).astype(f"u{layout.sample_type.itemsize}")
+    if layout.kind == "i":
+        words = (words << words.dtype.type(spare)).view(layout.sample_type) >> layout.sample_type.type(spare)
+    return words.reshape(shape)
+
+
+def _to_codestream(layout: Layout, words: Samples, head: bytes, room: int) -> bytes:
+    plain = np.ascontiguousarray(words).view(f"u{words.dtype.itemsize}").astype(np.uint16)
+    if layout.kind == "i":
+        plain &= np.uint16((1 << jpeg_streams.precision_of(head)) - 1)
+    return jpeg_streams.encode(head, plain, room)
 
 
 def _decompress(layout: Layout, coded: bytes, expected: int) -> bytes:
@@ -186,11 +228,12 @@ def _decompress(layout: Layout, coded: bytes, expected: int) -> bytes:
     return coded
 
 
-def _compress(layout: Layout, rows: Bytes) -> bytes:
+def _compress(layout: Layout, rows: Bytes, index: int) -> bytes:
     if layout.codec is Codec.DEFLATE:
-        if layout.parameters is None:
-            raise InputError("the stored layout has no parameters of deflate")
-        coded = compress(rows.tobytes(), layout.parameters)
+        if layout.recipe is None or len(layout.corrections) != len(layout.places):
+            raise InputError("the stored layout does not say how its segments are deflated")
+        data, most_bytes = rows.tobytes(), layout.places[index].length
+        coded = rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes)
     elif layout.codec is Codec.PACKBITS:
         coded = pack_rows(rows, layout.variant)
     elif layout.codec is Codec.LZW:

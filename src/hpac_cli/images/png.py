@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
 from .bits import pack_bits, unpack_bits
-from .deflate import FRESH, Inflater, Parameters, compress_pieces, find_parameters_of
+from .deflate import Inflater, Recipe, compress_anew, find_recipe_and_correction, rebuild
 from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -112,12 +113,17 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
     if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
-        return keep_whole(data)
+        return keep_whole(data, Kept.LAYOUT)
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
+    if not recipe and rewrite:
+        coded = memoryview(_make_fresh(samples, geometry))
+        recipe = _find_recipe(
+            coded, len(coded), samples, _usual_types_of_all(samples, geometry), geometry, [len(coded)]
+        )
     if not recipe and not rewrite:
-        return keep_whole(data)
+        return keep_whole(data, Kept.DEFLATE)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
@@ -125,9 +131,9 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
 
 
-def keep_whole(data: bytes) -> Image:
+def keep_whole(data: bytes, kept: Kept) -> Image:
     """Take a file as it is, samples and all; it need not be whole or right."""
-    return Image((), "png", data)
+    return Image((), "png", data, kept=kept)
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:
@@ -315,24 +321,26 @@ def _usual_types(pixels: NDArray[np.uint8], geometry: _Geometry) -> NDArray[np.u
 
 
 def _make_fresh(samples: Samples, geometry: _Geometry) -> bytes:
-    return compress_pieces(_filter_all(samples, geometry, b""), FRESH)
+    return compress_anew(_filter_all(samples, geometry, b""))
 
 
 def _find_recipe(
     coded: memoryview, used: int, samples: Samples, types: list[bytes], geometry: _Geometry, sizes: list[int]
 ) -> bytes:
-    """Find out how to make the same IDAT chunks from the samples; empty if that fails."""
-    parameters = find_parameters_of(
-        coded[:used], lambda: _filter_all(samples, geometry, b"".join(types)), geometry.inflated_bytes
-    )
-    if parameters is None:
+    """Find out how to make the same IDAT chunks from the samples; empty if that is not worth while."""
+    made = find_recipe_and_correction(coded[:used])
+    if made is None:
         return b""
-    pixels = _to_pixels(samples, geometry)
-    usual = all(_usual_types(p, geometry).tobytes() == t for p, t in zip(pixels, types, strict=True))
-    head, level, window, memory, strategy = parameters
-    numbers = (level, window, memory, strategy, len(sizes), *sizes)
-    filters = b"" if usual else b"".join(types)
-    return head + b"".join(map(put_varint, numbers)) + put_string(bytes(coded[used:])) + put_string(filters)
+    recipe, correction = made
+    usual = _usual_types_of_all(samples, geometry) == types
+    numbers = b"".join(map(put_varint, (len(sizes), *sizes)))
+    strings = (recipe.parameters, correction, bytes(coded[used:]), b"" if usual else b"".join(types))
+    return recipe.head + numbers + b"".join(map(put_string, strings))
+
+
+def _usual_types_of_all(samples: Samples, geometry: _Geometry) -> list[bytes]:
+    """The usual filter types of all passes."""
+    return [_usual_types(pixels, geometry).tobytes() for pixels in _to_pixels(samples, geometry)]
 
 
 def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterator[NDArray[np.uint8]]:
@@ -354,18 +362,13 @@ def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterat
 def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[memoryview]:
     """Make the bodies of the IDAT chunks as the recipe says."""
     fields = Fields(recipe, InputError, "the stored recipe")
-    head = fields.take(2)
-    level, window, memory, strategy = (fields.varint() for _ in range(4))
-    count = fields.varint()
+    head, count = fields.take(2), fields.varint()
     if count > _MAX_CHUNKS:
         raise InputError("the stored recipe claims more chunks than there can be")
     sizes = [fields.varint() for _ in range(count)]
-    tail, filters = fields.string(), fields.string()
-    try:
-        parameters = Parameters(head, level, window, memory, strategy)
-        stream = compress_pieces(_filter_all(samples, geometry, filters), parameters)
-    except (ValueError, OverflowError, zlib.error) as error:
-        raise InputError("the stored envelope is damaged") from error
+    parameters, correction, tail, filters = (fields.string() for _ in range(4))
+    pieces, most_bytes = _filter_all(samples, geometry, filters), sum(sizes) - len(tail)
+    stream = rebuild(pieces, geometry.inflated_bytes, Recipe(head, parameters), correction, most_bytes)
     view, at = memoryview(stream + tail if tail else stream), 0  # large streams are not copied
     for size in sizes:
         yield view[at : at + size]

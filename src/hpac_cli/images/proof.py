@@ -1,6 +1,6 @@
-"""Proof that a TIFF or DICOM file which was written anew holds all that its source holds.
+"""Proof that a file which was written anew holds all that its source holds.
 
-Samples are decoded, of both files, by readers that are not ours: tifffile and pydicom. Whatever they cannot
+Samples are decoded, of both files, by readers that are not ours: tifffile, pydicom and Pillow. Whatever they cannot
 read, and whatever they raise, proves nothing.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rle
+from . import png, rle
 from .codestreams import holds_only_samples
 from .deflate import decompress
 from .dicom import DEFLATED, end_of_meta, list_items
@@ -27,6 +27,22 @@ _RLE = "1.2.840.10008.1.2.5"
 _IMAGE_STARTS = (b"\xff\xd8", b"\xff\x4f", b"\0\0\0\x0cjP  ")
 """What an image of the JPEG family begins with: JPEG and JPEG-LS, JPEG 2000, and the latter's file format, which
 holds more than samples."""
+
+
+def same_png(data: bytes, again: bytes) -> bool:
+    """Whether two PNG files have equal chunks beside IDAT, equal samples, and are the same pictures for Pillow."""
+    from PIL import Image
+
+    if not png.holds_the_same(data, again):
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as source, Image.open(io.BytesIO(again)) as made:
+            facts = [
+                (p.format, p.mode, p.size, getattr(p, "n_frames", 1), p.info, p.getpalette()) for p in (source, made)
+            ]
+            return facts[0] == facts[1] and _same_array(np.asarray(source), np.asarray(made))
+    except Exception:  # Pillow raises whatever the damage leads to
+        return False
 
 
 def same_tiff(data: bytes, again: bytes) -> bool:

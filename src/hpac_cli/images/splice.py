@@ -16,11 +16,12 @@ from typing import BinaryIO
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
-from .deflate import Parameters, compress
-from .layout import Codec, Layout, Place, Predictor, pack, unpack
+from .deflate import Recipe, compress_raw, rebuild
+from .layout import Codec, Head, Layout, Place, Predictor, pack, unpack
 from .lzw import VARIANTS
 from .padding import Filling, Padding, put_on, take_off
 
@@ -35,12 +36,32 @@ class Wrapper:
     """A file of which everything from `start` on is one raw deflate stream (deflated DICOM)."""
 
     start: int
-    parameters: Parameters
+    recipe: Recipe
+    correction: bytes
+    stream_bytes: int
     tail: bytes
     """What follows the stream."""
 
+    def apply(self, data: bytes) -> bytes:
+        """Deflate a file.
 
-def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | None = None) -> Image:
+        Raises:
+            InputError: recipe or correction is damaged, or they do not fit the data.
+        """
+        body = memoryview(data)[self.start :]
+        stream = rebuild([body], len(body), self.recipe, self.correction, self.stream_bytes)
+        return data[: self.start] + stream + self.tail
+
+
+def cut(
+    kind: str,
+    data: bytes,
+    layouts: Sequence[Layout],
+    wrapper: Wrapper | None = None,
+    *,
+    kept: Kept = Kept.NOTHING,
+    odd: Kept = Kept.DIFFERENT,
+) -> Image:
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
     Args:
@@ -48,6 +69,8 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated.
+        kept: why samples stay in it of which no layout tells.
+        odd: why frames stay in it that are not put back exactly.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -58,16 +81,19 @@ def cut(kind: str, data: bytes, layouts: Sequence[Layout], wrapper: Wrapper | No
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
+            kept = kept or odd
             continue
         segments = zip(pack(layout, frame), layout.places, strict=True)
         exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
-        if exact and free.claim(layout.places):
+        if not exact or not free.claim(layout.places):
+            kept = kept or (Kept.SHARED if exact else odd)
+        else:
             if layout.padding.rows or layout.padding.columns:
                 frame, padding = take_off(frame, layout.padding.rows, layout.padding.columns)
                 layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
-    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper))
+    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper), kept=kept)
 
 
 class _Free:
@@ -107,12 +133,7 @@ def write(image: Image) -> bytes:
         grid = put_on(frame, layout.padding) if any(layout.padding[:2]) else frame
         for place, segment in zip(layout.places, pack(layout, grid), strict=True):
             if len(segment) != place.length:
-                raise InputError(
-                    "a segment cannot be made as it was: this machine's zlib compresses differently from the one "
-                    "that the file was encoded with"
-                    if layout.codec is Codec.DEFLATE
-                    else "the stored envelope does not fit the samples"
-                )
+                raise InputError("the stored envelope does not fit the samples")
             if segment:
                 segments[place.offset] = segment
     parts, at, used = [], 0, 0
@@ -126,9 +147,7 @@ def write(image: Image) -> bytes:
     data = b"".join(parts)
     if len(data) != size:
         raise InputError("the stored envelope is damaged")
-    if wrapper is None:
-        return data
-    return data[: wrapper.start] + compress(data[wrapper.start :], wrapper.parameters) + wrapper.tail
+    return data if wrapper is None else wrapper.apply(data)
 
 
 def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], BinaryIO]:
@@ -159,14 +178,15 @@ def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], B
     if wrapper is not None:
         plain = file.read()
         file.close()
-        file = io.BytesIO(plain[: wrapper.start] + compress(plain[wrapper.start :], wrapper.parameters))
+        file = io.BytesIO(plain[: wrapper.start] + compress_raw(plain[wrapper.start :]))
     return layouts, file
 
 
 def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:
     out = bytearray(put_varint(len(data)) + put_varint(wrapper is not None))
     if wrapper:
-        out += put_varint(wrapper.start) + _build_parameters(wrapper.parameters) + put_string(wrapper.tail)
+        out += put_varint(wrapper.start) + _build_recipe(wrapper.recipe) + put_string(wrapper.correction)
+        out += put_varint(wrapper.stream_bytes) + put_string(wrapper.tail)
     out += put_varint(len(layouts))
     before = 0
     for layout in layouts:
@@ -175,6 +195,10 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
             step = place.offset - before
             out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
             before = place.offset + place.length
+        for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
+            out += put_string(b"" if head.stream == one_before.stream else head.stream)
+            out += b"".join(map(put_varint, (len(head.fragments), *head.fragments)))
+        out += b"".join(map(put_string, layout.corrections))
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
         out += data[at : place.offset]
@@ -185,7 +209,7 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
 def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], int, Wrapper | None, bytes]:
     fields = Fields(envelope, InputError, "the stored envelope")
     size, wrapped = fields.varint(), fields.varint()
-    wrapper = Wrapper(fields.varint(), _parse_parameters(fields), fields.string()) if wrapped else None
+    wrapper = _parse_wrapper(fields) if wrapped else None
     layouts, before, segments = [], 0, 0
     if fields.varint() != len(frames):
         raise InputError("the stored envelope does not fit the samples")
@@ -206,7 +230,14 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             before = offset + places[-1].length
             if offset < 0 or before > size:
                 raise InputError("the stored envelope is damaged")
-        layouts.append(replace(layout, places=tuple(places)))
+        heads: list[Head] = []
+        for _ in places if layout.codec is Codec.JPEG else ():
+            stream, count = fields.string() or (heads[-1].stream if heads else b""), fields.varint()
+            if count > fields.bytes_left:
+                raise InputError("the stored layout is damaged")
+            heads.append(Head(stream, tuple(fields.varint() for _ in range(count))))
+        corrections = [fields.string() for _ in places] if layout.codec is Codec.DEFLATE else []
+        layouts.append(replace(layout, places=tuple(places), heads=tuple(heads), corrections=tuple(corrections)))
     return layouts, size, wrapper, fields.rest()
 
 
@@ -228,8 +259,8 @@ def _build_layout(layout: Layout) -> bytes:
         layout.variant,
     )
     out = b"".join(map(put_varint, numbers))
-    if layout.parameters:
-        out += _build_parameters(layout.parameters)
+    if layout.recipe:
+        out += _build_recipe(layout.recipe)
     if padded:
         out += b"".join(map(put_varint, layout.padding[:3]))
     return out + put_string(layout.padding.kept) if layout.padding.filling is Filling.KEPT else out
@@ -248,7 +279,9 @@ def _parse_layout(fields: Fields) -> Layout:
         raise InputError("the stored layout is damaged")
     if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
         raise InputError("the stored layout is damaged")
-    parameters = _parse_parameters(fields) if codec == Codec.DEFLATE else None
+    if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
+        raise InputError("the stored layout is damaged")
+    recipe = _parse_recipe(fields) if codec == Codec.DEFLATE else None
     little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))
     padding = _parse_padding(fields) if padded else Padding(0, 0)
     if padding.rows >= height or padding.columns >= width:
@@ -269,7 +302,8 @@ def _parse_layout(fields: Fields) -> Layout:
         split,
         Predictor(predictor),
         Codec(codec),
-        parameters,
+        recipe,
+        (),
         variant,
         padding,
     )
@@ -282,14 +316,13 @@ def _parse_padding(fields: Fields) -> Padding:
     return Padding(rows, columns, Filling(filling), fields.string() if filling == Filling.KEPT else b"")
 
 
-def _build_parameters(parameters: Parameters) -> bytes:
-    head, *numbers = parameters
-    return put_string(head) + b"".join(map(put_varint, numbers))
+def _build_recipe(recipe: Recipe) -> bytes:
+    return put_string(recipe.head) + put_string(recipe.parameters)
 
 
-def _parse_parameters(fields: Fields) -> Parameters:
-    head = fields.string()
-    level, window, memory, strategy = (fields.varint() for _ in range(4))
-    if level > 9 or not 9 <= window <= 15 or not 1 <= memory <= 9 or strategy > 4:
-        raise InputError("the stored parameters of deflate are damaged")
-    return Parameters(head, level, window, memory, strategy)
+def _parse_recipe(fields: Fields) -> Recipe:
+    return Recipe(fields.string(), fields.string())
+
+
+def _parse_wrapper(fields: Fields) -> Wrapper:
+    return Wrapper(fields.varint(), _parse_recipe(fields), fields.string(), fields.varint(), fields.string())

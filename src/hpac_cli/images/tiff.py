@@ -1,8 +1,7 @@
 """TIFF to `Image`: where do the samples of every page lie? Found with tifffile.
 
-Pages that lie uncompressed, deflated by zlib or run-length coded in the usual way come back byte
-for byte. Other lossless compression is undone, and such pages come back deflated in an otherwise
-equal file. Lossy and bilevel (fax) pages stay in the file as they are.
+Pages are coded whose segments can be made again byte for byte; all others stay in the file as they are. Where the
+user asks for it, pages of other lossless compression are written anew, deflated, into an otherwise equal file.
 Source: TIFF 6.0; TIFF Technical Notes 1 to 3; the BigTIFF design.
 """
 
@@ -22,10 +21,11 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples
+from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
-from .deflate import FRESH, compress, decompress, find_parameters
+from .deflate import compress_anew, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, unpack_runs
@@ -36,8 +36,19 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NONE, _LZW, _PACKBITS, _LZMA, _ZSTD = 1, 5, 32773, 34925, 50000
 _DEFLATES = (8, 32946)
 _ADOBE_DEFLATE = 8
-_REMADE = (_LZMA, _ZSTD)
-"""Lossless compression that is undone and not made again."""
+_KEPT = {
+    _LZW: Kept.LZW,
+    _PACKBITS: Kept.PACKBITS,
+    **dict.fromkeys(_DEFLATES, Kept.DEFLATE),
+    _LZMA: Kept.LZMA,
+    _ZSTD: Kept.ZSTANDARD,
+}
+"""Lossless compression that can be undone, and why pages stay as they are where it is not made again."""
+_BEYOND = {
+    **dict.fromkeys((2, 3, 4, 32771), Kept.FAX),
+    **dict.fromkeys((6, 7, 33003, 33004, 33005, 34712, 34892, 50001), Kept.LOSSY),
+}
+"""Compression that is not undone: fax; JPEG, JPEG 2000 and WebP, which tell only inside whether anything was lost."""
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
 _MAX_INFLATION = 1100
 """No deflate stream grows by more; an image that would claims too much."""
@@ -70,9 +81,9 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
-    pages = _parse(data, limits)
-    data, layouts = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
-    return cut("tiff", data, layouts)
+    pages, kept = _parse(data, limits)
+    data, layouts, odd = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
+    return cut("tiff", data, layouts, kept=odd or kept)
 
 
 def from_samples(frames: tuple[Samples, ...]) -> bytes:
@@ -151,18 +162,23 @@ class _Page:
     """Of bytes: < or >."""
 
 
-def _parse(data: bytes, limits: Limits) -> list[_Page]:
+def _parse(data: bytes, limits: Limits) -> tuple[list[_Page], Kept]:
+    """Describe all pages whose samples may be coded, and say why others, if any, stay as they are."""
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             ifds, tally = list(walk(file.pages)), Tally(limits)
-            pages = [page for ifd in ifds if (page := _read_page(ifd, file.byteorder, len(data), tally))]
+            found = [_read_page(ifd, file.byteorder, len(data), tally) for ifd in ifds]
+            pages = [page for page in found if isinstance(page, _Page)]
+            kept = next(
+                (reason for reason in found if isinstance(reason, Kept)), Kept.NOTHING if ifds else Kept.NO_SAMPLES
+            )
             if len(ifds) == len(pages) == 1 and file.is_imagej:
                 images = (file.imagej_metadata or {}).get("images", 1)
                 pages += _further_planes(pages[0], int(images), len(data), tally)
-            return pages
+            return pages, kept
     except HpacError:
         raise
     except RecursionError as error:
@@ -209,8 +225,8 @@ def walk(pages: Any, seen: set[int] | None = None) -> Iterator[Any]:
             yield from walk(page.pages, seen)
 
 
-def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | None:
-    """Describe one IFD's samples; None if they stay in the file as they are.
+def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | Kept:
+    """Describe one IFD's samples, or say why they stay in the file as they are.
 
     Raises:
         InputError: segments lie beyond the end of the file.
@@ -218,8 +234,8 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | N
     """
     tags = {tag.code: tag for tag in ifd.tags}
     compression = _number(tags, _COMPRESSION, 1)
-    if compression not in (_NONE, _LZW, _PACKBITS, *_DEFLATES, *_REMADE):
-        return None
+    if compression != _NONE and compression not in _KEPT:
+        return _BEYOND.get(compression, Kept.UNKNOWN)
     tiled = _TILES in tags
     width, height, channels = _number(tags, _WIDTH, 0), _number(tags, _LENGTH, 0), _number(tags, _CHANNELS, 1)
     depths = _numbers(tags, _BITS) or [1]
@@ -228,23 +244,25 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | N
         _numbers(tags, _TILES if tiled else _STRIPS),
         _numbers(tags, _TILE_COUNTS if tiled else _STRIP_COUNTS),
     )
-    if not (width and height and channels and offsets) or len(set(depths)) > 1 or len(set(formats)) > 1:
-        return None
+    if not offsets:
+        return Kept.NO_SAMPLES
+    if not (width and height and channels) or len(set(depths)) > 1 or len(set(formats)) > 1:
+        return Kept.LAYOUT
     subsampled = _number(tags, _PHOTOMETRIC, 0) == _YCBCR and (_numbers(tags, _SUBSAMPLING) or [2, 2]) != [1, 1]
     if subsampled or _number(tags, _DEPTH, 1) > 1 or not 1 <= depths[0] <= 64:
-        return None
+        return Kept.LAYOUT
     segment_width = _number(tags, _TILE_WIDTH, 0) if tiled else width
     segment_height = _number(tags, _TILE_LENGTH, 0) if tiled else min(height, _number(tags, _ROWS, height) or height)
     predictor = _number(tags, _PREDICTOR, 1) if compression not in (_NONE, _PACKBITS) else 1
     kind = _KINDS.get(formats[0], "")
     if not kind or not segment_width or not segment_height or predictor not in list(Predictor):
-        return None
+        return Kept.LAYOUT
     if (kind == "f" and depths[0] not in (16, 32, 64)) or (predictor != 1 and depths[0] not in (8, 16, 32, 64)):
         kind, supported = "u", predictor == 1
         if not supported:
-            return None
+            return Kept.LAYOUT
     if predictor == Predictor.FLOAT and kind != "f":
-        return None
+        return Kept.LAYOUT
     padding = Padding(-height % segment_height if tiled else 0, -width % segment_width)
     layout = Layout(
         height + padding.rows,
@@ -262,16 +280,16 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | N
         padding=padding,
     )
     if layout.pads_much:
-        return None
+        return Kept.LAYOUT
     count_frames(layout, tally)
     expected = [layout.segment_bytes(box) for box in layout.boxes()]
     if compression == _NONE:
         counts = counts if len(counts) == len(offsets) else expected
         if len(offsets) != len(expected) or any(c and c < e for c, e in zip(counts, expected, strict=True)):
-            return None
+            return Kept.LAYOUT
         counts = expected
     if len(offsets) != len(expected) or len(counts) != len(expected):
-        return None
+        return Kept.LAYOUT
     if any(offset + count > file_bytes for offset, count in zip(offsets, counts, strict=True)):
         raise InputError("TIFF truncated: samples lie beyond the end of the file")
     if sum(expected) > _MAX_INFLATION * max(1, sum(counts)) + 65536:
@@ -291,19 +309,25 @@ def _number(tags: dict[int, Any], code: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _make_layouts(data: bytes, pages: list[_Page], *, rewrite: bool) -> tuple[bytes, list[Layout]]:
-    """Find out how each page can be made again; write those anew for which there is no way, all or none."""
+def _make_layouts(data: bytes, pages: list[_Page], *, rewrite: bool) -> tuple[bytes, list[Layout], Kept]:
+    """Find out how each page can be made again; write those anew for which there is no way, all or none.
+
+    Returns:
+        The file, layouts of its pages, and why others, if any, stay as they are.
+    """
     found = [_find_layout(data, page) for page in pages]
-    kept = [layout for layout in found if layout is not None]
+    made = [layout for layout in found if layout is not None]
+    odd = [page.compression for page, layout in zip(pages, found, strict=True) if layout is None]
+    kept = max((_KEPT.get(compression, Kept.LAYOUT) for compression in odd), default=Kept.NOTHING)
     fresh, layouts = data, list[Layout]()
     for page, layout in zip(pages, found, strict=True):
         if layout is None and page.compression != _NONE:  # else bits that pad its rows are in use
             fresh, layout = _write_anew(fresh, page) if rewrite else (data, None)
             if layout is None:  # a strange file, of which nothing is changed
-                return data, kept
+                return data, made, kept
         if layout is not None:
             layouts.append(layout)
-    return fresh, layouts
+    return fresh, layouts, Kept.NOTHING if len(layouts) == len(pages) else Kept.LAYOUT
 
 
 def _find_layout(data: bytes, page: _Page) -> Layout | None:
@@ -347,11 +371,22 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
         if found is not None:
             yield replace(layout, codec=Codec.LZW, variant=found)
     else:
-        with contextlib.suppress(HpacError):
-            coded = coded[: len(coded) - len(decompress(coded, len(plain))[1])]
-        parameters = find_parameters(coded, plain)
-        if parameters is not None:
-            yield replace(layout, codec=Codec.DEFLATE, parameters=parameters)
+        corrected = _with_corrections(data, layout, coded)
+        if corrected is not None:
+            yield corrected
+
+
+def _with_corrections(data: bytes, layout: Layout, typical: bytes) -> Layout | None:
+    """How all segments, one of which is `typical`, are deflated; None if that is not worth while."""
+    recipe = find_recipe(typical)
+    corrections = []
+    for place in layout.places:
+        coded = data[place.offset : place.offset + place.length]
+        correction = find_correction(reverse_bits(coded) if layout.reverse else coded, recipe) if recipe else None
+        if correction is None:
+            return None
+        corrections.append(correction)
+    return replace(layout, codec=Codec.DEFLATE, recipe=recipe, corrections=tuple(corrections))
 
 
 def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
@@ -370,7 +405,7 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     ):
         return data, None
     reverse = page.layout.reverse
-    fresh = [compress(segment, FRESH) for segment in segments if segment is not None]
+    fresh = [compress_anew([segment]) for segment in segments if segment is not None]
     out = bytearray(data)
     places = []
     for segment, place in zip(fresh, page.layout.places, strict=True):
@@ -390,8 +425,7 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     }
     if reverse or not all(_patch(out, page, code, values) for code, values in changes.items()):
         return data, None
-    layout = replace(page.layout, places=tuple(places), codec=Codec.DEFLATE, parameters=FRESH)
-    return bytes(out), layout
+    return bytes(out), _with_corrections(bytes(out), replace(page.layout, places=tuple(places)), max(fresh, key=len))
 
 
 def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bytes | None:

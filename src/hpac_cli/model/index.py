@@ -2,16 +2,16 @@
 
 `index.json` says of every network which file it lies in, so that one is found without reading the others:
 
-    {"rgb": {"file": "rgb.safetensors", "digest": "0123456789abcdef", "planes": 3, "role": "rgb"}, ...}
+    {"rgb-large": {"file": "rgb-large.safetensors", "digest": "0123456789abcdef", "planes": 3, "role": "rgb", "size": "large"}, ...}
 
 To add a network, train and export it (`hpac train`), then, in a checkout:
 
     python -c "from pathlib import Path; from hpac_cli.model.index import add_weights; \\
-        add_weights(Path('run/rgb.safetensors'), role='rgb')"
+        add_weights(Path('run/rgb-large.safetensors'), role='rgb', size='large')"
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from .weights import Weights, read_weights, write_weights
 INDEX = "index.json"
 ROLES = {"rgb": 3, "ycc": 3, "grey": 1}
 """What networks are for, and how many planes those code: R, G, B; luma and chroma; single channels."""
+SIZES = ("small", "medium", "large")
+"""How much they compute for each pixel, from the least to the most; there is one of each for every role."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,13 @@ class Entry:
     planes: int
     role: str
     """One of ROLES."""
+    size: str
+    """One of SIZES."""
+
+
+def network_name(role: str, size: str) -> str:
+    """What the network of a role and size is called."""
+    return f"{role}-{size}"
 
 
 @lru_cache(maxsize=1)
@@ -65,23 +74,27 @@ def read_index(folder: Path) -> dict[str, Entry]:
     return {name: Entry(**entry) for name, entry in entries.items()}
 
 
-def add_weights(path: Path, *, role: str, folder: Path | None = None) -> Entry:
-    """Put a network into a folder under its own name, in place of one of that name, and list it.
+def add_weights(path: Path, *, role: str, size: str, folder: Path | None = None) -> Entry:
+    """Put a network into a folder, in place of the one of its role and size, and list it.
 
     Args:
         path: of its weights file.
         role: one of ROLES.
+        size: one of SIZES.
         folder: the shipped weights if not given.
 
     Raises:
-        ModelError: the file is damaged, or not of as many planes as the role has.
+        ModelError: the file is damaged, not of as many planes as the role has, or there is no such size.
     """
-    weights, folder = read_weights(path), folder or weights_folder()
+    name, folder = network_name(role, size), folder or weights_folder()
+    weights = replace(read_weights(path), name=name)
     if ROLES.get(role) != weights.shape.planes:
         raise ModelError(f"{path}: a network of {weights.shape.planes} planes cannot have the role {role!r}")
-    entry = Entry(f"{weights.name}.safetensors", weights.digest().hex(), weights.shape.planes, role)
+    if size not in SIZES:
+        raise ModelError(f"{path}: there is no size {size!r}; there are {', '.join(SIZES)}")
+    entry = Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, role, size)
     index = read_index(folder) if (folder / INDEX).exists() else {}
-    index[weights.name] = entry
+    index[name] = entry
     write_weights(weights, folder / entry.file)
     text = json.dumps({name: asdict(index[name]) for name in sorted(index)}, indent=2)
     (folder / INDEX).write_text(text + "\n", "utf-8")
@@ -90,7 +103,7 @@ def add_weights(path: Path, *, role: str, folder: Path | None = None) -> Entry:
 
 
 def load_by_name(name: str) -> Weights:
-    """Load the shipped weights of a name ("rgb", "ycc", "grey").
+    """Load the shipped weights of a name ("rgb-large", "grey-small", ...).
 
     Raises:
         ModelError: there are none of that name, or they are damaged.

@@ -11,12 +11,13 @@ from hpac_cli.errors import UnsupportedError
 _MAX_CHANNELS = 4
 
 
-def encode_chunk(chunk: NDArray[Any], tile: int) -> bytes:
+def encode_chunk(chunk: NDArray[Any], effort: int, tile: int) -> bytes:
     """Encode a chunk.
 
     Args:
         chunk: (H, W) or (..., H, W, C) with up to 4 channels, an image or a stack of them; (..., H, W), a
             stack of planes; one dimension is one row.
+        effort: 1 to 9.
         tile: side in pixels; 0 for one that suits the chunk.
 
     Raises:
@@ -28,7 +29,7 @@ def encode_chunk(chunk: NDArray[Any], tile: int) -> bytes:
         raise UnsupportedError(
             f"chunk of type {chunk.dtype} and shape {chunk.shape}; hpac takes integers and floats of up to 64 bits"
         )
-    return hpac_cli.encode(_to_image(chunk), tile=tile)
+    return hpac_cli.encode(_to_image(chunk), effort=effort, tile=tile)
 
 
 def decode_chunk(data: bytes) -> NDArray[Any]:

@@ -129,9 +129,9 @@ def _accept(prefix: bytes) -> bool:
 
 
 def _save(image: Image.Image, stream: IO[bytes], _name: str | bytes) -> None:
-    """Write as a PNG or TIFF file would hold it; options of im.save go to that, tile= to hpac."""
+    """Write as a PNG or TIFF file would hold it; options of im.save go to that, effort= and tile= to hpac."""
     options = dict(image.encoderinfo)
-    tile = options.pop("tile", api.Options().tile)
+    ours = api.Options(**{name: options.pop(name) for name in ("effort", "tile") if name in options})
     file = io.BytesIO()
     if image.mode in _PNG_MODES:
         image.save(file, "png", **{"compress_level": 1, **options})
@@ -140,7 +140,7 @@ def _save(image: Image.Image, stream: IO[bytes], _name: str | bytes) -> None:
     try:
         picture = images.read(file.getvalue())
         picture = replace(picture, suffix=images.SUFFIXES[picture.kind])
-        api.Session(api.Options(tile=tile)).encode(picture, stream)  # type: ignore[arg-type]
+        api.Session(ours).encode(picture, stream)  # type: ignore[arg-type]
     except HpacError as error:
         raise OSError(str(error)) from error
 

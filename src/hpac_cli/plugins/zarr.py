@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from zarr.abc.codec import ArrayBytesCodec
 
+from hpac_cli.api import DEFAULT
 from hpac_cli.errors import UnsupportedError
 
 from .chunks import decode_chunk, encode_chunk
@@ -15,6 +16,8 @@ from .chunks import decode_chunk, encode_chunk
 class HpacCodec(ArrayBytesCodec):
     """Lossless image compression of integer and float chunks; plugins.chunks says which shapes are images."""
 
+    effort: int = DEFAULT
+    """1 to 9: higher is smaller and takes longer."""
     tile: int = 0
     """Tile side in pixels: even, 8 to 1024; 0 for one that suits the chunk."""
     is_fixed_size = False
@@ -26,10 +29,10 @@ class HpacCodec(ArrayBytesCodec):
 
     def to_dict(self) -> Any:
         """Write the array's metadata."""
-        return {"name": "hpac", "configuration": {"tile": self.tile}}
+        return {"name": "hpac", "configuration": {"effort": self.effort, "tile": self.tile}}
 
     async def _encode_single(self, chunk_array: Any, chunk_spec: Any) -> Any:
-        data = await asyncio.to_thread(encode_chunk, chunk_array.as_numpy_array(), self.tile)
+        data = await asyncio.to_thread(encode_chunk, chunk_array.as_numpy_array(), self.effort, self.tile)
         return chunk_spec.prototype.buffer.from_bytes(data)
 
     async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:

@@ -1,11 +1,6 @@
 """Trains networks and exports their integers, in torch; the codec never needs it."""
 
-from pathlib import Path
-
 from hpac_cli.errors import MissingPackageError
-
-CONFIGS = Path(__file__).parent / "configs"
-"""The shipped configs, NAME.toml each."""
 
 
 def require_torch(what: str) -> None:

@@ -7,14 +7,14 @@ from torch import Tensor
 from hpac_cli.model.tables import LOGIT_Q, MEAN_Q, NUM_SPREADS, SPREAD_Q
 
 from .planes import lowest_sample
-from .quantise import round_to
+from .quantise import Quantise, round_to
 
 PROBABILITY_FLOOR = 2.0**-22
 """Keeps logarithms finite: no sample counts for more than 22 bits."""
 
 
 def code_length(
-    out: Tensor, planes: Tensor, bit_depth: int, residual: Tensor, level: Tensor, components: int, quantise: bool
+    out: Tensor, planes: Tensor, depth: Tensor, residual: Tensor, level: Tensor, components: int, quantise: Quantise
 ) -> Tensor:
     """Bits that a mixture of discretised logistics spends on each sample of one plane.
 
@@ -23,6 +23,7 @@ def code_length(
             scale, log2 of the logistic scale relative to half of it, and how the mean follows
             each of the p earlier planes.
         planes, residual: (P, ...) int32 samples, and samples less their base.
+        depth: int32 bit depth, broadcastable to (...).
         level: (...) int32 of plane p.
 
     Returns:
@@ -30,11 +31,8 @@ def code_length(
     """
     index = out.shape[-1] // components - 3
     logit, mean, spread, *follow = out.unflatten(-1, (3 + index, components)).unbind(-2)
-    if quantise:
-        logit = round_to(logit, LOGIT_Q, -32767, 32767)
-        mean = round_to(mean, MEAN_Q, -32767, 32767)
-        spread = round_to(spread, SPREAD_Q, -32767, 32767)
-        follow = [round_to(f, MEAN_Q, -32767, 32767) for f in follow]
+    logit, mean, spread = (round_to(x, q, quantise) for x, q in ((logit, LOGIT_Q), (mean, MEAN_Q), (spread, SPREAD_Q)))
+    follow = [round_to(f, MEAN_Q, quantise) for f in follow]
     log_scale = level.float()[..., None] / 4 - 1
     scale = torch.exp2(log_scale)
     centre = mean * scale
@@ -45,7 +43,7 @@ def code_length(
     distance = residual[index].float()[..., None] - centre
     sign = torch.where(distance > 0, -1.0, 1.0)  # both edges on the side where the sigmoid is small
     lowest = lowest_sample(planes[0], index)
-    at_low, at_high = planes[index] <= lowest, planes[index] >= lowest + (1 << bit_depth) - 1
+    at_low, at_high = planes[index] <= lowest, planes[index] >= lowest + (1 << depth) - 1
     low = torch.where(at_low[..., None], -99.0, (distance - 0.5) * inverse)
     high = torch.where(at_high[..., None], 99.0, (distance + 0.5) * inverse)
     mass = (torch.sigmoid(sign * high) - torch.sigmoid(sign * low)).abs()

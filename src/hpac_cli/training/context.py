@@ -14,9 +14,8 @@ def tile_means(features: Tensor) -> Tensor:
     """Means over all positions on earlier wavefronts: (B, H, W, E) to the same, float32."""
     batch, height, width, channels = features.shape
     at = wavefronts(height, width, features.device)
-    length = width + 2 * (height - 1)
-    with torch.autocast(features.device.type, enabled=False):
-        sums = torch.zeros(batch, length + 1, channels, device=features.device)
-        sums = sums.index_add(1, at + 1, features.float().flatten(1, 2)).cumsum(1)
-        counts = torch.bincount(at + 1, minlength=length + 1).cumsum(0).clamp(min=1)
-        return (sums / counts[:, None])[:, at].view(batch, height, width, channels)
+    sums = torch.zeros(batch, width + 2 * height - 1, channels, device=features.device)
+    counts = torch.zeros_like(sums[0, :, :1])
+    sums = sums.index_add(1, at + 1, features.float().flatten(1, 2)).cumsum(1)
+    counts = counts.index_add(0, at + 1, torch.ones_like(at[:, None], dtype=counts.dtype)).cumsum(0).clamp(min=1)
+    return (sums / counts)[:, at].view(batch, height, width, channels)

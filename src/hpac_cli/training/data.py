@@ -1,68 +1,76 @@
-"""Where do training crops come from? Tiles in zip packs, cut, turned, and given a history."""
+"""Training data: tiles in zip packs or folders, cut to one size, some held out."""
 
 import io
-import itertools
-import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hpac_cli.errors import InputError
 
-from .histories import LUMA, add_noise, from_jpeg, halve_chroma, photo_cd, plain_ycc, recompress, resize, scan, stretch
-
-Samples = NDArray[Any]
-"""(H, W) or (H, W, 3), uint8 or uint16."""
+from .augment import Samples
+from .config import Config
 
 HELD_OUT = 12
-"""One tile in so many is kept from training, to choose by."""
+"""One picture in so many is kept from training, to choose by."""
+TILE = 256
+"""Largest side of a tile."""
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
-class Histories:
-    """How often a crop is given each history."""
-
-    chroma: float = 0.35
-    jpeg: float = 0.05
-    stretch: float = 0.05
-    noise: float = 0.0
-    resized: float = 0.0
-    """Before any of the others."""
-    photo_cd: float = 0.0
-    from_jpeg: float = 0.0
-    plain_ycc: float = 0.0
-    scanned: float = 0.0
-    """Of batches of one plane and 8 bits, after any of the others."""
-
-
-@dataclass(frozen=True)
 class Source:
-    """Tiles of one kind: (H, W) or (H, W, 3), unsigned 8 or 16 bit."""
+    """Tiles of one kind."""
 
     tiles: list[Samples]
-    weight: float
+    shares: list[float]
+    """Of each tile, how often it is drawn: pictures alike, and the tiles of each."""
 
 
-def read_tiles(path: Path, *, rgb: bool) -> list[Samples]:
-    """Read the images of a zip pack or folder whose colour type is the one asked for."""
-    tiles = []
+def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Samples]]]:
+    """Read every pack of a config.
+
+    Args:
+        config: names the packs.
+        data: folder of the packs.
+
+    Returns:
+        Sources of tiles with even sides of at most TILE, and the held-out pictures of each.
+
+    Raises:
+        InputError: a pack is missing, or has no picture that is large enough.
+    """
+    sources, held_out = [], []
+    for entry in config.sources:
+        rgb = entry.get("rgb", config.planes == 3)
+        pictures = [p for pack in entry["packs"] for p in read_pictures(data / pack, rgb=rgb)]
+        train, held = split([p for p in pictures if min(p.shape[:2]) >= config.crop])
+        if not train:
+            raise InputError(f"{data}: no picture in {', '.join(entry['packs'])} to train on")
+        tiles = [cut(picture) for picture in train]
+        shares = [entry["weight"] / len(train) / len(parts) for parts in tiles for _ in parts]
+        sources.append(Source([tile for parts in tiles for tile in parts], shares))
+        held_out.append(held)
+    return sources, held_out
+
+
+def read_pictures(path: Path, *, rgb: bool) -> list[Samples]:
+    """Read the images of a zip pack or folder whose colour type is the one asked for.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    pictures = []
     for data in _read_files(path):
         image = Image.open(io.BytesIO(data))
         if (image.mode in ("RGB", "RGBX")) == rgb:
             samples = np.asarray(image)
-            tiles.append(samples if samples.dtype == np.uint8 else samples.astype(np.uint16))
-    return tiles
+            pictures.append(samples if samples.dtype == np.uint8 else samples.astype(np.uint16))
+    return pictures
 
 
 def _read_files(path: Path) -> list[bytes]:
@@ -74,125 +82,23 @@ def _read_files(path: Path) -> list[bytes]:
         return [pack.read(n) for n in sorted(pack.namelist()) if n.lower().endswith(IMAGE_SUFFIXES)]
 
 
-def split(tiles: Sequence[Samples]) -> tuple[list[Samples], list[Samples]]:
-    """Divide tiles into (training, held out), the same way every time."""
-    return [t for i, t in enumerate(tiles) if i % HELD_OUT], list(tiles[::HELD_OUT])
+def split(pictures: Sequence[Samples]) -> tuple[list[Samples], list[Samples]]:
+    """Divide pictures into (training, held out), the same way every time."""
+    return [p for i, p in enumerate(pictures) if i % HELD_OUT], list(pictures[::HELD_OUT])
 
 
-def age(tile: NDArray[np.uint8], histories: Histories, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Give a tile (H, W, 3), H and W even, one of the histories, or none."""
-    ways = {
-        "chroma": halve_chroma,
-        "jpeg": recompress,
-        "stretch": stretch,
-        "noise": add_noise,
-        "photo_cd": photo_cd,
-        "from_jpeg": from_jpeg,
-        "plain_ycc": plain_ycc,
-    }
-    draw = rng.random()
-    for name, way in ways.items():
-        draw -= getattr(histories, name)
-        if draw < 0:
-            return way(tile, rng)
-    return tile
+def cut(picture: Samples, side: int = TILE) -> list[Samples]:
+    """Cut a picture into as few tiles of at most `side` as cover it; they overlap where that does not divide it.
 
+    Sides are even: an odd picture loses its last row or column.
+    """
 
-class CropSampler(Dataset[tuple[Tensor, int]]):
-    """Batches of random crops, numbered: each is the same whenever and wherever it is drawn."""
+    def begins(length: int) -> list[int]:
+        number = -(-length // side)
+        return [round(i * (length - side) / (number - 1)) for i in range(number)] if number > 1 else [0]
 
-    def __init__(
-        self, sources: Sequence[Source], planes: int, size: int, batch: int, histories: Histories, seed: int
-    ) -> None:
-        self.sources = sources
-        self.planes, self.size, self.batch, self.histories, self.seed = planes, size, batch, histories, seed
-        weights = np.array([s.weight for s in sources])
-        self.share = weights / weights.sum()
-
-    def __getitem__(self, number: int) -> tuple[Tensor, int]:
-        """Draw batch `number`, all of one source.
-
-        Returns:
-            (C, batch, size, size) int32 samples in RGB order or grey, and their bit depth.
-        """
-        rng = np.random.default_rng((self.seed, number))
-        source = self.sources[rng.choice(len(self.sources), p=self.share)]
-        crops = [self._crop(source.tiles, rng) for _ in range(self.batch)]
-        if crops[0].dtype == np.uint8 and self.planes == 1 and rng.random() < self.histories.scanned:
-            crops = [scan(crop, rng) for crop in crops]
-        stacked = np.stack([np.atleast_3d(c).astype(np.int32) for c in crops])
-        return torch.from_numpy(np.ascontiguousarray(stacked.transpose(3, 0, 1, 2))), depth_of(*crops)
-
-    def from_number(self, number: int, workers: int) -> Iterator[tuple[Tensor, int]]:
-        """Yield the batches from this number on, without end.
-
-        Args:
-            workers: processes that draw ahead; 0 to draw each here when its turn comes.
-        """
-        pinned = torch.cuda.is_available()
-        batches = DataLoader(self, batch_size=None, sampler=_CountFrom(number), num_workers=workers, pin_memory=pinned)
-        return iter(batches)
-
-    def _crop(self, tiles: list[Samples], rng: np.random.Generator) -> Samples:
-        size = self.size
-        tile = tiles[rng.integers(len(tiles))]
-        height, width = tile.shape[:2]
-        if tile.ndim == 3:
-            even = size + 2
-            side = self._side(even, min(height, width), rng)
-            y, x = (2 * int(rng.integers(0, (n - side) // 2 + 1)) for n in (height, width))
-            tile = tile[y : y + side, x : x + side]
-            tile = age(tile if side == even else resize(tile, even, rng), self.histories, rng)
-            y, x = rng.integers(0, 3, 2)
-        else:
-            y, x = (int(rng.integers(0, n - size + 1)) for n in (height, width))
-        crop = tile[y : y + size, x : x + size]
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        if rng.random() < 0.5:
-            crop = crop[::-1]
-        if rng.random() < 0.5:
-            crop = crop.swapaxes(0, 1)
-        return _to_grey(crop, rng) if self.planes == 1 else crop
-
-    def _side(self, even: int, most: int, rng: np.random.Generator) -> int:
-        """Side of the square that is to become one of side `even`: another where it will be resized."""
-        if rng.random() >= self.histories.resized:
-            return even
-        return round(even * math.exp(rng.uniform(math.log(0.6), math.log(most / even))))
-
-
-class _CountFrom(Sampler[int]):
-    """The whole numbers from one on."""
-
-    def __init__(self, first: int) -> None:
-        self._first = first
-
-    def __iter__(self) -> Iterator[int]:
-        return itertools.count(self._first)
-
-
-def depth_of(*tiles: Samples) -> int:
-    """Bit depth that tiles of one type are coded with: 8, or what the largest sample of deep ones needs."""
-    return 8 if tiles[0].dtype == np.uint8 else max(9, int(max(tile.max() for tile in tiles)).bit_length())
-
-
-def _to_grey(crop: Samples, rng: np.random.Generator) -> Samples:
-    if crop.ndim == 2:
-        return _rescale(crop, rng) if crop.dtype == np.uint16 else crop
-    choice = int(rng.integers(5))
-    grey: Samples = crop[..., choice] if choice < 3 else np.round(crop @ LUMA).astype(np.uint8)
-    return grey
-
-
-def _rescale(crop: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Give a deep crop another depth, gain or background, as other devices would."""
-    draw = rng.random()
-    if draw < 0.2:
-        return np.right_shift(crop, int(rng.integers(1, 4)))
-    if draw < 0.35:
-        return (crop * rng.uniform(0.2, 1.0)).astype(np.uint16)
-    if draw < 0.5:  # what lies below a threshold becomes plain background
-        floor = np.quantile(crop, rng.uniform(0, 0.8)).astype(np.uint16)
-        return np.maximum(crop, floor) - floor
-    return crop
+    height, width = (n // 2 * 2 for n in picture.shape[:2])
+    tiles = [
+        picture[y : min(y + side, height), x : min(x + side, width)] for y in begins(height) for x in begins(width)
+    ]
+    return [np.ascontiguousarray(tile) for tile in tiles]

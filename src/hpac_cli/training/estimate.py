@@ -1,6 +1,6 @@
 """What code length does the float network estimate for whole images? To hold integers against it.
 
-python -m hpac_cli.training.estimate rgb.checkpoint FOLDER [TILE]
+python -m hpac_cli.training.estimate rgb-medium.checkpoint FOLDER [TILE]
 """
 
 import sys
@@ -11,23 +11,23 @@ import torch
 
 from hpac_cli import images
 
-from . import CONFIGS
+from .config import read_config
 from .planes import to_planes
-from .train import read_config
+from .train import read_checkpoint
 from .twin import Hpac
 
 
 def load_average(checkpoint: Path) -> Hpac:
     """Load the moving average of a checkpoint, whose name is that of its config."""
-    net = Hpac(read_config(CONFIGS / f"{checkpoint.stem}.toml").network)
-    net.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["average"])
+    net = Hpac(read_config(checkpoint.stem).network)
+    net.load_state_dict(read_checkpoint(checkpoint)["average"])
     return net
 
 
 @torch.no_grad()
 def estimate(net: Hpac, path: Path, tile: int, *, quantise: bool) -> tuple[float, int]:
     """Bits that the network gives one PNG file's samples in independent tiles, and their number."""
-    (samples,) = images.read(path.read_bytes()).frames
+    (samples,) = images.read(path.read_bytes(), transcode=True).frames
     bits = 0.0
     for y in range(0, samples.shape[0], tile):
         for x in range(0, samples.shape[1], tile):

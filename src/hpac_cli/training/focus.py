@@ -31,14 +31,14 @@ class Focus(NamedTuple):
     """(P, ...) int32, index of the local scale, 0 to 72."""
 
 
-def find_focus(near: Tensor, valid: Tensor, fallback: Tensor, bit_depth: int, tables: dict[str, Tensor]) -> Focus:
+def find_focus(near: Tensor, valid: Tensor, fallback: Tensor, depth: Tensor, tables: dict[str, Tensor]) -> Focus:
     """Compute base and scale level from the causal neighbours.
 
     Args:
         near: (22, P, ...) int32 neighbours in the order of WINDOW, any value where not valid.
         valid: (22, 1, ...) bool, whether the neighbour lies in the tile.
-        fallback: (P, 1, ...) int32 base for the first sample of a tile.
-        bit_depth: 1 to 16; sets the scale where no neighbours are known.
+        fallback: (P, ...) int32 base for the first sample of a tile.
+        depth: (...) int32 bit depth, 1 to 16; sets the scale where no neighbours are known.
         tables: as int32 tensors.
 
     Source: base is the median edge detector of JPEG-LS (ITU-T T.87, A.4.1).
@@ -56,7 +56,7 @@ def find_focus(near: Tensor, valid: Tensor, fallback: Tensor, bit_depth: int, ta
         count += both
     multiplier = torch.div(PAIRS_LCM, count.clamp(min=1), rounding_mode="floor")
     level = torch.bucketize((total * multiplier).contiguous(), tables["level_threshold"], out_int32=True, right=True)
-    unknown = min(20 + 4 * max(bit_depth - 8, 0), NUM_LEVELS - 1)
+    unknown = (20 + 4 * (depth - 8).clamp(min=0)).clamp(max=NUM_LEVELS - 1)
     return Focus(base, torch.where(count > 0, level, unknown))
 
 
@@ -76,12 +76,18 @@ def normalise(distance: Tensor, level: Tensor, tables: dict[str, Tensor]) -> Ten
 
 
 def features(
-    near: Tensor, valid: Tensor, focus: Focus, parity: Tensor, bit_depth: int, tables: dict[str, Tensor]
+    near: Tensor,
+    valid: Tensor,
+    fallback: Tensor,
+    focus: Focus,
+    parity: Tensor,
+    depth: Tensor,
+    tables: dict[str, Tensor],
 ) -> Tensor:
     """Assemble the network's inputs.
 
     Args:
-        near, valid, bit_depth, tables: as for find_focus.
+        near, valid, fallback, depth, tables: as for find_focus.
         parity: (3, ...) int32, +-16 for even or odd x, y, and their product.
 
     Returns:
@@ -90,7 +96,5 @@ def features(
     """
     window = normalise(near - focus.base, focus.level, tables).mul_(valid)
     level = 2 * focus.level - 24
-    middle = torch.zeros_like(focus.base)
-    middle[0] = 1 << (bit_depth - 1) if bit_depth > 0 else 0
-    base = ((focus.base - middle) * 64) >> bit_depth
+    base = ((focus.base - fallback) * 64) >> depth
     return torch.cat([window.flatten(0, 1), level, base, parity])

@@ -6,6 +6,7 @@ such pictures in training to learn that their chroma is nearly determined by its
 """
 
 import io
+import math
 from typing import Any
 
 import numpy as np
@@ -71,14 +72,6 @@ def recompress(tile: Tile, rng: np.random.Generator) -> Tile:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-def stretch(tile: Tile, rng: np.random.Generator) -> Tile:
-    """Change contrast and gamma in 8 bits, which leaves values unused."""
-    gain, gamma = rng.uniform(0.7, 1.5), np.exp(rng.uniform(-0.4, 0.4))
-    curve = np.clip(np.round(255 * (np.arange(256) / 255) ** gamma * gain + rng.uniform(-20, 20)), 0, 255)
-    stretched: Tile = curve.astype(np.uint8)[tile]
-    return stretched
-
-
 def add_noise(tile: Tile, rng: np.random.Generator) -> Tile:
     """Add what a sensor adds: noise whose variance grows with the light, of each colour or of all alike."""
     dark, bright = np.exp(rng.uniform(np.log(0.3), np.log(5), 2))
@@ -119,11 +112,26 @@ def _filter(
     return filtered
 
 
-def resize(tile: Tile, side: int, rng: np.random.Generator) -> Tile:
-    """Make a square tile larger or smaller, by one of the filters that programs use."""
+def resize(tile: Tile, factor: float, rng: np.random.Generator) -> Tile:
+    """Make a tile `factor` times smaller, by one of the filters that programs use.
+
+    Args:
+        tile: (H, W, 3), H and W even.
+        factor: below 1 a part of the tile, drawn at random, is made larger instead.
+        rng: draws part and filter.
+
+    Returns:
+        H and W even; never larger than the tile.
+    """
+    height, width = tile.shape[:2]
+    if factor < 1:
+        rows, columns = round(height * factor), round(width * factor)
+        y, x = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+        tile, factor = tile[y : y + rows, x : x + columns], 1.0
     filters = Image.Resampling
     choice = rng.choice([filters.BOX, filters.BILINEAR, filters.HAMMING, filters.BICUBIC, filters.LANCZOS])
-    return np.asarray(Image.fromarray(tile).resize((side, side), Image.Resampling(choice)))
+    side = (2 * math.floor(width / factor / 2), 2 * math.floor(height / factor / 2))
+    return np.asarray(Image.fromarray(tile).resize(side, Image.Resampling(choice)))
 
 
 def photo_cd(tile: Tile, rng: np.random.Generator) -> Tile:

@@ -27,8 +27,15 @@ def tile_parity(height: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([x, y, x * y // 16])
 
 
-def plane_fallback(planes: Tensor, bit_depth: int) -> Tensor:
-    """Base of a tile's first sample: mid-grey, 0 for difference planes."""
-    fallback = torch.zeros(planes.shape[0], *[1] * (planes.dim() - 1), dtype=torch.int32, device=planes.device)
-    fallback[0] = 1 << (bit_depth - 1)
-    return fallback
+def plane_fallback(planes: int, depth: Tensor) -> Tensor:
+    """Base of a tile's first sample: mid-grey, 0 for difference planes.
+
+    Args:
+        planes: P.
+        depth: (B, 1, 1) int32 bit depths.
+
+    Returns:
+        (P, B, 1, 1) int32.
+    """
+    middle = (1 << (depth - 1))[None]
+    return torch.cat([middle, torch.zeros_like(middle).expand(planes - 1, *depth.shape)])

@@ -9,26 +9,33 @@ from hpac_cli.model.layers import ACTIVATION_Q
 WEIGHT_Q_MIN, WEIGHT_Q_MAX = 4, 12
 """Weights of an output channel count in 2**-4 to 2**-12."""
 
-
-class _Quantise(torch.autograd.Function):
-    """Round half up to multiples of 1/scale and clamp; the gradient passes where not clamped."""
-
-    @staticmethod
-    def forward(ctx, x: Tensor, scale: float, low: int, high: int) -> Tensor:  # type: ignore[no-untyped-def]
-        y = (x.float() * scale + 0.5).floor_()
-        ctx.save_for_backward((y >= low) & (y <= high))
-        return y.clamp_(low, high).mul_(1 / scale).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[no-untyped-def]
-        (inside,) = ctx.saved_tensors
-        return grad * inside, None, None, None
+Quantise = float | Tensor
+"""1 where values are rounded, 0 where they are not. A CUDA graph takes it as a tensor () and so serves both; as a
+number, 0 leaves out the work."""
 
 
-def round_to(x: Tensor, places: int, low: int, high: int) -> Tensor:
-    """Round to multiples of 2**-places, at least low and at most high of them, straight-through."""
-    rounded: Tensor = _Quantise.apply(x, float(1 << places), low, high)  # type: ignore[no-untyped-call]
-    return rounded
+def _is_off(quantise: Quantise) -> bool:
+    """Whether it is known here, without asking a device, that nothing is rounded."""
+    return not isinstance(quantise, Tensor) and not quantise
+
+
+def _round(inside: Tensor, scale: float | Tensor, quantise: Quantise) -> Tensor:
+    """Round half up to multiples of 1/scale; gradients pass straight through.
+
+    Values and multiples are at most half a step apart, so their difference is exact even in bfloat16, and
+    adding it gives the multiple itself.
+    """
+    exact = inside.detach()
+    rounded = (exact.float() * scale).add_(0.5).floor_().div_(scale).to(inside.dtype)
+    return inside + rounded.sub_(exact).mul_(quantise)
+
+
+def round_to(x: Tensor, places: int, quantise: Quantise) -> Tensor:
+    """Round to an int16 number of 2**-places under quantisation."""
+    if _is_off(quantise):
+        return x
+    scale = float(1 << places)
+    return _round(F.hardtanh(x, -32767 / scale, 32767 / scale), scale, quantise)
 
 
 def weight_exponents(weight: Tensor) -> Tensor:
@@ -37,17 +44,18 @@ def weight_exponents(weight: Tensor) -> Tensor:
     return torch.floor(torch.log2(127 / largest)).clamp(WEIGHT_Q_MIN, WEIGHT_Q_MAX)
 
 
-def round_weight(weight: Tensor) -> Tensor:
-    """Round weights to their int8 grid, straight-through."""
-    exponent = weight_exponents(weight).view(-1, *[1] * (weight.dim() - 1))
-    limit = 127 * torch.exp2(-exponent)
-    inside = torch.maximum(torch.minimum(weight, limit), -limit)
-    rounded = torch.floor(inside.detach() * torch.exp2(exponent) + 0.5) * torch.exp2(-exponent)
-    return inside + (rounded - inside.detach())
+def round_weight(weight: Tensor, quantise: Quantise) -> Tensor:
+    """Round weights (O, I) to their int8 grid under quantisation."""
+    if _is_off(quantise):
+        return weight
+    scale = torch.exp2(weight_exponents(weight))[:, None]
+    limit = 127 / scale
+    return _round(torch.maximum(torch.minimum(weight, limit), -limit), scale, quantise)
 
 
-def activate(x: Tensor, quantise: bool, low: int = -127, places: int = ACTIVATION_Q) -> Tensor:
-    """Bring activations to int8's range (low = 0: ReLU), rounding only under quantisation."""
-    if quantise:
-        return round_to(x, places, low, 127)
-    return F.hardtanh(x, low / (1 << places), 127 / (1 << places))
+def activate(x: Tensor, quantise: Quantise, low: int = -127, places: int = ACTIVATION_Q) -> Tensor:
+    """Bring activations to int8's range (low = 0: ReLU), rounding only under quantisation; bfloat16."""
+    scale = float(1 << places)
+    if _is_off(quantise):  # the bounds are exact in bfloat16, so clamping may come last, where it costs half
+        return F.hardtanh(x.to(torch.bfloat16), low / scale, 127 / scale)
+    return _round(F.hardtanh(x, low / scale, 127 / scale), scale, quantise).to(torch.bfloat16)

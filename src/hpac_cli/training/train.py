@@ -1,117 +1,71 @@
-"""Train one network from its config file: many small updates, resumable, stopped by time."""
+"""Train one network: many small updates, resumable, stopped by time."""
 
+import copy
 import csv
 import math
 import time
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hpac_cli.errors import InputError, ModelError
+from hpac_cli.errors import ModelError
 from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
-from hpac_cli.model.shape import Shape
 
-from .data import CropSampler, Histories, Source, age, depth_of, read_tiles, split
+from .augment import age, depth_of
+from .config import Config
+from .data import read_sources
+from .launch import launcher
 from .planes import to_planes
 from .plot import plot_log
+from .pool import Pool
 from .soap import Soap
 from .twin import Hpac
 
 EMA_HORIZON = 1000
 LOG_EVERY = 100
-
-
-@dataclass(frozen=True)
-class Config:
-    """One network's training, read from a TOML file; see training/configs."""
-
-    name: str
-    planes: int
-    updates: int
-    sources: list[dict[str, Any]]
-    crop: int = 64
-    batch: int = 4
-    learning_rate: float = 3e-3
-    warmup: int = 200
-    quantise_from: float = 0.75
-    seed: int = 1
-    shape: dict[str, int] = field(default_factory=dict)
-    histories: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def network(self) -> Shape:
-        """Of the network that it trains."""
-        return Shape(planes=self.planes, **self.shape)
-
-
-def read_config(path: Path) -> Config:
-    """Read a config file.
-
-    Raises:
-        InputError: it is no TOML, lacks a setting, has an unknown one, or describes no network that can be.
-    """
-    try:
-        config = Config(**tomllib.loads(path.read_text("utf-8")))
-        _ = config.network, Histories(**config.histories)
-    except (ValueError, TypeError, ModelError) as error:
-        raise InputError(f"{path}: cannot train by this config: {error}") from error
-    return config
-
-
-def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Any]]]:
-    """Read every pack of the config from the folder `data`; return training and held-out tiles."""
-    sources, held_out = [], []
-    for entry in config.sources:
-        tiles = [
-            t for pack in entry["packs"] for t in read_tiles(data / pack, rgb=entry.get("rgb", config.planes == 3))
-        ]
-        kept = [t for t in tiles if min(t.shape[:2]) >= config.crop + 2]
-        train, held = split(kept)
-        # a batch has one bit depth, so tiles of 8 and of more bits are drawn apart
-        for dtype in sorted({t.dtype.name for t in train}):
-            same = [t for t in train if t.dtype.name == dtype]
-            sources.append(Source(same, entry["weight"] * len(same) / len(train)))
-        held_out.append(held)
-    return sources, held_out
+SAVE_EVERY = 1000
+MOST_GRADIENT = 1.0
+"""Norm to which larger gradients are shortened."""
 
 
 class Trainer:
-    """Network, moving average, optimiser and data, which a checkpoint holds in full."""
+    """Network, moving average, optimiser and pool, which a checkpoint holds in full.
 
-    def __init__(self, config: Config, data: Path, device: str, workers: int = 0) -> None:
+    One update is the same code on every device, and one CUDA graph on a GPU. So all that changes between updates is a
+    tensor on the device, which is filled before: learning rate, quantisation, the average's step, the batch's number.
+    """
+
+    def __init__(self, config: Config, data: Path, device: str, threads: int = 0) -> None:
         """Begin with random weights.
 
         Args:
+            config: what to train.
             data: folder of the packs that the config names.
-            device: cpu or cuda; for cuda the network is compiled.
-            workers: processes that draw crops ahead; 0 for none. They change nothing but the speed.
+            device: cpu or cuda.
+            threads: that augment tiles ahead; 0 for none. They change nothing but the speed.
         """
         torch.manual_seed(config.seed)
         self.config = config
         self.device = torch.device(device)
         self.net = Hpac(config.network).to(self.device)
-        self._forward = torch.compile(self.net) if self.device.type == "cuda" else self.net
-        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.optimiser = Soap(self.net.parameters(), config.learning_rate)
+        self._parameters = list(self.net.parameters())
+        self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
+        self.optimiser = Soap(self._parameters)
         sources, self.held_out = read_sources(config, data)
-        histories = Histories(**config.histories)
-        self.sampler = CropSampler(sources, config.planes, config.crop, config.batch, histories, config.seed)
-        self._workers = workers
-        self._batches: Iterator[tuple[Tensor, int]] | None = None
+        self.pool = Pool(sources, config, self.device, threads)
         self.update = 0
         self.seconds = 0.0
-
-    @property
-    def ages_held_out(self) -> bool:
-        """Whether the network codes luma and chroma, so that held-out tiles need a history too."""
-        histories = self.sampler.histories
-        return histories.photo_cd + histories.from_jpeg + histories.plain_ycc > 0
+        self._quantise, self._ema_step, self._loss = (torch.zeros((), device=self.device) for _ in range(3))
+        self._run: Callable[[], object] | None = None
+        self._cost: Callable[[Tensor, Tensor], Tensor] = self._mean_length
+        if self.device.type == "cuda":
+            self._cost = torch.compile(self._mean_length, fullgraph=True)
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Take the averaged weights of another training's state() as a start.
@@ -125,80 +79,127 @@ class Trainer:
         context = [layer.name for layer in layer_table(self.net.shape) if layer.role in CONTEXT_ROLES]
         begun = {key: ours[key] for name in context for key in (f"{name}.weight", f"{name}.bias")}
         self._load_network(begun | state["average"])
-        self.average = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self._load_average(self.net.state_dict())
 
     def _load_network(self, values: dict[str, Tensor]) -> None:
         if {n: v.shape for n, v in values.items()} != {n: v.shape for n, v in self.net.state_dict().items()}:
             raise ModelError("the checkpoint is of a network of another shape than the config's")
         self.net.load_state_dict(values)
 
-    def learning_rate(self) -> float:
-        """Short warm-up, then cosine decay to 2 %."""
-        done = self.update / self.config.updates
-        warm = min(1.0, (self.update + 1) / self.config.warmup)
-        return self.config.learning_rate * warm * (0.49 * (1 + math.cos(math.pi * done)) + 0.02)
+    def _load_average(self, values: dict[str, Tensor]) -> None:
+        for name, ours in self.average.items():
+            ours.copy_(values[name])
 
-    def step(self) -> Tensor:
-        """Make one update; return the batch's bits per sub-pixel, which may not be computed yet."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate()
-        if self._batches is None:
-            self._batches = self.sampler.from_number(self.update, self._workers)
-        samples, depth = next(self._batches)
-        planes = to_planes(samples.to(self.device, non_blocking=True))
-        quantise = self.update >= self.config.quantise_from * self.config.updates
-        loss: Tensor = self._forward(planes, depth, quantise).mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
-        self.optimiser.step()
+    def _rate(self, done: float) -> float:
+        """Learning rate: short warm-up, then cosine decay to 2 %."""
+        warm = min(1.0, (self.update + 1) / self.config.warmup)
+        return self.config.learning_rate * warm * (0.49 * (1 + math.cos(math.pi * min(done, 1))) + 0.02)
+
+    def step(self, done: float | None = None) -> None:
+        """Make one update.
+
+        Args:
+            done: share of the training that is over, by which learning rate and quantisation go; by the number of updates
+                if it is not given.
+        """
+        done = self.update / self.config.updates if done is None else done
+        self.pool.seek(self.update)
+        self._run = self._run or self._prepare()
+        self.optimiser.learning_rate.fill_(self._rate(done))
+        self._quantise.fill_(done >= self.config.quantise_from)
         self.update += 1
-        keep = min(1 - 1 / EMA_HORIZON, self.update / (self.update + 100))
-        for name, value in self.net.state_dict().items():
-            self.average[name].lerp_(value, 1 - keep)
-        return loss.detach()
+        self._ema_step.fill_(1 - min(1 - 1 / EMA_HORIZON, self.update / (self.update + 100)))
+        self._run()
+        if self.update % self._turn_every() == 0:
+            self.optimiser.turn()
+
+    def _turn_every(self) -> int:
+        """Updates after which SOAP's bases are turned: a GPU takes as long for that as for several updates."""
+        if self.device.type == "cpu":
+            return 10
+        return 20 if self.update < 2000 else 50
+
+    def _prepare(self) -> Callable[[], object]:
+        """Make ready to update, leaving everything as it is but the optimiser's bases, which begin with the first gradient."""
+        if self.update == 0:
+            self.optimiser.begin(self._gradients()[1])
+        state = copy.deepcopy(self.state())
+        run = launcher(self._update, self.device)
+        self.load(state)
+        return run
+
+    def _update(self) -> None:
+        """One update, as launcher wants it."""
+        loss, gradients = self._gradients()
+        with torch.no_grad():
+            norm = torch.stack(torch._foreach_norm(gradients)).norm()
+            self.optimiser.step(gradients, (MOST_GRADIENT / (norm + 1e-6)).clamp(max=1))
+            for name, value in self.net.state_dict().items():
+                self.average[name].lerp_(value, self._ema_step)
+            self._loss.add_(loss)
+
+    def _gradients(self) -> tuple[Tensor, list[Tensor]]:
+        """The loss of the pool's batch, and its gradients in the order of the parameters."""
+        planes, depth = self.pool.batch()
+        loss = self._cost(planes, depth)
+        return loss.detach(), list(torch.autograd.grad(loss, self._parameters))
+
+    def _mean_length(self, planes: Tensor, depth: Tensor) -> Tensor:
+        on_cpu = self.device.type == "cpu"  # where the number is at hand, and 0 saves work
+        length: Tensor = self.net(planes, depth, self._quantise.item() if on_cpu else self._quantise)
+        return length.mean()
+
+    def take_loss(self) -> float:
+        """Sum of the bits per sub-pixel of the batches since this was last asked."""
+        loss = self._loss.item()
+        self._loss.zero_()
+        return loss
 
     def state(self) -> dict[str, Any]:
         """Everything that the next update depends on."""
         return {
+            "shape": asdict(self.net.shape),
             "net": self.net.state_dict(),
             "average": self.average,
             "soap": self.optimiser.state_dict(),
+            "loss": self._loss,
             "update": self.update,
             "seconds": self.seconds,
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from state().
+        """Continue from state(), in the tensors that are there, which a graph may have recorded.
 
         Raises:
-            ModelError: it is of another shape, or its optimiser is another.
+            ModelError: it is of another shape, or has no optimiser.
         """
         if "soap" not in state:
-            raise ModelError(
-                "the checkpoint is of an older kind of training: it can be a --start, but not be continued"
-            )
+            raise ModelError("the checkpoint is the end of a training: it can be a --start, but not be continued")
         self._load_network(state["net"])
-        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
+        self._load_average(state["average"])
         self.optimiser.load_state_dict(state["soap"])
+        self._loss.copy_(state["loss"])
         self.update, self.seconds = state["update"], state["seconds"]
-        self._batches = None
 
     @torch.no_grad()
     def evaluate(self, *, quantise: bool, limit: int = 40) -> list[float]:
-        """Bits per sub-pixel of the moving average on the first held-out tiles of each source."""
+        """Bits per sub-pixel of the moving average on the first held-out pictures of each source.
+
+        A network of luma and chroma gets them as such.
+        """
         net = Hpac(self.net.shape).to(self.device)
         net.load_state_dict(self.average)
         results = []
-        for tiles in self.held_out:
+        for pictures in self.held_out:
             bits = samples = 0.0
             rng = np.random.default_rng(0)
-            for tile in tiles[:limit]:
-                if self.ages_held_out:
-                    tile = age(tile[: len(tile) // 2 * 2, : tile.shape[1] // 2 * 2], self.sampler.histories, rng)
-                grey = tile if tile.ndim == 2 or self.config.planes == 3 else tile[..., 1]
-                x = torch.from_numpy(grey.astype("int32")).reshape(1, *grey.shape[:2], -1).permute(3, 0, 1, 2)
-                length = net(to_planes(x.to(self.device)), depth_of(grey), quantise)
+            for picture in pictures[:limit]:
+                tile = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
+                if tile.ndim == 3:
+                    tile = age(tile, self.config.shares.luma_and_chroma, self.config.crop, rng)
+                    tile = tile if self.config.planes == 3 else tile[..., 1]
+                x = torch.from_numpy(tile.astype(np.int32)).reshape(1, *tile.shape[:2], -1).permute(3, 0, 1, 2)
+                length = net(to_planes(x.to(self.device)), depth_of(tile), float(quantise))
                 bits, samples = bits + length.double().sum().item(), samples + length.numel()
             results.append(bits / samples)
         return results
@@ -211,6 +212,19 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
     temporary.replace(path)
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a state onto the CPU, without running code from it.
+
+    Raises:
+        ModelError: there is none.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+        raise ModelError(f"{path}: no checkpoint of a training: {error}") from error
+    return state
+
+
 def train(
     config: Config,
     *,
@@ -218,41 +232,44 @@ def train(
     out: Path,
     seconds: float,
     device: str,
-    workers: int = 0,
+    threads: int = 0,
     start: Path | None = None,
-    report: Any = print,
+    report: Callable[[str], None] = print,
 ) -> Trainer:
     """Train until the config's updates are done or `seconds` have passed.
 
     Continues from `out`/NAME.checkpoint where it exists, else begins with the weights of the checkpoint
     `start` where one is given, and leaves there the checkpoint, NAME.csv (updates, pixels seen, seconds, training
     bits per sub-pixel; a row every LOG_EVERY updates) and NAME.svg, which shows it.
+
+    Raises:
+        ModelError: a checkpoint is none or does not fit, or the training diverges.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, log = out / f"{config.name}.checkpoint", out / f"{config.name}.csv"
-    trainer = Trainer(config, data, device, workers)
+    trainer = Trainer(config, data, device, threads)
     if checkpoint.exists():
-        trainer.load(torch.load(checkpoint, map_location=device, weights_only=True))
+        trainer.load(read_checkpoint(checkpoint))
     elif start is not None:
-        trainer.start_from(torch.load(start, map_location=device, weights_only=True))
+        trainer.start_from(read_checkpoint(start))
     began, before = time.monotonic(), trainer.seconds
-    shown: Tensor | float = 0.0
-    while trainer.update < config.updates and time.monotonic() - began < seconds:
-        loss = trainer.step()
+
+    def done() -> float:
         trainer.seconds = before + time.monotonic() - began
-        shown += loss / LOG_EVERY
+        return trainer.update / config.updates if config.updates else trainer.seconds / seconds
+
+    while time.monotonic() - began < seconds and (share := done()) < 1:
+        trainer.step(share)
         if trainer.update % LOG_EVERY == 0:
-            row = [
-                trainer.update,
-                trainer.update * config.batch * config.crop**2,
-                round(trainer.seconds, 1),
-                round(float(shown), 4),
-            ]
+            loss = trainer.take_loss() / LOG_EVERY
+            if not math.isfinite(loss):
+                raise ModelError(f"{config.name}: diverged before update {trainer.update}; try a lower learning_rate")
+            pixels = trainer.update * config.batch * config.crop**2
+            row = [trainer.update, pixels, round(trainer.seconds, 1), round(loss, 4)]
             with log.open("a", newline="") as file:
                 csv.writer(file).writerow(row)
             report(f"{config.name}: update {row[0]}, {row[2]} s, {row[3]} bpsp")
-            shown = 0.0
-        if trainer.update % 1000 == 0:
+        if trainer.update % SAVE_EVERY == 0:
             save_checkpoint(trainer, checkpoint)
     save_checkpoint(trainer, checkpoint)
     if log.exists():

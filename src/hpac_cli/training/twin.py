@@ -17,48 +17,40 @@ from hpac_cli.model.window import causal_offsets
 
 from .code_length import code_length
 from .context import tile_means
+from .depthwise import convolve_causally
 from .focus import features, find_focus, normalise
 from .inputs import gather_window, plane_fallback, tile_parity
-from .quantise import activate, round_weight
+from .quantise import Quantise, activate, round_weight
 
 
 class PointWise(nn.Module):
-    """A point-wise linear layer with int8 weights."""
+    """A point-wise linear layer with int8 weights; its products and outputs are of `precision`."""
 
-    def __init__(self, layer: Layer, *, zero: bool = False) -> None:
+    def __init__(self, layer: Layer, *, zero: bool = False, precision: torch.dtype = torch.bfloat16) -> None:
         super().__init__()
+        self.precision = precision
         bound = 0.0 if zero else (3 / layer.inputs) ** 0.5
         self.weight = nn.Parameter(torch.empty(layer.outputs, layer.inputs).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(layer.outputs))
 
-    def forward(self, x: Tensor, quantise: bool) -> Tensor:
-        return F.linear(x, round_weight(self.weight) if quantise else self.weight, self.bias)
+    def forward(self, x: Tensor, quantise: Quantise) -> Tensor:
+        weight = round_weight(self.weight, quantise)
+        return F.linear(*(part.to(self.precision) for part in (x, weight, self.bias)))
 
 
 class CausalDepthwise(nn.Module):
     """Masked depth-wise convolution, `rows` up, slope 2, own position included."""
 
-    place: Tensor
-
     def __init__(self, channels: int, rows: int) -> None:
         super().__init__()
         self.rows = rows
-        taps = causal_offsets(rows, rows, centre=True)
-        self.weight = nn.Parameter(torch.randn(channels, len(taps)) / len(taps) ** 0.5)
+        taps = len(causal_offsets(rows, rows, centre=True))
+        self.weight = nn.Parameter(torch.randn(channels, taps) / taps**0.5)
         self.bias = nn.Parameter(torch.ones(channels))
-        self.register_buffer(
-            "place", torch.tensor([(dy + rows) * (2 * rows + 1) + dx + rows for dy, dx in taps]), persistent=False
-        )
 
-    def forward(self, x: Tensor, quantise: bool) -> Tensor:
-        """(B, H, W, C) to the same shape; float32 inside, where the CPU's kernel is fastest."""
-        weight = round_weight(self.weight) if quantise else self.weight
-        r, channels = self.rows, weight.shape[0]
-        kernel = weight.new_zeros(channels, (r + 1) * (2 * r + 1)).index_copy(1, self.place, weight)
-        with torch.autocast(x.device.type, enabled=False):
-            padded = F.pad(x.float(), (0, 0, r, r, r, 0)).permute(0, 3, 1, 2)
-            y = F.conv2d(padded, kernel.view(channels, 1, r + 1, 2 * r + 1), self.bias, groups=channels)
-        return y.permute(0, 2, 3, 1).to(x.dtype)
+    def forward(self, x: Tensor, quantise: Quantise) -> Tensor:
+        """(B, H, W, C) to the same shape, float32."""
+        return convolve_causally(x.float(), round_weight(self.weight, quantise), self.bias, self.rows)
 
 
 class Block(nn.Module):
@@ -73,13 +65,13 @@ class Block(nn.Module):
         self.up = PointWise(find_layer(shape, Role.UP, index))
         self.down = PointWise(find_layer(shape, Role.DOWN, index), zero=True)
 
-    def forward(self, stream: Tensor, quantise: bool) -> Tensor:
+    def forward(self, stream: Tensor, quantise: Quantise) -> Tensor:
         x = activate(stream, quantise)
         gate, value = activate(self.gate(x, quantise), quantise), activate(self.value(x, quantise), quantise)
         gate = activate(self.depthwise(gate, quantise), quantise)
-        stream = stream + self.out(activate(gate * value, quantise), quantise).to(stream.dtype)
+        stream = stream + self.out(activate(gate * value, quantise), quantise)
         hidden = activate(self.up(activate(stream, quantise), quantise), quantise, low=0)
-        after: Tensor = stream + self.down(hidden, quantise).to(stream.dtype)
+        after: Tensor = stream + self.down(hidden, quantise)
         return after
 
 
@@ -89,12 +81,12 @@ class Head(nn.Module):
     def __init__(self, shape: Shape, index: int) -> None:
         super().__init__()
         self.hidden = PointWise(find_layer(shape, Role.HEAD_HIDDEN, index))
-        self.out = PointWise(find_layer(shape, Role.HEAD_OUT, index))
+        self.out = PointWise(find_layer(shape, Role.HEAD_OUT, index), precision=torch.float32)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
             self.out.bias[shape.components : 2 * shape.components] = torch.linspace(-0.2, 0.2, shape.components)
 
-    def forward(self, x: Tensor, quantise: bool) -> Tensor:
+    def forward(self, x: Tensor, quantise: Quantise) -> Tensor:
         parameters: Tensor = self.out(activate(self.hidden(x, quantise), quantise, low=0), quantise)
         return parameters
 
@@ -109,7 +101,7 @@ class Context(nn.Module):
         self.features = PointWise(find_layer(shape, Role.CONTEXT_FEATURES))
         self.out = PointWise(out, zero=True)
 
-    def forward(self, x: Tensor, known: Tensor, quantise: bool) -> tuple[Tensor, ...]:
+    def forward(self, x: Tensor, known: Tensor, quantise: Quantise) -> tuple[Tensor, ...]:
         """Compute what is added to the stream before each block and before the heads.
 
         Args:
@@ -120,7 +112,7 @@ class Context(nn.Module):
             (B, H, W, C) each.
         """
         features = activate(self.features(torch.cat([x, known], -1), quantise), quantise, low=0)
-        means = activate(tile_means(features), quantise, low=0, places=self.places).to(x.dtype)
+        means = activate(tile_means(features), quantise, low=0, places=self.places)
         parts: tuple[Tensor, ...] = self.out(means, quantise).chunk(self.out.weight.shape[0] // x.shape[-1], -1)
         return parts
 
@@ -141,47 +133,51 @@ class Hpac(nn.Module):
     def tables(self) -> dict[str, Tensor]:
         return {name: getattr(self, f"table_{name}") for name in TABLE_LENGTHS}
 
-    def forward(self, planes: Tensor, bit_depth: int, quantise: bool) -> Tensor:
+    def forward(self, planes: Tensor, bit_depth: int | Tensor, quantise: Quantise) -> Tensor:
         """Compute code lengths in bits.
 
         Args:
             planes: (P, B, H, W) int32 samples of the coded planes.
-            bit_depth: of the source samples.
-            quantise: whether weights and activations are rounded to the integer grid.
+            bit_depth: of the source samples; (B,) int32 where tiles differ.
+            quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
 
         Returns:
             (P, B, H, W) float32.
         """
         tables = self.tables()
+        depth = torch.as_tensor(bit_depth, dtype=torch.int32, device=planes.device).expand(planes.shape[1])[
+            :, None, None
+        ]
         near, valid = gather_window(planes)
         parity = tile_parity(planes.shape[-2], planes.shape[-1], planes.device)
-        fallback = plane_fallback(planes, bit_depth)
-        focus = find_focus(near, valid, fallback, bit_depth, tables)
         parity = parity[:, None].expand(3, *planes.shape[1:])
-        inputs = features(near, valid, focus, parity, bit_depth, tables)
+        fallback = plane_fallback(self.shape.planes, depth)
+        focus = find_focus(near, valid, fallback, depth, tables)
+        inputs = features(near, valid, fallback, focus, parity, depth, tables)
         residual = planes - focus.base
-        unit = 1 / (1 << ACTIVATION_Q)
-        with torch.autocast(planes.device.type, torch.bfloat16):
-            x = inputs.movedim(0, -1).to(torch.bfloat16) * unit
-            x = activate(self.input(x, quantise), quantise, low=0)
-            stream = self.input2(x, quantise)
-            if quantise:  # bfloat16 is coarser than the integer stream
-                stream = stream.float()
-            parts: tuple[Tensor, ...] = ()
-            if self.context is not None:
-                known = [normalise(residual[p], focus.level[p], tables) for p in range(self.shape.planes)]
-                parts = self.context(x, torch.stack(known, -1).to(x.dtype) * unit, quantise)
-            for index, block in enumerate(self.blocks):
-                stream = block(stream + parts[index] if parts else stream, quantise)
-            stream = stream + parts[-1] if parts else stream
-            trunk = activate(stream, quantise).to(torch.bfloat16)
-            outputs = []
-            for index, head in enumerate(self.heads):
-                extra = [normalise(residual[p], focus.level[q], tables) for p in range(index) for q in (p, index)]
-                z = torch.cat([trunk, *[(e.to(trunk.dtype) * unit)[..., None] for e in extra]], -1)
-                outputs.append(head(z, quantise))
-        bits = [
-            code_length(out.float(), planes, bit_depth, residual, focus.level[index], self.shape.components, quantise)
-            for out, index in zip(outputs, range(self.shape.planes), strict=True)
-        ]
+
+        def known(plane: int, by: int) -> Tensor:
+            """A plane's residuals in units of the scale of plane `by`, as activations (B, H, W, 1)."""
+            return _activations(normalise(residual[plane], focus.level[by], tables))[..., None]
+
+        x = _activations(inputs.movedim(0, -1))
+        x = activate(self.input(x, quantise), quantise, low=0)
+        stream = self.input2(x, quantise).float()  # bfloat16 is coarser than the integer stream
+        parts: tuple[Tensor, ...] = ()
+        if self.context is not None:
+            own = torch.cat([known(p, p) for p in range(self.shape.planes)], -1)
+            parts = self.context(x, own, quantise)
+        for index, block in enumerate(self.blocks):
+            stream = block(stream + parts[index] if parts else stream, quantise)
+        trunk = activate(stream + parts[-1] if parts else stream, quantise)
+        bits = []
+        for index, head in enumerate(self.heads):
+            earlier = [known(p, by) for p in range(index) for by in (p, index)]
+            out = head(torch.cat([trunk, *earlier], -1), quantise)
+            bits.append(code_length(out, planes, depth, residual, focus.level[index], self.shape.components, quantise))
         return torch.stack(bits)
+
+
+def _activations(whole: Tensor) -> Tensor:
+    """Integers of -127 to 127 as what they count, exact in bfloat16."""
+    return whole.to(torch.bfloat16) / (1 << ACTIVATION_Q)

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from hpac_cli.model.shape import Shape
+
 
 @dataclass(frozen=True)
-class Effort:
-    """One level of --adapt."""
+class Schedule:
+    """One way of --adapt."""
 
     updates: int
     """Of the parameters, unless the image is so small that PASSES ends it before."""
@@ -21,17 +23,27 @@ CROP = 64
 """Side of the squares that are trained on, in pixels."""
 BATCH = 2
 """Crops of an update: many small updates beat few large ones."""
-PASSES = 40
+PASSES = 100
 """An image is looked at about so often at most."""
-LEARNING_RATE = 0.6
-"""At the start, in units of what is trained; it falls to nothing along half a cosine."""
+_RATE_OF_ONE_CHANNEL = 38.4
+"""Divided by the width of a network: the rate with which training on an image begins."""
 
 _RANK_BYTES = (100_000, 200_000, 300_000, 1_000_000)
 """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
 
-EFFORTS = {"fast": Effort(updates=200, max_rank=2), "full": Effort(updates=960, max_rank=4)}
+SCHEDULES = {
+    "brief": Schedule(updates=80, max_rank=0),
+    "fast": Schedule(updates=200, max_rank=1),
+    "full": Schedule(updates=960, max_rank=4),
+    "longest": Schedule(updates=2400, max_rank=4),
+}
 
 
-def choose_rank(effort: Effort, size: int) -> int:
+def choose_rank(schedule: Schedule, size: int) -> int:
     """Rank for what takes `size` bytes with the weights as shipped."""
-    return min(effort.max_rank, sum(size >= least for least in _RANK_BYTES))
+    return min(schedule.max_rank, sum(size >= least for least in _RANK_BYTES))
+
+
+def learning_rate(shape: Shape) -> float:
+    """Learning rate at the start, in units of what is trained; it falls to nothing along half a cosine."""
+    return _RATE_OF_ONE_CHANNEL / shape.width

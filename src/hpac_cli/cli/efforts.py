@@ -1,0 +1,34 @@
+"""Effort levels as the command line has them: the short options -1 to -9, and the table that help and docs show."""
+
+import re
+from typing import Any
+
+from typer.core import TyperCommand
+
+from hpac_cli import api
+
+_SHORT = re.compile(r"-([1-9])")
+
+
+class EffortCommand(TyperCommand):
+    """A command that takes -1 to -9 for --effort 1 to 9."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write short efforts out, up to an argument -- if there is one."""
+        end = args.index("--") if "--" in args else len(args)
+        options = [_SHORT.sub(r"--effort=\1", arg) if _SHORT.fullmatch(arg) else arg for arg in args[:end]]
+        return super().parse_args(ctx, options + args[end:])
+
+
+def describe_efforts() -> list[str]:
+    """The table of efforts, line by line: what each does, and what it costs."""
+    head = f"{'effort':10}{'networks':10}{'tiles turned':14}{'adapted':10}{'encode':>9}{'decode':>9}  MP/s"
+    return [head, *(_row(level, effort) for level, effort in enumerate(api.EFFORTS, 1))]
+
+
+def _row(level: int, effort: api.Effort) -> str:
+    name = f"{level}, usual" if level == api.DEFAULT else f"{level}"
+    turned = f"by {effort.crops} crops" if effort.crops else "no"
+    adapted = "no" if effort.adapt == "off" else effort.adapt
+    speeds = f"{1 / effort.encode_cost:>9.2g}{1 / effort.decode_cost:>9.2g}"
+    return f"{name:10}{effort.size:10}{turned:14}{adapted:10}{speeds}"

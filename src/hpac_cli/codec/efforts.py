@@ -1,0 +1,63 @@
+"""How much is done to make a file small? The one table of effort levels; docs/model.md has why they are so."""
+
+from dataclasses import dataclass, replace
+
+from hpac_cli.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Effort:
+    """One level."""
+
+    size: str
+    """Of the networks that code, one of model.index.SIZES: it alone decides how long decoding takes."""
+    crops: int
+    """By which each orientation of tiles is tried in frames of a quarter to one megapixel; 0: tiles stay upright."""
+    tried_by: str
+    """Size of the networks that try them: small ones choose as well as large ones, but not as medium ones."""
+    adapt: str
+    """Schedule by which weights are adapted to each image, of adapt.schedules, or "off"."""
+    encode_cost: float
+    """Microseconds of one core for each pixel of RGB, as measured (docs/benchmarks.md); training counts a megapixel."""
+    decode_cost: float
+
+
+EFFORTS = (
+    Effort("small", 0, "small", "off", 0.5, 0.45),
+    Effort("small", 16, "small", "off", 1.0, 0.45),
+    Effort("medium", 4, "medium", "off", 1.5, 0.95),
+    Effort("medium", 16, "medium", "off", 2.8, 0.95),
+    Effort("large", 16, "small", "off", 4.0, 3.3),
+    Effort("large", 16, "small", "brief", 140.0, 3.3),
+    Effort("large", 16, "small", "fast", 340.0, 3.3),
+    Effort("large", 16, "small", "full", 1400.0, 3.3),
+    Effort("large", 16, "small", "longest", 3400.0, 3.3),
+)
+"""Levels 1 to 9."""
+DEFAULT = 5
+
+
+def effort_of(level: int) -> Effort:
+    """Look up a level.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not 1 <= level <= len(EFFORTS):
+        raise UsageError(f"effort {level}; there are 1 to {len(EFFORTS)}")
+    return EFFORTS[level - 1]
+
+
+def list_efforts(level: int, adapt: str) -> list[Effort]:
+    """List a level and what may stand for it where time is short, the best first.
+
+    Args:
+        level: 1 to 9.
+        adapt: schedule that was asked for instead of each level's, or "".
+
+    Raises:
+        UsageError: there is no such level.
+    """
+    effort_of(level)
+    wanted = [replace(effort, adapt=adapt or effort.adapt) for effort in reversed(EFFORTS[:level])]
+    return [way for effort in wanted for way in dict.fromkeys((effort, replace(effort, adapt="off")))]

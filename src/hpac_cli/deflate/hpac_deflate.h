@@ -1,0 +1,64 @@
+/* Deflate streams rebuilt from their plain bytes: parameters and a correction found, and applied.
+ *
+ * The parameters say which writer a stream resembles; the correction says where it differs from that. Together with
+ * the plain bytes they give the stream, to the bit, on every machine. docs/format.md describes both.
+ */
+#ifndef HPAC_DEFLATE_H
+#define HPAC_DEFLATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define HPAC_DEFLATE_EXPORT __declspec(dllexport)
+#else
+#define HPAC_DEFLATE_EXPORT __attribute__((visibility("default")))
+#endif
+
+enum { HPAC_DEFLATE_INTERFACE = 1, HPAC_DEFLATE_PARAMETER_BYTES = 17 };
+
+enum {
+  HPAC_DEFLATE_OK = 0,
+  HPAC_DEFLATE_DAMAGED = -1,   /* a stream that is none, or a correction or parameters that cannot be */
+  HPAC_DEFLATE_NO_MEMORY = -2,
+  HPAC_DEFLATE_NOT_WORTH = -3, /* the correction is too large, or takes too long */
+  HPAC_DEFLATE_NO_ROOM = -4,   /* the stream becomes longer than it may be, or more plain bytes come than were said */
+};
+
+struct hpac_deflate;
+
+/* What hpac_deflate_survey finds. */
+struct hpac_deflate_facts {
+  uint64_t stream_bytes, plain_bytes, num_tokens, num_blocks;
+};
+
+HPAC_DEFLATE_EXPORT int hpac_deflate_interface(void);
+
+/* Read a raw deflate stream through; bytes may follow it. */
+HPAC_DEFLATE_EXPORT int hpac_deflate_survey(const uint8_t *stream, size_t size, struct hpac_deflate_facts *facts);
+
+/* Find the parameters of a stream: HPAC_DEFLATE_PARAMETER_BYTES. */
+HPAC_DEFLATE_EXPORT int hpac_deflate_find(const uint8_t *stream, size_t size, uint8_t *parameters);
+
+/* Find the correction of a stream for given parameters; *correction is freed by hpac_deflate_free_bytes. */
+HPAC_DEFLATE_EXPORT int hpac_deflate_correct(const uint8_t *stream, size_t size, const uint8_t *parameters,
+                                             uint8_t **correction, size_t *correction_size);
+HPAC_DEFLATE_EXPORT void hpac_deflate_free_bytes(uint8_t *bytes);
+
+/* Begin to rebuild a stream of at most `most_bytes` from `plain_bytes` bytes, which come in pieces. The correction
+ * must stay where it is. NULL without memory, or if the parameters are damaged. */
+HPAC_DEFLATE_EXPORT struct hpac_deflate *hpac_deflate_open(const uint8_t *parameters, const uint8_t *correction,
+                                                           size_t correction_size, uint64_t plain_bytes,
+                                                           uint64_t most_bytes);
+
+/* Take further plain bytes; returns how many bytes of the stream wait to be taken, or an error. */
+HPAC_DEFLATE_EXPORT int64_t hpac_deflate_push(struct hpac_deflate *d, const uint8_t *plain, size_t size);
+
+/* The bytes that wait, which are forgotten with the next push. */
+HPAC_DEFLATE_EXPORT const uint8_t *hpac_deflate_take(struct hpac_deflate *d);
+
+/* Whether the stream is whole. */
+HPAC_DEFLATE_EXPORT int hpac_deflate_is_done(const struct hpac_deflate *d);
+HPAC_DEFLATE_EXPORT void hpac_deflate_close(struct hpac_deflate *d);
+
+#endif

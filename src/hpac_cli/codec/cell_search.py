@@ -5,14 +5,14 @@ what was expected, as fine as the bytes of their table allow; the best of some t
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import MAX_CELL_BITS, Part
-from hpac_cli.core import Edges
+from hpac_cli.core import Edges, Mixtures, TileCoder
 
 from .cells import HIGHEST, LOWEST, STEPS, Levels, find_edges, pack_cells, plain_edges
 from .colours import to_triples
@@ -23,45 +23,67 @@ from .values import Ordered, Values
 
 Coded = NDArray[np.int32]
 """(H, W, P) coded values."""
+Counts = NDArray[np.float64]
+"""(P, 2**bit_depth) of values, by plane."""
 
 _LEAST_PIXELS = 1 << 12
 _BLOCK, _COLUMN = 64, 16
 """Side of a sample's blocks, and how many are coded below each other, so that statistics of a tile are as rich as in a
 whole one."""
-_SAMPLE, _SHARE, _MOST = 1 << 15, 8, 1 << 17
-"""Pixels of a sample: so many; more where that is less than one in so many; and at most so many."""
+_SAMPLE, _MOST = 1 << 15, 1 << 18
+"""Pixels of a sample, at least and at most."""
 _NEAR = 2
 """A histogram is rough where counts differ from the mean of so many on either side."""
-_ROUGH = 600
-"""Bytes that telling the roughness would save a network that sees no difference between values. What saves less is not
-worth a look."""
+_ROUGH = 1024
+"""Roughness is worth a look where telling it would save one byte for so many samples that are looked at, if nothing else
+did."""
 _VERY_ROUGH = 64
-"""A sample twice as large is worth while from one byte for so many samples on."""
+"""The same of all samples, for a sample that is twice as large."""
 _PRIOR = 4
 """Samples that are added to what came and to what was expected of each value."""
-_LEAST_BITS = (1.5, 3, 5, 8)
-"""Widths that save fewer bits are left out of a table."""
+_LOOK_AT = 1 << 22
+"""Samples that are enough to count values."""
 _TRIED = 4
 """Tables that are measured, of those that are estimated."""
+_WIDE = 44
+"""On the table of spreads, 0.42 samples. Where narrower mixtures, of which most lies in one value, lead to nothing, only the
+others are asked."""
 _MARGIN = 16
 """Bytes by which cells must pay."""
-_CHANCE = 1 / math.log(2)
-"""Bits that a width saves in the sample by chance alone and costs elsewhere: half a nat each."""
+_LITTLE = 2
+"""A sample of less than one pixel in so many."""
+
+
+class _Fineness(NamedTuple):
+    """How much of what was found goes into a table."""
+
+    step: int
+    least_bits: float
+    """Widths that save fewer bits in the sample are left out."""
+
+
+_FINENESS = [_Fineness(step, least) for step in STEPS for least in (1.5, 3, 5, 8)]
 
 
 class _Table(NamedTuple):
-    saved: float
-    """Bytes, about, what it takes subtracted."""
-    step: int
+    bits: float
+    """What it saves in its sample if all mixtures are wide."""
+    fineness: _Fineness
     levels: Levels
 
+    @property
+    def step(self) -> int:
+        """Of its levels."""
+        return self.fineness.step
 
-def find_cells(ordered: Ordered, network: Network, part: Part, threads: int = 1) -> bytes:
+
+def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int = 8, threads: int = 1) -> bytes:
     """Find cells that make a part smaller.
 
     Args:
         ordered: (H, W, C) ordered samples of the part's channels, of a whole frame.
         network: that codes them.
+        share: one pixel in so many is looked at, more in small frames, fewer in large ones.
 
     Returns:
         As pack_cells writes them; nothing if none pay.
@@ -69,25 +91,39 @@ def find_cells(ordered: Ordered, network: Network, part: Part, threads: int = 1)
     pixels = ordered.shape[0] * ordered.shape[1]
     if part.bit_depth > MAX_CELL_BITS or pixels < _LEAST_PIXELS:
         return b""
-    values, size = Values(part), min(max(_SAMPLE, pixels // _SHARE), _MOST)
+    values, size = Values(part), min(max(_SAMPLE, pixels // share), _MOST)
     columns = _draw(ordered, values, part, size)
-    roughness = _roughness(columns, part.bit_depth) * pixels / _count(columns)
-    if roughness < _ROUGH:
+    counts = _count_all(ordered, values, part)
+    if counts is None:
+        counts = _count_values(columns, part.bit_depth) * (pixels / _count(columns))
+    roughness = _roughness(counts)
+    if roughness * _ROUGH < ordered.size * share:
         return b""
     if roughness * _VERY_ROUGH > ordered.size:
         columns = _draw(ordered, values, part, 2 * size)
-    sample = _Sample(columns, network, part.bit_depth, threads)
-    scale = pixels / sample.pixels
-    best, packed = float(_MARGIN), b""
-    plain = sample.length(plain_edges(part.channels, part.bit_depth))
-    for table in sorted(sample.tables(scale), key=lambda table: -table.saved)[:_TRIED]:
-        data = pack_cells(table.levels, table.step)
-        saved = plain - sample.length(find_edges(table.step * table.levels))
-        chance = _CHANCE * np.count_nonzero(table.levels)
-        net = (scale * saved - (scale - 1) * chance) / 8 - len(data)
-        if net > best:
-            best, packed = net, data
-    return packed
+    sample = _collect(columns, network, part.bit_depth, threads)
+    # a table that is fitted to little of the frame is judged by what it was not fitted to
+    fitted, judge = sample.halves() if pixels > _LITTLE * sample.pixels else (sample, sample)
+    plain = judge.length(plain_edges(part.channels, part.bit_depth))
+    for least_spread in (0, _WIDE):
+        found = fitted.expect(least_spread)
+        tables = [_table(*found, fineness) for fineness in _FINENESS]
+        tables = sorted((t for t in tables if t.levels.any()), key=lambda t: _estimate(t, pixels, fitted), reverse=True)
+        best, saved = None, float(_MARGIN)
+        for table in tables[:_TRIED]:
+            gain = (plain - judge.length(find_edges(table.step * table.levels))) * pixels / judge.pixels
+            net = (gain - _estimate_bits(table.levels)) / 8
+            if net > saved:
+                best, saved = table, net
+        if best:
+            final = best if fitted is sample else _table(*sample.expect(least_spread), best.fineness)
+            return pack_cells(final.levels, final.step)
+    return b""
+
+
+def _estimate(table: _Table, pixels: int, fitted: "_Sample") -> float:
+    """Bits that a table may save."""
+    return table.bits * pixels / fitted.pixels - _estimate_bits(table.levels)
 
 
 def _draw(ordered: Ordered, values: Values, part: Part, pixels: int) -> list[Coded]:
@@ -97,6 +133,7 @@ def _draw(ordered: Ordered, values: Values, part: Part, pixels: int) -> list[Cod
     places = [(y, x) for y in range(0, height - down + 1, down) for x in range(0, width - right + 1, right)]
     count = min(len(places), -(-pixels // (down * right)))
     drawn = [places[(2 * i + 1) * len(places) // (2 * count)] for i in range(count)]
+    drawn = drawn[::2] + drawn[1::2]  # so that each half is of the whole frame
     blocks = [turn(values.to_coded(ordered[y : y + down, x : x + right]), part.orientation) for y, x in drawn]
     columns = [np.concatenate(blocks[i : i + _COLUMN]) for i in range(0, count, _COLUMN)]
     return [_as_coded(column, part) for column in columns]
@@ -116,53 +153,82 @@ def _by_plane(column: Coded) -> list[NDArray[np.int32]]:
     return [np.ascontiguousarray(column[..., channel]).reshape(-1) for channel in order]
 
 
-def _roughness(columns: Sequence[Coded], bit_depth: int) -> float:
+def _count_values(columns: Sequence[Coded], bit_depth: int) -> Counts:
+    planes = zip(*map(_by_plane, columns), strict=True)
+    return np.stack([np.bincount(np.concatenate(each), minlength=1 << bit_depth) for each in planes]).astype(float)
+
+
+def _count_all(ordered: Ordered, values: Values, part: Part) -> Counts | None:
+    """How often each value comes in all of the frame; of large ones, by some of its rows. None of luma and chroma, which it
+    would take too long to find."""
+    if part.colours:
+        return None
+    step = max(1, ordered.size // _LOOK_AT)
+    rows = _as_coded(values.to_coded(ordered[::step]), part)
+    return _count_values([rows], part.bit_depth) * (len(ordered) / len(rows))
+
+
+def _roughness(counts: Counts) -> float:
     """Bytes that it would save to know how often each value comes, if its neighbours' mean were known; chance left out."""
-    nats = 0.0
     window = np.ones(2 * _NEAR + 1)
     window[_NEAR] = 0
-    for plane in zip(*map(_by_plane, columns), strict=True):
-        counts = np.bincount(np.concatenate(plane), minlength=1 << bit_depth).astype(float)
-        near = np.convolve(np.pad(counts, _NEAR, "reflect"), window / window.sum(), "valid")
-        nats += (counts * np.log((counts + _PRIOR) / (near + _PRIOR)) - counts + near).sum()
-        nats -= (1 + 1 / (2 * _NEAR)) / 2 * np.count_nonzero(counts)
-    return float(nats) / math.log(2) / 8
+    wide = np.pad(counts, ((0, 0), (_NEAR, _NEAR)), "reflect")
+    near = np.stack([np.convolve(plane, window / window.sum(), "valid") for plane in wide])
+    nats = (counts * np.log((counts + _PRIOR) / (near + _PRIOR)) - counts + near).sum()
+    chance = (1 + 1 / (2 * _NEAR)) / 2 * np.count_nonzero(counts)
+    return float(nats - chance) / math.log(2) / 8
 
 
-class _Sample:
-    """The mixtures of a sample, and what they met."""
+def _collect(columns: list[Coded], network: Network, bit_depth: int, threads: int) -> "_Sample":
+    mixtures = list(spread(lambda c: network.coder.collect(c, bit_depth), columns, threads=threads))
+    values = zip(*map(_by_plane, columns), strict=True)
+    planes = [
+        (np.concatenate([each[plane] for each in mixtures]), np.concatenate(met)) for plane, met in enumerate(values)
+    ]
+    return _Sample(network.coder, bit_depth, planes)
 
-    def __init__(self, columns: list[Coded], network: Network, bit_depth: int, threads: int) -> None:
-        self._coder, self._depth, self.pixels = network.coder, bit_depth, _count(columns)
-        mixtures = list(spread(lambda c: network.coder.collect(c, bit_depth), columns, threads=threads))
-        self._planes = [
-            (np.concatenate([each[plane] for each in mixtures]), np.concatenate(values))
-            for plane, values in enumerate(zip(*map(_by_plane, columns), strict=True))
-        ]
+
+class _Sample(NamedTuple):
+    """Samples and their mixtures."""
+
+    coder: TileCoder
+    bit_depth: int
+    planes: list[tuple[Mixtures, NDArray[np.int32]]]
+    """Of each plane (N, K) mixtures and (N,) values."""
+
+    @property
+    def pixels(self) -> int:
+        """How many there are of each plane."""
+        return len(self.planes[0][1])
+
+    def halves(self) -> tuple["_Sample", "_Sample"]:
+        """Those of the blocks that come first, and the others."""
+        at = self.pixels // 2
+        first, second = ([(m[part], v[part]) for m, v in self.planes] for part in (slice(at), slice(at, None)))
+        return self._replace(planes=first), self._replace(planes=second)
 
     def length(self, edges: Edges) -> float:
-        """Bits that the sample takes, about."""
-        planes = zip(self._planes, edges, strict=True)
-        return sum(self._coder.length(*of_plane, self._depth, its_edges) for of_plane, its_edges in planes)
+        """Bits that they take, about."""
+        pairs = zip(self.planes, edges, strict=True)
+        return sum(self.coder.length(*of_plane, self.bit_depth, its_edges) for of_plane, its_edges in pairs)
 
-    def tables(self, scale: float) -> Iterator[_Table]:
-        """Tables of several precisions, and what they may save.
-
-        Args:
-            scale: pixels of the whole for one of the sample.
-        """
-        found = [self._coder.expect(*of_plane, self._depth) for of_plane in self._planes]
+    def expect(self, least_spread: int) -> tuple[Counts, Counts]:
+        """How often each value came, and how often it was expected."""
+        found = [self.coder.expect(*of_plane, self.bit_depth, least_spread) for of_plane in self.planes]
         met, expected = (np.stack(each) for each in zip(*found, strict=True))
-        ratios = np.clip(16 * np.log2((met + _PRIOR) / (expected + _PRIOR)), LOWEST, HIGHEST)
-        for step in STEPS:
-            levels = np.trunc(ratios / step + np.copysign(0.5, ratios)).astype(np.int64)
-            levels = np.clip(levels, -(-LOWEST // step), HIGHEST // step)
-            octaves = levels * (step / 16)
-            bits = scale * (met * octaves - expected * (2**octaves - 1) / math.log(2))
-            for least in _LEAST_BITS:
-                kept = np.where(bits > least, levels, 0)
-                if kept.any():
-                    yield _Table((bits[kept != 0].sum() - _estimate_bits(kept)) / 8, step, kept)
+        return met.astype(float), expected
+
+
+def _table(met: Counts, expected: Counts, fineness: _Fineness) -> _Table:
+    """Widths as what came over what was expected, as finely as is said."""
+    ratios = np.clip(16 * np.log2((met + _PRIOR) / (expected + _PRIOR)), LOWEST, HIGHEST)
+    step = fineness.step
+    levels = np.trunc(ratios / step + np.copysign(0.5, ratios)).astype(np.int64)
+    levels = np.clip(levels, -(-LOWEST // step), HIGHEST // step)
+    octaves = levels * (step / 16)
+    bits = met * octaves - expected * (2**octaves - 1) / math.log(2)
+    kept = bits > fineness.least_bits
+    return _Table(float(bits[kept].sum()), fineness, np.where(kept, levels, 0))
 
 
 def _estimate_bits(levels: Levels) -> float:

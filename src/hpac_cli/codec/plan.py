@@ -95,7 +95,7 @@ def _choose_cells(frame: Frame, trials: Trials) -> Frame:
         if part.weights_digest:
             samples = trials.ordered[..., first : first + part.channels]
             network = trials.networks.by_digest(part.weights_digest)
-            part = replace(part, cells=find_cells(samples, network, part, trials.threads))
+            part = replace(part, cells=find_cells(samples, network, part, threads=trials.threads))
         parts.append(part)
         first += part.channels
     return replace(frame, parts=tuple(parts))

@@ -82,7 +82,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "hpac_decode": (c_int64, [_network, c_int, c_int, c_int, _edges, POINTER(c_uint32), c_int64, _samples]),
     "hpac_measure": (c_int64, [_network, c_int, c_int, c_int, _edges, _samples, POINTER(c_uint32)]),
     "hpac_collect": (c_int64, [_network, c_int, c_int, c_int, _samples, _components]),
-    "hpac_expect": (c_int64, [_network, c_int64, c_int, _samples, _components, POINTER(c_int64), POINTER(c_int64)]),
+    "hpac_expect": (c_int64, [_network, c_int64, c_int, _samples, _components, c_int, *[POINTER(c_int64)] * 2]),
     "hpac_length": (c_int64, [_network, c_int64, c_int, _samples, _components, _edges]),
     "hpac_num_hashes": (c_int, [_network]),
     "hpac_trace": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint64)]),
@@ -265,21 +265,21 @@ class TileCoder:
         return mixtures
 
     def expect(
-        self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int
+        self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int, least_spread: int = 0
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """How often each value came, and how often about it was expected, by mixtures that are wider than a sample.
+        """How often each value came, and how often about it was expected.
 
         Args:
             mixtures: (N, K) of samples of one plane, as collected.
             values: (N,) of these samples.
+            least_spread: samples whose mixture has a large component below this, on the table of spreads, are left out.
 
         Returns:
             (2**bit_depth,) of both.
         """
         met, expected = np.zeros((2, 1 << bit_depth), np.int64)
-        _checked(
-            _library().hpac_expect(*self._collected(mixtures, values, bit_depth), _pointer(met), _pointer(expected))
-        )
+        found = (least_spread, _pointer(met), _pointer(expected))
+        _checked(_library().hpac_expect(*self._collected(mixtures, values, bit_depth), *found))
         return met, expected / float(1 << MASS_BITS)
 
     def length(self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int, edges: NDArray[np.int32]) -> float:

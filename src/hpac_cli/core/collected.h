@@ -10,8 +10,7 @@
 enum {
   WIDEST = 7,                            /* logistic scales from a mean beyond which nearly nothing lies */
   LEAST_WEIGHT = 1 << (WEIGHT_BITS - 7), /* components of less are passed over */
-  NARROW_WEIGHT = 1 << (WEIGHT_BITS - 2),
-  NARROW_SPREAD = 44                     /* a scale of 0.42 samples: half of such a logistic may lie in one value */
+  NARROW_WEIGHT = 1 << (WEIGHT_BITS - 2) /* components of less do not make a mixture narrow */
 };
 
 static void collect_mixture(const struct network *n, const struct mixture *m, int i, struct hpac_component *out) {
@@ -27,10 +26,9 @@ INLINE int32_t share_below(const struct network *n, const struct hpac_component 
   return n->tables.sigmoid[(clamp64(place, middle) + middle) >> EDGE_BITS];
 }
 
-/* Whether no component that counts is so narrow that most of it lies in one value. */
-INLINE int is_wide(const struct network *n, const struct hpac_component *component) {
+INLINE int is_wide(const struct network *n, const struct hpac_component *component, int32_t least_spread) {
   for (int j = 0; j < n->shape.components; j++)
-    if (component[j].weight >= NARROW_WEIGHT && component[j].spread < NARROW_SPREAD) return 0;
+    if (component[j].weight >= NARROW_WEIGHT && component[j].spread < least_spread) return 0;
   return 1;
 }
 
@@ -54,10 +52,11 @@ static void add_expected(const struct network *n, const struct hpac_component *c
   }
 }
 
-static void expect_samples(const struct network *n, const struct collected *s, int64_t *met, int64_t *expected) {
+static void expect_samples(const struct network *n, const struct collected *s, int32_t least_spread, int64_t *met,
+                           int64_t *expected) {
   for (int64_t i = 0; i < s->count; i++) {
     const struct hpac_component *component = s->components + i * n->shape.components;
-    if (!is_wide(n, component)) continue;
+    if (!is_wide(n, component, least_spread)) continue;
     met[s->values[i]]++;
     add_expected(n, component, s->depth, expected);
   }

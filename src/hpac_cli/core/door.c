@@ -170,10 +170,10 @@ static int are_collected(const struct hpac_network *network, const struct collec
 }
 
 int64_t hpac_expect(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
-                    const struct hpac_component *components, int64_t *met, int64_t *expected) {
+                    const struct hpac_component *components, int least_spread, int64_t *met, int64_t *expected) {
   const struct collected samples = {components, values, count, depth};
   if (!are_collected(network, &samples)) return HPAC_BAD_ARGUMENT;
-  network->unit->expect(network->packed, &samples, met, expected);
+  network->unit->expect(network->packed, &samples, least_spread, met, expected);
   return 0;
 }
 

@@ -61,10 +61,11 @@ HPAC_API int64_t hpac_measure(const struct hpac_network *network, int height, in
 HPAC_API int64_t hpac_collect(const struct hpac_network *network, int height, int width, int depth,
                               const int32_t *samples, struct hpac_component *components);
 /* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often each
-   value came, and to expected[2^depth] what the mixtures give it, in 2^-30 samples, where these are wider than a sample:
-   where they are not, the width of a cell hardly matters. Returns 0. */
+   value came, and to expected[2^depth] what the mixtures give it, in 2^-30 samples; samples whose mixture has a large
+   component below least_spread, a number on the table of spreads, are left out. Returns 0. */
 HPAC_API int64_t hpac_expect(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
-                             const struct hpac_component *components, int64_t *met, int64_t *expected);
+                             const struct hpac_component *components, int least_spread, int64_t *met,
+                             int64_t *expected);
 /* About the code length of the same samples with cells, whose edges are (2^depth + 1), in 2^-16 bits. */
 HPAC_API int64_t hpac_length(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
                              const struct hpac_component *components, const int32_t *edges);

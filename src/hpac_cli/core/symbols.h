@@ -104,13 +104,24 @@ NOINLINE void find_shifted_middle_edges(const struct network *n, const struct mi
 }
 
 /* The same for any edge of one sample. */
-NOINLINE uint32_t find_edge(const struct network *n, const struct mixture *m, int i, int32_t bucket) {
-  const int32_t shift = shift_of(m, i, m->start[i] + bucket * (1 << m->exponent[i]));
+INLINE uint32_t find_edge(const int has_cells, const struct network *n, const struct mixture *m, int i,
+                          int32_t bucket) {
+  const int32_t shift = has_cells ? shift_of(m, i, m->start[i] + bucket * (1 << m->exponent[i])) : 0;
   int32_t sum = 0;
-  for (int j = 0; j < n->shape.components; j++)
-    sum += m->weight[j][i] * n->tables.sigmoid[logistic_index(m->first[j][i] + bucket * m->step[j][i] +
-                                                              shift_place(shift, m->step[j][i], m->exponent[i]))];
+  for (int j = 0; j < n->shape.components; j++) {
+    const int32_t step = m->step[j][i], place = m->first[j][i] + bucket * step;
+    sum += m->weight[j][i] *
+           n->tables.sigmoid[logistic_index(place + (has_cells ? shift_place(shift, step, m->exponent[i]) : 0))];
+  }
   return bucket_left(sum, bucket, m->start[i], m->exponent[i], m->low[i], m->high[i]);
+}
+
+NOINLINE uint32_t find_plain_edge(const struct network *n, const struct mixture *m, int i, int32_t bucket) {
+  return find_edge(0, n, m, i, bucket);
+}
+
+NOINLINE uint32_t find_shifted_edge(const struct network *n, const struct mixture *m, int i, int32_t bucket) {
+  return find_edge(1, n, m, i, bucket);
 }
 
 /* Focus symbols of known samples: bucket, and the column's left end and width. */
@@ -195,17 +206,19 @@ INLINE int32_t read_bucket(const struct network *n, const struct mixture *m, str
     c->damaged = 1;
     return 0;
   }
+  uint32_t (*const find)(const struct network *, const struct mixture *, int, int32_t) =
+      m->shifts ? find_shifted_edge : find_plain_edge;
   int passed = 0; /* edges that are not above */
   for (int k = 0; k < MIDDLE_EDGES; k++) passed += is_past(c, (uint32_t)room->middle[k][i]);
   int32_t bucket = MIDDLE + passed - 1;
   uint32_t left, right;
   if (passed == 0) {
     right = (uint32_t)room->middle[0][i];
-    for (; bucket >= 0 && !is_past(c, left = find_edge(n, m, i, bucket)); bucket--) right = left;
+    for (; bucket >= 0 && !is_past(c, left = find(n, m, i, bucket)); bucket--) right = left;
     if (bucket < 0) left = 1;
   } else if (passed == MIDDLE_EDGES) {
     left = (uint32_t)room->middle[MIDDLE_EDGES - 1][i];
-    for (; bucket < BUCKETS && is_past(c, right = find_edge(n, m, i, bucket + 1)); bucket++) left = right;
+    for (; bucket < BUCKETS && is_past(c, right = find(n, m, i, bucket + 1)); bucket++) left = right;
     if (bucket == BUCKETS) right = (1 << TOTAL_BITS) - 1;
   } else {
     left = (uint32_t)room->middle[passed - 1][i];

@@ -78,8 +78,9 @@ struct unit {
   int64_t (*measure)(const struct network *, const struct picture *, uint32_t *lengths);
   /* Writes the mixtures of all samples, (planes, height, width, components); returns 0 or an error. */
   int64_t (*collect)(const struct network *, const struct picture *, struct hpac_component *components);
-  /* Counts values, and adds the masses that mixtures give each. */
-  void (*expect)(const struct network *, const struct collected *, int64_t *met, int64_t *expected);
+  /* Counts values, and adds the masses that mixtures give each, where none of their larger components is narrower. */
+  void (*expect)(const struct network *, const struct collected *, int32_t least_spread, int64_t *met,
+                 int64_t *expected);
   /* Returns the code length of all samples with cells, in 2^-16 bits, or an error. */
   int64_t (*length)(const struct network *, const struct collected *, const int32_t *edges);
   int (*num_hashes)(const struct shape *);

@@ -81,9 +81,23 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
-    pages, kept = _parse(data, limits)
+    pages, kept = _parse(io.BytesIO(data), len(data), limits)
     data, layouts, odd = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
     return cut("tiff", data, layouts, kept=odd or kept)
+
+
+def count_codable(file: BinaryIO, size: int, limits: Limits) -> tuple[int, Kept]:
+    """Bytes of the segments of all pages that may be coded, and why others, if any, are not; none are read.
+
+    Args:
+        file: seeks; size: its bytes.
+
+    Raises:
+        InputError: damaged.
+        LimitExceededError: larger than limits allow.
+    """
+    pages, kept = _parse(file, size, limits)
+    return sum(place.length for page in pages for place in page.layout.places), kept
 
 
 def from_samples(frames: tuple[Samples, ...]) -> bytes:
@@ -162,22 +176,22 @@ class _Page:
     """Of bytes: < or >."""
 
 
-def _parse(data: bytes, limits: Limits) -> tuple[list[_Page], Kept]:
+def _parse(data: BinaryIO, size: int, limits: Limits) -> tuple[list[_Page], Kept]:
     """Describe all pages whose samples may be coded, and say why others, if any, stay as they are."""
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with tifffile.TiffFile(data, name="picture.tif") as file:
             ifds, tally = list(walk(file.pages)), Tally(limits)
-            found = [_read_page(ifd, file.byteorder, len(data), tally) for ifd in ifds]
+            found = [_read_page(ifd, file.byteorder, size, tally) for ifd in ifds]
             pages = [page for page in found if isinstance(page, _Page)]
             kept = next(
                 (reason for reason in found if isinstance(reason, Kept)), Kept.NOTHING if ifds else Kept.NO_SAMPLES
             )
             if len(ifds) == len(pages) == 1 and file.is_imagej:
                 images = (file.imagej_metadata or {}).get("images", 1)
-                pages += _further_planes(pages[0], int(images), len(data), tally)
+                pages += _further_planes(pages[0], int(images), size, tally)
             return pages, kept
     except HpacError:
         raise

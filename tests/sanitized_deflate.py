@@ -35,6 +35,9 @@ def main() -> None:
         for parameters in (deflate.find_parameters(stream), writer(seed % MATCHERS)):
             correction = deflate.find_correction(stream + b"tail", parameters)
             assert rebuild(plain, parameters, correction, len(stream)) == stream
+            for most in range(0, min(len(stream), 200)):
+                with contextlib.suppress(deflate.DamagedError):
+                    rebuild(plain[:4000], parameters, correction, most)
             damaged = bytearray(correction or b"\0")
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
             with contextlib.suppress(deflate.DamagedError):

@@ -22,6 +22,7 @@ from hpac_cli.core import compile as core
 from hpac_cli.core import unit_names
 
 HERE = Path(__file__).parent
+DEFLATE = core.SOURCES.parent / "deflate"
 CHECKS = "address,undefined"
 COMMON = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-I{core.SOURCES}")
 LEFT_OUT = ("-fno-sanitize=null,alignment,object-size,pointer-overflow",)
@@ -60,8 +61,8 @@ def build(clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_nam
 def build_deflate(clang: core.Compiler, folder: Path, *, checks: str = CHECKS) -> Path:
     """Compile the fuzzer of deflate streams into `folder`, beside a folder of seeds."""
     folder.mkdir(parents=True, exist_ok=True)
-    flags = ("-std=c11", f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *COMMON, f"-I{core.DEFLATE}")
-    sources = [HERE / "fuzz_deflate.c", *sorted(core.DEFLATE.glob("*.c"))]
+    flags = ("-std=c11", f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *COMMON, f"-I{DEFLATE}")
+    sources = [HERE / "fuzz_deflate.c", *sorted(DEFLATE.glob("*.c"))]
     objects = [folder / f"deflate-{source.stem}.o" for source in sources]
     for source, built in zip(sources, objects, strict=True):
         clang.compile(source, built, flags)

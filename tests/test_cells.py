@@ -360,7 +360,7 @@ def test_a_damaged_picture_with_cells_is_salvaged(
 
 
 def test_cells_that_are_damaged_are_a_damaged_container(photograph: NDArray[np.uint8], networks: Networks) -> None:
-    array = stretch(photograph[128:144, 384:400])
+    array = stretch(photograph[320:352, 100:132])
     sound = encode_with(array, b"", networks)
     reader = read(sound)
     frame = reader.header.frames[0]

@@ -18,6 +18,7 @@ from test_lock_step import assert_lock_step
 import hpac_cli
 from hpac_cli.codec.cell_search import find_cells
 from hpac_cli.codec.cells import HIGHEST, LOWEST, STEPS, find_edges, pack_cells, plain_edges, unpack_cells
+from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Network, Networks
 from hpac_cli.codec.partial import decode_region, decode_salvaged
@@ -79,7 +80,7 @@ def encode_with(array: NDArray[Any], cells: bytes, networks: Networks, **changes
         return (replace(frames[0], parts=tuple(parts)),), ()
 
     out = io.BytesIO()
-    encode_image(from_array(array), out, networks=networks, tile=16, adapt=change)
+    encode_image(from_array(array), out, networks=networks, effort=effort_of(1), tile=16, adapt=change)
     return out.getvalue()
 
 
@@ -200,7 +201,7 @@ def test_refinements_and_escapes_go_in_lock_step_with_cells(bit_depth: int) -> N
     rng = np.random.default_rng(bit_depth)
     smooth = rng.normal(0, 0.02, (10, 10, 1)).cumsum(1) + rng.choice([0.3, 0.5], (10, 10, 1), p=[0.1, 0.9])
     tile = Tile((smooth.clip(0, 1) * ((1 << bit_depth) - 1)).astype(np.int32), bit_depth)
-    assert_lock_step(load_by_name("grey"), tile, draw_edges(rng, 1, bit_depth))
+    assert_lock_step(load_by_name("grey-small"), tile, draw_edges(rng, 1, bit_depth))
 
 
 def test_plain_edges_are_none(real_network: Network) -> None:
@@ -244,7 +245,7 @@ def test_too_few_or_too_many_edges_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_values_are_expected_about_as_often_as_they_come(photograph: NDArray[np.uint8]) -> None:
-    coder = make_network(load_by_name("grey")).coder
+    coder = make_network(load_by_name("grey-small")).coder
     samples = photograph[:128, 200:328, 1:2].astype(np.int32)
     (mixtures,), values = coder.collect(samples, 8), np.ascontiguousarray(samples.reshape(-1))
     met, expected = coder.expect(mixtures, values, 8)
@@ -254,7 +255,7 @@ def test_values_are_expected_about_as_often_as_they_come(photograph: NDArray[np.
 
 
 def test_lengths_of_mixtures_are_those_of_words(photograph: NDArray[np.uint8]) -> None:
-    coder = make_network(load_by_name("grey")).coder
+    coder = make_network(load_by_name("grey-small")).coder
     samples = photograph[:96, 200:296, 1:2].astype(np.int32)
     (mixtures,), values = coder.collect(samples, 8), np.ascontiguousarray(samples.reshape(-1))
     for edges in (plain_edges(1, 8), find_edges(8 * draw_levels(np.random.default_rng(1), 1, 8, 8))):
@@ -297,14 +298,15 @@ def test_each_frame_has_its_own_cells(stretched: NDArray[np.uint8]) -> None:
 
 
 def test_a_picture_that_nothing_was_done_to_has_no_cells(networks: Networks) -> None:
-    digest = networks.digest("grey")
-    assert find_cells(smooth_noise(), networks.by_digest(digest), Part(1, 8, digest)) == b""
+    digest = networks.digest("grey-small")
+    assert find_cells(smooth_noise(), networks.by_digest(digest), Part(1, 8, digest), share=1) == b""
 
 
 def test_the_same_cells_for_any_number_of_threads(stretched: NDArray[np.uint8], networks: Networks) -> None:
-    part = Part(3, 8, networks.digest("rgb"))
+    part = Part(3, 8, networks.digest("rgb-small"))
     found = {
-        find_cells(stretched, networks.by_digest(part.weights_digest), part, threads=threads) for threads in (1, 3)
+        find_cells(stretched, networks.by_digest(part.weights_digest), part, share=1, threads=threads)
+        for threads in (1, 3)
     }
     assert len(found) == 1
 
@@ -358,7 +360,7 @@ def test_a_damaged_picture_with_cells_is_salvaged(
 
 
 def test_cells_that_are_damaged_are_a_damaged_container(photograph: NDArray[np.uint8], networks: Networks) -> None:
-    array = stretch(photograph[:16, 200:216])
+    array = stretch(photograph[320:352, 100:132])
     sound = encode_with(array, b"", networks)
     reader = read(sound)
     frame = reader.header.frames[0]

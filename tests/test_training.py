@@ -11,8 +11,10 @@ import torch
 from conftest import hpac, make_network
 from PIL import Image as PillowImage
 
+from hpac_cli.codec.cells import find_edges, find_shifts
 from hpac_cli.codec.networks import Network
 from hpac_cli.errors import InputError, ModelError, UsageError
+from hpac_cli.model.index import load_by_name
 from hpac_cli.model.layers import count_multiply_adds
 from hpac_cli.model.weights import read_weights, write_weights
 from hpac_cli.model.window import causal_offsets
@@ -265,3 +267,20 @@ def test_training_without_torch_says_what_to_install(tmp_path: Path, without_tor
     found = hpac("train", "rgb-small", "--data", tmp_path, "--out", tmp_path, **without_torch)
     assert (found.returncode, found.stdout) == (2, b"")
     assert found.stderr.decode().strip() == "hpac: train: training needs torch: pip install 'hpac-cli[adapt]'"
+
+
+def test_the_twin_knows_cells_as_the_integers_do(photograph: np.ndarray) -> None:
+    """Code lengths of a shipped network with cells, estimated and measured."""
+    weights = load_by_name("rgb-small")
+    samples = photograph[200:264, 300:364].astype(np.int32)
+    edges = find_edges(np.random.default_rng(1).integers(-12, 13, (3, 256)))
+    shifts = torch.from_numpy(find_shifts(edges))
+    net = Hpac(weights.shape)
+    net.load_state_dict(from_integers(weights)[0])
+    planes = to_planes(torch.from_numpy(samples).permute(2, 0, 1).contiguous())[:, None]
+    with torch.no_grad():
+        estimate = float(net(planes, 8, True, shifts).sum())
+        plain = float(net(planes, 8, True).sum())
+    measured = make_network(weights).coder.measure(samples, 8, edges).sum()
+    assert measured == pytest.approx(estimate, rel=0.003)
+    assert abs(plain - estimate) > 0.01 * estimate

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpac_cli.codec.cells import find_shifts, unpack_cells
 from hpac_cli.codec.colours import to_triples
 from hpac_cli.codec.encode import encode_part
 from hpac_cli.codec.networks import Networks
@@ -77,6 +78,13 @@ class Material:
             coded, _ = to_triples(coded, part.colours)
         samples = torch.from_numpy(np.ascontiguousarray(turn(coded, part.orientation).transpose(2, 0, 1)))
         return to_planes(samples)[:, None], part.bit_depth
+
+    def shifts(self, place: Place) -> Tensor | None:
+        """How far the cells of the values of a tile's part are shifted, as training.code_length takes them."""
+        part = self._frames[place.frame].parts[place.part]
+        if not part.cells:
+            return None
+        return torch.from_numpy(find_shifts(unpack_cells(part.cells, part.channels, part.bit_depth)))
 
     def measure(self, place: Place, networks: Networks, digest: bytes) -> int:
         """Count the bytes that a tile takes when it is coded with other weights, by integers as in the file."""

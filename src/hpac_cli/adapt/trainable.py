@@ -76,22 +76,26 @@ class TrainableAdapter:
         self._sizes = torch.tensor(sizes, device=device)
         self._vector = torch.repeat_interleave(torch.arange(len(sizes), device=device), self._sizes)
 
-    def gradient(self, numbers: NDArray[np.float32], planes: Tensor, bit_depth: int) -> NDArray[np.float32]:
+    def gradient(
+        self, numbers: NDArray[np.float32], planes: Tensor, bit_depth: int, shifts: Tensor | None = None
+    ) -> NDArray[np.float32]:
         """How the mean code length of a crop's samples changes with the numbers, (N,); arguments as below."""
         moved = torch.from_numpy(numbers).to(self.device).requires_grad_()
-        bits = self.code_length(moved, planes.to(self.device), bit_depth).mean()
+        shifts = shifts if shifts is None else shifts.to(self.device)
+        bits = self.code_length(moved, planes.to(self.device), bit_depth, shifts).mean()
         (gradient,) = torch.autograd.grad(bits, moved)
         found: NDArray[np.float32] = gradient.cpu().numpy()
         return found
 
-    def code_length(self, numbers: Tensor, planes: Tensor, bit_depth: int) -> Tensor:
+    def code_length(self, numbers: Tensor, planes: Tensor, bit_depth: int, shifts: Tensor | None = None) -> Tensor:
         """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded.
 
         Args:
             numbers: (N,) float32.
             planes: (P, B, H, W) int32.
+            shifts: of the edges of values' cells, as in training.code_length.
         """
-        bits: Tensor = functional_call(self._twin, self.merged(numbers), (planes, bit_depth, False))
+        bits: Tensor = functional_call(self._twin, self.merged(numbers), (planes, bit_depth, False, shifts))
         return bits
 
     def merged(self, numbers: Tensor) -> dict[str, Tensor]:

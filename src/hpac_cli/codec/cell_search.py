@@ -50,7 +50,7 @@ _WIDE = 44
 others are asked."""
 _MARGIN = 16
 """Bytes by which cells must pay."""
-_LITTLE = 2
+_LITTLE = 1.5
 """A sample of less than one pixel in so many."""
 
 
@@ -77,12 +77,12 @@ class _Table(NamedTuple):
         return self.fineness.step
 
 
-def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int = 8, threads: int = 1) -> bytes:
+def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int, threads: int = 1) -> bytes:
     """Find cells that make a part smaller.
 
     Args:
         ordered: (H, W, C) ordered samples of the part's channels, of a whole frame.
-        network: that codes them.
+        network: that is asked; need not be the one that codes them.
         share: one pixel in so many is looked at, more in small frames, fewer in large ones.
 
     Returns:
@@ -101,24 +101,31 @@ def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int = 8
         return b""
     if roughness * _VERY_ROUGH > ordered.size:
         columns = _draw(ordered, values, part, 2 * size)
-    sample = _collect(columns, network, part.bit_depth, threads)
+    block = min(_BLOCK, ordered.shape[0]) * min(_BLOCK, ordered.shape[1])
+    sample = _collect(columns, block, network, part.bit_depth, threads)
     # a table that is fitted to little of the frame is judged by what it was not fitted to
     fitted, judge = sample.halves() if pixels > _LITTLE * sample.pixels else (sample, sample)
-    plain = judge.length(plain_edges(part.channels, part.bit_depth))
+    plain = judge.lengths(plain_edges(part.channels, part.bit_depth))
     for least_spread in (0, _WIDE):
         found = fitted.expect(least_spread)
         tables = [_table(*found, fineness) for fineness in _FINENESS]
         tables = sorted((t for t in tables if t.levels.any()), key=lambda t: _estimate(t, pixels, fitted), reverse=True)
         best, saved = None, float(_MARGIN)
         for table in tables[:_TRIED]:
-            gain = (plain - judge.length(find_edges(table.step * table.levels))) * pixels / judge.pixels
-            net = (gain - _estimate_bits(table.levels)) / 8
+            gains = plain - judge.lengths(find_edges(table.step * table.levels))
+            net = (_project(gains, pixels / judge.pixels) - _estimate_bits(table.levels)) / 8
             if net > saved:
                 best, saved = table, net
         if best:
             final = best if fitted is sample else _table(*sample.expect(least_spread), best.fineness)
             return pack_cells(final.levels, final.step)
     return b""
+
+
+def _project(gains: NDArray[np.float64], scale: float) -> float:
+    """What the whole gains, less twice the standard error: (B,) gains of some of its blocks, of one in `scale`."""
+    error = 2 * (scale - 1) * math.sqrt(len(gains)) * gains.std(ddof=1) if scale > 1 else 0.0
+    return float(scale * gains.sum() - error)
 
 
 def _estimate(table: _Table, pixels: int, fitted: "_Sample") -> float:
@@ -179,13 +186,13 @@ def _roughness(counts: Counts) -> float:
     return float(nats - chance) / math.log(2) / 8
 
 
-def _collect(columns: list[Coded], network: Network, bit_depth: int, threads: int) -> "_Sample":
+def _collect(columns: list[Coded], block: int, network: Network, bit_depth: int, threads: int) -> "_Sample":
     mixtures = list(spread(lambda c: network.coder.collect(c, bit_depth), columns, threads=threads))
     values = zip(*map(_by_plane, columns), strict=True)
     planes = [
         (np.concatenate([each[plane] for each in mixtures]), np.concatenate(met)) for plane, met in enumerate(values)
     ]
-    return _Sample(network.coder, bit_depth, planes)
+    return _Sample(network.coder, bit_depth, block, planes)
 
 
 class _Sample(NamedTuple):
@@ -193,6 +200,8 @@ class _Sample(NamedTuple):
 
     coder: TileCoder
     bit_depth: int
+    block: int
+    """Pixels of each block; one follows another."""
     planes: list[tuple[Mixtures, NDArray[np.int32]]]
     """Of each plane (N, K) mixtures and (N,) values."""
 
@@ -203,14 +212,18 @@ class _Sample(NamedTuple):
 
     def halves(self) -> tuple["_Sample", "_Sample"]:
         """Those of the blocks that come first, and the others."""
-        at = self.pixels // 2
+        at = self.pixels // self.block // 2 * self.block
         first, second = ([(m[part], v[part]) for m, v in self.planes] for part in (slice(at), slice(at, None)))
         return self._replace(planes=first), self._replace(planes=second)
 
-    def length(self, edges: Edges) -> float:
-        """Bits that they take, about."""
-        pairs = zip(self.planes, edges, strict=True)
-        return sum(self.coder.length(*of_plane, self.bit_depth, its_edges) for of_plane, its_edges in pairs)
+    def lengths(self, edges: Edges) -> NDArray[np.float64]:
+        """Bits that each block takes, about."""
+        lengths = np.zeros(self.pixels // self.block)
+        for (mixtures, values), its_edges in zip(self.planes, edges, strict=True):
+            for block in range(len(lengths)):
+                inside = slice(block * self.block, (block + 1) * self.block)
+                lengths[block] += self.coder.length(mixtures[inside], values[inside], self.bit_depth, its_edges)
+        return lengths
 
     def expect(self, least_spread: int) -> tuple[Counts, Counts]:
         """How often each value came, and how often it was expected."""

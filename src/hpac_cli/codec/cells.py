@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.core import MAX_SHIFTED, Edges
+from hpac_cli.core import EDGE_UNIT, MAX_SHIFTED, Edges
 from hpac_cli.entropy.adaptive import BitReader, BitWriter
 from hpac_cli.errors import ContainerError
 
@@ -96,15 +96,21 @@ def find_edges(widths: Levels) -> Edges:
     wide = np.pad(excess, ((0, 0), (_DRIFT, _DRIFT)), "edge")
     drift = sum(int(weight) * wide[:, i : i + count + 1] for i, weight in enumerate(_WEIGHTS))
     total = int(_WEIGHTS.sum())
-    unit = total * _SAMPLE // 64
+    unit = total * _SAMPLE // EDGE_UNIT
     shifts = np.clip((total * excess - drift + unit // 2) // unit, -MAX_SHIFTED, MAX_SHIFTED)
-    edges = np.maximum.accumulate(64 * np.arange(count + 1) - 32 + shifts, axis=1)
+    edges = np.maximum.accumulate(plain_edges(1, (count - 1).bit_length()) + shifts, axis=1)
     return np.ascontiguousarray(edges, np.int32)
+
+
+def find_shifts(edges: Edges) -> NDArray[np.float32]:
+    """How far edges are from where they would be without cells, in samples."""
+    plain = EDGE_UNIT * np.arange(edges.shape[1]) - EDGE_UNIT // 2
+    return ((edges - plain) / EDGE_UNIT).astype(np.float32)
 
 
 def plain_edges(planes: int, bit_depth: int) -> Edges:
     """Edges of cells that are all one sample wide."""
-    return np.tile(np.arange((1 << bit_depth) + 1, dtype=np.int32) * 64 - 32, (planes, 1))
+    return np.tile(np.arange((1 << bit_depth) + 1, dtype=np.int32) * EDGE_UNIT - EDGE_UNIT // 2, (planes, 1))
 
 
 def _of_zero(left: int, above: int) -> _Context:

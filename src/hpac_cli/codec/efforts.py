@@ -15,6 +15,8 @@ class Effort:
     """By which each orientation of tiles is tried in frames of a quarter to one megapixel; 0: tiles stay upright."""
     tried_by: str
     """Size of the networks that try them: small ones choose as well as large ones, but not as medium ones."""
+    cells: int
+    """One pixel in so many is asked how wide values are, by the same networks."""
     adapt: str
     """Schedule by which weights are adapted to each image, of adapt.schedules, or "off"."""
     encode_cost: float
@@ -23,15 +25,15 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("small", 0, "small", "off", 0.5, 0.45),
-    Effort("small", 16, "small", "off", 1.0, 0.45),
-    Effort("medium", 4, "medium", "off", 1.5, 0.95),
-    Effort("medium", 16, "medium", "off", 2.8, 0.95),
-    Effort("large", 16, "small", "off", 4.0, 3.3),
-    Effort("large", 16, "small", "brief", 140.0, 3.3),
-    Effort("large", 16, "small", "fast", 340.0, 3.3),
-    Effort("large", 16, "small", "full", 1400.0, 3.3),
-    Effort("large", 16, "small", "longest", 3400.0, 3.3),
+    Effort("small", 0, "small", 16, "off", 0.5, 0.45),
+    Effort("small", 16, "small", 8, "off", 1.0, 0.45),
+    Effort("medium", 4, "medium", 8, "off", 1.5, 0.95),
+    Effort("medium", 16, "medium", 4, "off", 2.8, 0.95),
+    Effort("large", 16, "small", 2, "off", 4.0, 3.3),
+    Effort("large", 16, "small", 1, "brief", 140.0, 3.3),
+    Effort("large", 16, "small", 1, "fast", 340.0, 3.3),
+    Effort("large", 16, "small", 1, "full", 1400.0, 3.3),
+    Effort("large", 16, "small", 1, "longest", 3400.0, 3.3),
 )
 """Levels 1 to 9."""
 DEFAULT = 5

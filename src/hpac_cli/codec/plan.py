@@ -62,7 +62,7 @@ def plan_frame(
     """
     trials = Trials(to_ordered(samples), networks, effort.size, threads)
     turned = _choose_orientations(_plan(samples, trials, tile, order), trials, effort)
-    return _choose_cells(turned, trials)
+    return _choose_cells(turned, trials, effort)
 
 
 def estimate_frame(
@@ -88,14 +88,15 @@ def _plan(samples: Samples, trials: Trials, tile: int, order: Sequence[int]) -> 
     return frame
 
 
-def _choose_cells(frame: Frame, trials: Trials) -> Frame:
-    """Decide how wide the values of each part are."""
+def _choose_cells(frame: Frame, trials: Trials, effort: Effort) -> Frame:
+    """Decide how wide the values of each part are. Small networks tell it as well as large ones."""
     first, parts = 0, []
     for part in frame.parts:
         if part.weights_digest:
             samples = trials.ordered[..., first : first + part.channels]
-            network = trials.networks.by_digest(part.weights_digest)
-            part = replace(part, cells=find_cells(samples, network, part, threads=trials.threads))
+            network = trials.networks.by_digest(trials.digest(_role_of(part), effort.tried_by))
+            cells = find_cells(samples, network, part, share=effort.cells, threads=trials.threads)
+            part = replace(part, cells=cells)
         parts.append(part)
         first += part.channels
     return replace(frame, parts=tuple(parts))

@@ -14,7 +14,14 @@ PROBABILITY_FLOOR = 2.0**-22
 
 
 def code_length(
-    out: Tensor, planes: Tensor, depth: Tensor, residual: Tensor, level: Tensor, components: int, quantise: Quantise
+    out: Tensor,
+    planes: Tensor,
+    depth: Tensor,
+    residual: Tensor,
+    level: Tensor,
+    components: int,
+    quantise: Quantise,
+    shifts: Tensor | None = None,
 ) -> Tensor:
     """Bits that a mixture of discretised logistics spends on each sample of one plane.
 
@@ -25,6 +32,7 @@ def code_length(
         planes, residual: (P, ...) int32 samples, and samples less their base.
         depth: int32 bit depth, broadcastable to (...).
         level: (...) int32 of plane p.
+        shifts: (P, 2**bit_depth + 1) float32, how far the edges of values' cells are from v - 1/2; None without cells.
 
     Returns:
         (...) float32.
@@ -44,8 +52,12 @@ def code_length(
     sign = torch.where(distance > 0, -1.0, 1.0)  # both edges on the side where the sigmoid is small
     lowest = lowest_sample(planes[0], index)
     at_low, at_high = planes[index] <= lowest, planes[index] >= lowest + (1 << depth) - 1
-    low = torch.where(at_low[..., None], -99.0, (distance - 0.5) * inverse)
-    high = torch.where(at_high[..., None], 99.0, (distance + 0.5) * inverse)
+    below, above = distance - 0.5, distance + 0.5
+    if shifts is not None:
+        value = (planes[index] - lowest).long()
+        below, above = below + shifts[index, value][..., None], above + shifts[index, value + 1][..., None]
+    low = torch.where(at_low[..., None], -99.0, below * inverse)
+    high = torch.where(at_high[..., None], 99.0, above * inverse)
     mass = (torch.sigmoid(sign * high) - torch.sigmoid(sign * low)).abs()
     probability = (mass * F.softmax(logit, -1)).sum(-1)
     return -torch.log2(probability * (1 - 2.0**-20) + PROBABILITY_FLOOR)

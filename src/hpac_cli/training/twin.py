@@ -133,13 +133,16 @@ class Hpac(nn.Module):
     def tables(self) -> dict[str, Tensor]:
         return {name: getattr(self, f"table_{name}") for name in TABLE_LENGTHS}
 
-    def forward(self, planes: Tensor, bit_depth: int | Tensor, quantise: Quantise) -> Tensor:
+    def forward(
+        self, planes: Tensor, bit_depth: int | Tensor, quantise: Quantise, shifts: Tensor | None = None
+    ) -> Tensor:
         """Compute code lengths in bits.
 
         Args:
             planes: (P, B, H, W) int32 samples of the coded planes.
             bit_depth: of the source samples; (B,) int32 where tiles differ.
             quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
+            shifts: of the edges of values' cells, as in code_length; tiles are then of one depth.
 
         Returns:
             (P, B, H, W) float32.
@@ -174,7 +177,8 @@ class Hpac(nn.Module):
         for index, head in enumerate(self.heads):
             earlier = [known(p, by) for p in range(index) for by in (p, index)]
             out = head(torch.cat([trunk, *earlier], -1), quantise)
-            bits.append(code_length(out, planes, depth, residual, focus.level[index], self.shape.components, quantise))
+            level = focus.level[index]
+            bits.append(code_length(out, planes, depth, residual, level, self.shape.components, quantise, shifts))
         return torch.stack(bits)
 
 

@@ -229,10 +229,10 @@ def test_libtiffs_packbits_come_back(photograph: np.ndarray) -> None:
 
 
 def test_a_predictor_that_only_some_readers_heed_keeps_its_page() -> None:
-    data = bytearray(make_tiff(np.arange(40, dtype=np.uint8).reshape(5, 8), extratags=[(317, "H", 1, 1, True)]))
+    data = bytearray(make_tiff(np.arange(40, dtype=np.uint8).reshape(5, 8), extratags=[(316, "H", 1, 2, True)]))
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        place = file.pages.first.tags[317].valueoffset
-    struct.pack_into("<H", data, place, 2)
+        place = file.pages.first.tags[316].offset
+    struct.pack_into("<H", data, place, 317)
     assert images.read(bytes(data)).kept == Kept.LAYOUT
 
 

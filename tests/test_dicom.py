@@ -206,6 +206,12 @@ def test_trailing_bytes_and_private_elements_come_back() -> None:
     assert images.write(images.read(data)) == data
 
 
+@pytest.fixture
+def no_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JPEG-LS is not made again, so that transcoding is what is left."""
+    monkeypatch.setattr(dicom, "_jpeg_layouts", lambda *_: None)
+
+
 def is_kept_whole(data: bytes) -> bool:
     """Whether a file is kept whole, and comes back, even where it may be written anew."""
     image = images.read(data, transcode=True)
@@ -264,9 +270,32 @@ def make_encapsulated(coded: bytes, syntax: str, side: int = 1) -> bytes:
         ("1.2.840.10008.1.2.4.90", b"\xff\x4f\xff\x51\0\x29\0\0" + struct.pack(">4I", 16000, 16000, 0, 0) + bytes(900)),
     ],
 )
+@pytest.mark.usefixtures("no_jpeg")
 def test_no_decoder_is_asked_for_more_than_limits_allow(syntax: str, coded: bytes) -> None:
     with pytest.raises(LimitExceededError, match="16000 x 16000"):
         images.read(make_encapsulated(coded, syntax), transcode=True)
+
+
+def test_run_length_coded_files_of_dcmtk_come_back() -> None:
+    """It ends a row with a run of two, and writes what is left of a run of 129 by itself."""
+    row = np.array([7] * 129 + [5, 9, 9, 4, 8] + [3] * 6 + [1, 2, 2], np.uint8)
+    samples = np.stack([row, row[::-1]])
+    coded = b"\x81\7\0\7\4\5\11\11\4\10\xfb\3\0\1\xff\2" + b"\2\2\2\1\xfb\3\4\10\4\11\11\5\x81\7\0\7"
+    native = recoded(make_dicom(samples), RLELossless)
+    data = with_fragments(native, lambda _: struct.pack("<16I", 1, 64, *[0] * 14) + coded)
+    image = images.read(data)
+    assert np.array_equal(image.frames[0][..., 0], samples)
+    assert images.write(image) == data
+
+
+def test_words_whose_bytes_change_places_are_kept_whole() -> None:
+    """Of 8 bits, in OW, high bytes first: pydicom and others swap them."""
+    dataset = pydicom.dcmread(io.BytesIO(make_dicom(np.arange(64, dtype=np.uint8).reshape(8, 8))))
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+    assert images.read(file.getvalue()).kept == Kept.LAYOUT
 
 
 def test_a_coded_image_of_another_size_stays_as_it_is() -> None:

@@ -299,7 +299,8 @@ def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: 
         InputError: the data is shorter than its frames.
     """
     bits = {0x7FE00008: 32, 0x7FE00009: 64}.get(int(element.tag), _attribute(dataset, "BitsAllocated", 0))
-    if bits not in (1, 8, 16, 32, 64):
+    is_swapped = not little and bits <= 8 and element.VR == "OW"  # bytes of a word change places (PS3.5, 8.1.1)
+    if bits not in (1, 8, 16, 32, 64) or is_swapped:
         return []
     layout, frames = _geometry(dataset, kind, bits)
     layout = replace(layout, little=little)
@@ -451,18 +452,17 @@ def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list
     items = list_items(data, element.value_tell)
     if items is None or len(items) != frames + 1:  # the first is the offset table
         return None
-    for variant in range(NUM_VARIANTS):
-        rle = replace(layout, planar=False, codec=Codec.RLE, variant=variant)
-        layouts = [replace(rle, places=(place,)) for place in items[1:]]
+    rle, variants = replace(layout, planar=False, codec=Codec.RLE), list(range(NUM_VARIANTS))
+    for place in items[1:]:
+        coded, frame = data[place.offset : place.offset + place.length], replace(rle, places=(place,))
         try:
-            if all(
-                next(pack(each, unpack(each, data))) == data[each.places[0].offset :][: each.places[0].length]
-                for each in layouts
-            ):
-                return layouts
+            samples = unpack(frame, data)
         except (InputError, struct.error):
             return None
-    return None
+        variants = [v for v in variants if next(pack(replace(frame, variant=v), samples)) == coded]
+        if not variants:
+            return None
+    return [replace(rle, variant=variants[0], places=(place,)) for place in items[1:]]
 
 
 def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> None:

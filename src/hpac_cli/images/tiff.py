@@ -28,7 +28,7 @@ from . import lzw
 from .deflate import compress_anew, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
-from .packbits import NUM_VARIANTS, unpack_runs
+from .packbits import NUM_VARIANTS, pack_rows, unpack_runs
 from .padding import Padding
 from .splice import cut
 
@@ -267,7 +267,9 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | K
         return Kept.LAYOUT
     segment_width = _number(tags, _TILE_WIDTH, 0) if tiled else width
     segment_height = _number(tags, _TILE_LENGTH, 0) if tiled else min(height, _number(tags, _ROWS, height) or height)
-    predictor = _number(tags, _PREDICTOR, 1) if compression not in (_NONE, _PACKBITS) else 1
+    predictor = _number(tags, _PREDICTOR, 1)
+    if predictor != Predictor.NONE and compression in (_NONE, _PACKBITS):
+        return Kept.LAYOUT  # some readers apply it, others do not
     kind = _KINDS.get(formats[0], "")
     if not kind or not segment_width or not segment_height or predictor not in list(Predictor):
         return Kept.LAYOUT
@@ -368,10 +370,7 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
     layout = page.layout
     if page.compression == _NONE:
         yield layout
-    if page.compression == _PACKBITS:
-        for variant in range(NUM_VARIANTS):
-            yield replace(layout, codec=Codec.PACKBITS, variant=variant)
-    if page.compression not in (_LZW, *_DEFLATES):
+    if page.compression not in (_LZW, _PACKBITS, *_DEFLATES):
         return
     box, place = max(zip(layout.boxes(), layout.places, strict=True), key=lambda pair: pair[1].length)
     plain = _decode_segment(data, page, box, place)
@@ -380,7 +379,12 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
     coded = data[place.offset : place.offset + place.length]
     if layout.reverse:
         coded = reverse_bits(coded)
-    if page.compression == _LZW:
+    if page.compression == _PACKBITS:
+        rows = np.frombuffer(plain, np.uint8).reshape(box[0].stop - box[0].start, -1)
+        for variant in range(NUM_VARIANTS):
+            if coded.startswith(pack_rows(rows, variant)):
+                yield replace(layout, codec=Codec.PACKBITS, variant=variant)
+    elif page.compression == _LZW:
         found = find_variant(coded, plain)
         if found is not None:
             yield replace(layout, codec=Codec.LZW, variant=found)

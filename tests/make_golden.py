@@ -220,6 +220,22 @@ def image_files() -> dict[str, Case]:
     return {name: Case(data) for name, data in files.items()}
 
 
+def other_files() -> dict[str, Case]:
+    """Files that are no images, by name."""
+    noise = np.random.default_rng(3)
+    return {
+        "file-empty": Case(b""),
+        "file-text": Case(b"".join(b"line %d of a text, and what it says\n" % number for number in range(200))),
+        "file-bytes": Case(noise.integers(0, 60, 999, np.uint8).tobytes()),
+        "file-noise": Case(noise.bytes(5000)),
+    }
+
+
+def read_any(data: bytes) -> Image:
+    """Read an image file, or keep another one whole."""
+    return images.read_stream(io.BytesIO(data), hashlib.sha256(data).digest(), keep_all=True)
+
+
 def save_tiff(samples: np.ndarray, compression: str) -> bytes:
     """A TIFF file as libtiff writes it."""
     file = io.BytesIO()
@@ -315,6 +331,7 @@ def is_all_ours(data: bytes) -> bool:
     reader = Reader(io.BytesIO(data), DEFAULT_LIMITS)
     compressed = reader.metadata or any(part.table for frame in reader.header.frames for part in frame.parts)
     ours = {TileMode.NETWORK, TileMode.LUMA_CHROMA, TileMode.STORED}
+    compressed = compressed or any(piece.packing for piece in reader.pieces())
     return not compressed and {tile.mode for tile in reader.tiles()} <= ours
 
 
@@ -337,7 +354,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
     parser.parse_args()
-    networks, cases = Networks(), photographs() | changed() | graphics() | image_files()
+    networks, cases = Networks(), photographs() | changed() | graphics() | image_files() | other_files()
     manifest, files = {}, {}
     for name, case in cases.items():
         how = {
@@ -347,7 +364,7 @@ def main() -> None:
             "adapted": case.adapted,
             "cells": case.cells,
         }
-        image = images.read(case.source) if isinstance(case.source, bytes) else from_array(case.source)
+        image = read_any(case.source) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {
             **how,

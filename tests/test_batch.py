@@ -92,14 +92,14 @@ def test_names_come_from_a_list(option: list[str], end: str, tree: Path) -> None
 def test_links_in_folders_are_not_followed(tree: Path, tmp_path: Path) -> None:
     (tree / "again").symlink_to(tree)
     (tree / "link.png").symlink_to(tree / "a.png")
-    found = find_sources([str(tree)], recursive=True, is_wanted=lambda _head, name: name.endswith(".png"))
-    assert [source.within for source in found] == ["a.png"]
+    found = find_sources([str(tree)], recursive=True, why_not=lambda _, n: "" if n.endswith(".png") else "other")
+    assert [source.within for source in found.sources] == ["a.png"]
 
 
 def test_patterns_follow_no_links(tree: Path) -> None:
     (tree / "again").symlink_to(tree)
-    found = find_sources([f"{tree}/**/*.png"], recursive=False, is_wanted=lambda _head, _name: True)
-    assert [source.name for source in found] == [str(tree / "a.png")]
+    found = find_sources([f"{tree}/**/*.png"], recursive=False, why_not=lambda _head, _name: "")
+    assert [source.name for source in found.sources] == [str(tree / "a.png")]
 
 
 @pytest.mark.parametrize("name", ["a.png", "IM000001", "1.2.840.99.7.1", "a.b.PNG", "a.hpac"])

@@ -48,17 +48,19 @@ def remote(pictures: dict[str, bytes]) -> Iterator[str]:
     system.rm("/", recursive=True)
 
 
-def is_png(head: bytes, _name: str) -> bool:
-    return head.startswith(b"\x89PNG")
+def no_png(head: bytes, _name: str) -> str:
+    return "" if head.startswith(b"\x89PNG") else "other"
 
 
 def test_urls_go_out_and_come_back(remote: str, pictures: dict[str, bytes]) -> None:
     session, removing, system = api.Session(), api.Session(api.Options(remove_source=True)), fsspec.filesystem("memory")
-    sources = find_sources([remote], recursive=True, is_wanted=is_png)
+    sources = find_sources([remote], recursive=True, why_not=no_png).sources
     for task in plan_encoding(sources, output=None, output_dir="memory://packed"):
         assert attempt(task, session, actions.encode).status == "done"
     assert sorted(system.find("/packed")) == [f"/packed/deep/{i}.png.hpac" for i in range(6)]
-    sources = find_sources(["memory://packed"], recursive=True, is_wanted=lambda _head, name: name.endswith(".hpac"))
+    sources = find_sources(
+        ["memory://packed"], recursive=True, why_not=lambda _, n: "" if n.endswith(".hpac") else "other"
+    ).sources
     for task in plan_decoding(sources, output=None, output_dir="memory://back"):
         outcome = attempt(task, removing, actions.decode)
         assert outcome.output.startswith("memory://back/deep/")
@@ -69,7 +71,7 @@ def test_urls_go_out_and_come_back(remote: str, pictures: dict[str, bytes]) -> N
 def test_an_existing_url_is_refused_or_skipped_if_it_is_of_this_source(remote: str) -> None:
     fsspec.filesystem("memory").pipe_file("/out/0.png.hpac", b"precious")
     (task,) = plan_encoding(
-        find_sources([f"{remote}/deep/0.png"], recursive=False, is_wanted=is_png),
+        find_sources([f"{remote}/deep/0.png"], recursive=False, why_not=no_png).sources,
         output=None,
         output_dir="memory://out",
     )
@@ -84,7 +86,9 @@ def test_an_existing_url_is_refused_or_skipped_if_it_is_of_this_source(remote: s
 def test_what_comes_from_a_url_gets_the_very_name_of_a_path(remote: str, tmp_path: Path) -> None:
     odd = tmp_path / "a b" / "100%41.hpac"
     (task,) = plan_encoding(
-        find_sources([f"{remote}/deep/0.png"], recursive=False, is_wanted=is_png), output=str(odd), output_dir=None
+        find_sources([f"{remote}/deep/0.png"], recursive=False, why_not=no_png).sources,
+        output=str(odd),
+        output_dir=None,
     )
     assert attempt(task, api.Session(), actions.encode).status == "done"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [odd]

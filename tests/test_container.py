@@ -25,7 +25,7 @@ from hpac_cli.container.fields import (
     Part,
     TileMode,
     build_header,
-    most_metadata,
+    most_unpacked,
     parse_header,
 )
 from hpac_cli.container.parse import Reader, unpack_metadata
@@ -241,8 +241,8 @@ def test_much_metadata_cannot_be_made_of_little() -> None:
     data = bytes((64 << 20) + 1)
     packed = pack_metadata(data)
     assert len(packed) < len(data) // 7
-    assert len(data) <= most_metadata(len(packed))
-    assert unpack_metadata(packed, most_metadata(len(packed))) == data
+    assert len(data) <= most_unpacked(len(packed))
+    assert unpack_metadata(packed, most_unpacked(len(packed))) == data
 
 
 def test_a_length_that_lies_allocates_nothing() -> None:

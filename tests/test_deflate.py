@@ -206,8 +206,9 @@ def test_other_plain_bytes_than_were_said_are_refused(rows: bytes, change: int) 
 def test_a_stream_that_becomes_too_long_is_refused(rows: bytes) -> None:
     stream = compressed(rows)
     parameters, correction = analysed(stream)
-    with pytest.raises(DamagedError):
-        made_again(rows, parameters, correction, len(stream) - 1)
+    for most in (0, 1, 2, 100, len(stream) - 1):
+        with pytest.raises(DamagedError):
+            made_again(rows, parameters, correction, most)
 
 
 def test_empty_blocks_without_end_are_refused() -> None:

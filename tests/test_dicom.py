@@ -26,6 +26,7 @@ from pydicom.valuerep import VR
 
 from hpac_cli import images
 from hpac_cli.errors import HpacError, LimitExceededError, UnsupportedError
+from hpac_cli.images import dicom
 from hpac_cli.images.codestreams import holds_only_samples
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
@@ -153,8 +154,15 @@ def test_run_length_coded_files_come_back_byte_for_byte() -> None:
     assert np.array_equal(np.stack(image.frames)[..., 0], samples)
 
 
-def test_lossless_files_come_back_native_with_every_element() -> None:
+@pytest.fixture
+def unknown_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JPEG-LS is not made again, as if its encoder were not known."""
     pytest.importorskip("jpeg_ls")
+    monkeypatch.setattr(dicom, "_JPEG", ())
+
+
+@pytest.mark.usefixtures("unknown_jpeg")
+def test_lossless_files_come_back_native_with_every_element() -> None:
     samples = np.random.default_rng(4).integers(0, 500, (30, 40)).astype(np.uint16)
     data = recoded(make_dicom(samples), JPEGLSLossless)
     image = images.read(data, transcode=True)
@@ -164,10 +172,10 @@ def test_lossless_files_come_back_native_with_every_element() -> None:
     assert elements_of(again) == elements_of(data)
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_a_missing_decoder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     from pydicom.pixels.decoders import JPEGLSLosslessDecoder
 
-    pytest.importorskip("jpeg_ls")
     data = recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)
     monkeypatch.setattr(JPEGLSLosslessDecoder, "_available", {})
     with pytest.raises(UnsupportedError, match="pip install pyjpegls"):
@@ -198,8 +206,14 @@ def test_trailing_bytes_and_private_elements_come_back() -> None:
     assert images.write(images.read(data)) == data
 
 
+@pytest.fixture
+def no_jpeg(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JPEG-LS is not made again, so that transcoding is what is left."""
+    monkeypatch.setattr(dicom, "_jpeg_layouts", lambda *_: None)
+
+
 def is_kept_whole(data: bytes) -> bool:
-    """Whether all of a file is in the envelope, and comes back, even where it may be written anew."""
+    """Whether a file is kept whole, and comes back, even where it may be written anew."""
     image = images.read(data, transcode=True)
     return image.identical and not image.frames and images.write(image) == data
 
@@ -208,8 +222,8 @@ def test_a_file_with_too_few_samples_is_kept_whole() -> None:
     assert is_kept_whole(make_dicom(np.zeros((20, 20), np.uint16))[:-50])
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_an_encapsulated_icon_keeps_its_file_whole() -> None:
-    pytest.importorskip("jpeg_ls")
     data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((9, 9), np.uint8)), JPEGLSLossless)))
     icon = Dataset()
     icon.Rows = icon.Columns = 9
@@ -221,8 +235,8 @@ def test_an_encapsulated_icon_keeps_its_file_whole() -> None:
     assert is_kept_whole(file.getvalue())
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_an_image_that_no_frame_shows_is_kept() -> None:
-    pytest.importorskip("jpeg_ls")
     data = pydicom.dcmread(io.BytesIO(recoded(make_dicom(np.zeros((2, 9, 9), np.uint8)), JPEGLSLossless)))
     data.NumberOfFrames = 1
     file = io.BytesIO()
@@ -256,9 +270,32 @@ def make_encapsulated(coded: bytes, syntax: str, side: int = 1) -> bytes:
         ("1.2.840.10008.1.2.4.90", b"\xff\x4f\xff\x51\0\x29\0\0" + struct.pack(">4I", 16000, 16000, 0, 0) + bytes(900)),
     ],
 )
+@pytest.mark.usefixtures("no_jpeg")
 def test_no_decoder_is_asked_for_more_than_limits_allow(syntax: str, coded: bytes) -> None:
     with pytest.raises(LimitExceededError, match="16000 x 16000"):
         images.read(make_encapsulated(coded, syntax), transcode=True)
+
+
+def test_run_length_coded_files_of_dcmtk_come_back() -> None:
+    """It ends a row with a run of two, and writes what is left of a run of 129 by itself."""
+    row = np.array([7] * 129 + [5, 9, 9, 4, 8] + [3] * 6 + [1, 2, 2], np.uint8)
+    samples = np.stack([row, row[::-1]])
+    coded = b"\x81\7\0\7\4\5\11\11\4\10\xfb\3\0\1\xff\2" + b"\2\2\2\1\xfb\3\4\10\4\11\11\5\x81\7\0\7"
+    native = recoded(make_dicom(samples), RLELossless)
+    data = with_fragments(native, lambda _: struct.pack("<16I", 1, 64, *[0] * 14) + coded)
+    image = images.read(data)
+    assert np.array_equal(image.frames[0][..., 0], samples)
+    assert images.write(image) == data
+
+
+def test_words_whose_bytes_change_places_are_kept_whole() -> None:
+    """Of 8 bits, in OW, high bytes first: pydicom and others swap them."""
+    dataset = pydicom.dcmread(io.BytesIO(make_dicom(np.arange(64, dtype=np.uint8).reshape(8, 8))))
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+    assert images.read(file.getvalue()).kept == Kept.LAYOUT
 
 
 def test_a_coded_image_of_another_size_stays_as_it_is() -> None:
@@ -309,8 +346,8 @@ def with_fragments(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
         lambda image: image.rstrip(b"\0") + b"what follows",
     ],
 )
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_what_lies_beside_the_samples_in_a_jpeg_image_is_kept(change: Callable[[bytes], bytes]) -> None:
-    pytest.importorskip("jpeg_ls")
     plain = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
     assert images.read(with_fragments(plain, bytes), transcode=True).frames
     assert is_kept_whole(with_fragments(plain, change))
@@ -347,7 +384,7 @@ def test_what_lies_beside_the_segments_of_a_run_length_coded_frame_is_kept() -> 
     assert is_kept_whole(with_fragments(plain, lambda _: rle_of(samples, tail=b"what follows")))
 
 
+@pytest.mark.usefixtures("unknown_jpeg")
 def test_a_file_that_is_tiff_too_keeps_its_places() -> None:
-    pytest.importorskip("jpeg_ls")
     data = recoded(make_dicom(np.arange(900, dtype=np.uint16).reshape(30, 30)), JPEGLSLossless)
     assert is_kept_whole(b"II*\0" + struct.pack("<I", len(data)) + data[8:])

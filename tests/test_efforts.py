@@ -14,9 +14,11 @@ from hpac_cli import api
 from hpac_cli.adapt.schedules import SCHEDULES
 from hpac_cli.cli.efforts import describe_efforts
 from hpac_cli.codec.budget import fit_effort
+from hpac_cli.codec.duration import Rates
 from hpac_cli.codec.efforts import EFFORTS, Effort, effort_of, list_efforts
 from hpac_cli.codec.networks import Networks
 from hpac_cli.errors import UsageError
+from hpac_cli.image import Image
 from hpac_cli.model.index import SIZES, shipped_index
 
 ROOT = Path(__file__).parents[1]
@@ -95,8 +97,9 @@ def test_numcodecs_takes_an_effort(photograph: np.ndarray) -> None:
 def fit(
     seconds: float, networks: Networks, *, level: int = 9, adapt: str = "", side: int = 512
 ) -> tuple[Effort, float]:
-    frames = [np.zeros((side, side, 3), np.uint8)]
-    return fit_effort(list_efforts(level, adapt), frames, networks=networks, seconds=seconds, passes=2, threads=1)
+    image = Image((np.zeros((side, side, 3), np.uint8),), "array")
+    rates = Rates(networks)
+    return fit_effort(list_efforts(level, adapt), image, rates=rates, seconds=seconds, verify=True, threads=1)
 
 
 def test_a_time_budget_lowers_the_effort(networks: Networks) -> None:

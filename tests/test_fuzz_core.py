@@ -1,11 +1,11 @@
-"""A short run of the coverage-guided fuzzer of the core; docs/reliability.md says how long it ran."""
+"""Short runs of the coverage-guided fuzzers of native code; docs/reliability.md says how long they ran."""
 
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from fuzzing.build import build, find_clang
+from fuzzing.build import build, build_deflate, find_clang
 
 from hpac_cli.core import unit_names
 
@@ -41,4 +41,14 @@ def test_every_input_of_the_corpus(fuzz_tile: Path) -> None:
 
 def test_new_inputs(fuzz_tile: Path, tmp_path: Path) -> None:
     done = run(fuzz_tile, f"-max_total_time={SECONDS}", "-max_len=600", "-len_control=0", tmp_path, CORPUS)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_new_deflate_streams_and_corrections(tmp_path: Path) -> None:
+    clang = find_clang()
+    if clang is None:
+        pytest.skip("there is no clang with libFuzzer")
+    program, found = build_deflate(clang, tmp_path), tmp_path / "found"
+    found.mkdir()
+    done = run(program, f"-max_total_time={SECONDS}", "-max_len=3000", "-len_control=0", found, tmp_path / "seeds")
     assert done.returncode == 0, done.stderr[-4000:]

@@ -48,7 +48,7 @@ def test_a_golden_file_decodes_with_the_second_decoder(name: str) -> None:
     assert sha(b"".join(frame.tobytes() for frame in frames)) == MANIFEST[name]["samples"]
 
 
-@pytest.mark.parametrize("name", [name for name in MANIFEST if name.startswith(("tiff", "dicom"))])
+@pytest.mark.parametrize("name", [name for name in MANIFEST if name.startswith(("tiff", "dicom", "file"))])
 def test_a_golden_file_gives_its_source_again(name: str) -> None:
     if "deflate" in name:
         pytest.skip("zlib makes that file, which need not be the one that made the source")
@@ -67,6 +67,7 @@ def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks)
 
 def test_golden_files_hold_all_that_the_format_has() -> None:
     readers = {name: read(name) for name in MANIFEST}
+    pieces = [piece for reader in readers.values() for piece in reader.pieces()]
     tiles = [tile for reader in readers.values() for tile in reader.tiles()]
     frames = [frame for reader in readers.values() for frame in reader.header.frames]
     parts = [part for frame in frames for part in frame.parts]
@@ -78,6 +79,7 @@ def test_golden_files_hold_all_that_the_format_has() -> None:
     assert {tile.mode for tile in tiles} == set(TileMode)
     assert {tile.orientation for tile in tiles} == set(range(ORIENTATIONS))
     assert {payload[0] for kind, payload in chunks if kind == b"M"} == set(Packing)
+    assert {piece.packing for piece in pieces} == set(Packing)
     assert {len(reader.header.adapters) for reader in readers.values()} == {0, 1, 2}
     assert {len(reader.samples_hash) for reader in readers.values()} == {8, 16}
     assert {1, 8, 12, 16, 32, 64} <= {part.bit_depth for part in parts}

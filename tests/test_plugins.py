@@ -108,7 +108,7 @@ def test_imageio_reads_through_pillow(part: np.ndarray, tmp_path: Path) -> None:
 def test_numcodecs_finds_the_codec_by_name() -> None:
     codec = numcodecs.get_codec({"id": "hpac", "tile": 64})
     assert type(codec).__module__ == "hpac_cli.plugins.numcodecs"
-    assert codec.get_config() == {"id": "hpac", "tile": 64}
+    assert codec.get_config() == {"id": "hpac", "effort": 5, "tile": 64}
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "f4", "i8", "bool"])
@@ -180,7 +180,7 @@ def test_zarr_3_stores_an_array_of_slices(dtype: str, volume: np.ndarray, tmp_pa
     array[:] = volume
     again = zarr.open_array(str(tmp_path / "z"), mode="r")
     assert np.array_equal(again[:], volume)
-    assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"tile": 64}
+    assert again.metadata.to_dict()["codecs"][0]["configuration"] == {"effort": 5, "tile": 64}
 
 
 def test_pillow_shows_small_signed_numbers_as_they_are() -> None:
@@ -198,3 +198,61 @@ def test_chunks_that_decoding_would_refuse_are_refused() -> None:
     codec = numcodecs.get_codec({"id": "hpac"})
     with pytest.raises(LimitExceededError, match="the limit is"):
         codec.encode(np.zeros((70_000, 1, 1, 2), np.uint8))
+
+
+def frames_of(picture: PillowImage.Image) -> list[bytes]:
+    return [
+        (picture.seek(number), picture.convert("RGB").tobytes())[1]  # type: ignore[func-returns-value]
+        for number in range(getattr(picture, "n_frames", 1))
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"duration": [40, 50, 60], "loop": 2}], ids=["pages", "animation"])
+def test_pillow_saves_all_frames(options: dict[str, Any], part: np.ndarray) -> None:
+    pictures = [PillowImage.fromarray(np.roll(part, shift, 1)) for shift in (0, 5, 11)]
+    file = io.BytesIO()
+    pictures[0].save(file, "HPAC", save_all=True, append_images=pictures[1:], **options)
+    again = PillowImage.open(file)
+    assert frames_of(again) == [picture.tobytes() for picture in pictures]
+    again.seek(1)
+    assert again.info.get("duration") == (50 if options else None)
+
+
+def test_pillow_saves_one_of_several_frames_if_asked(part: np.ndarray) -> None:
+    pictures, file = [PillowImage.fromarray(part), PillowImage.fromarray(part[::-1])], io.BytesIO()
+    pictures[0].save(file, "HPAC", save_all=False, append_images=pictures[1:])
+    assert frames_of(PillowImage.open(file)) == [pictures[0].tobytes()]
+
+
+def test_pillow_goes_to_a_frame_of_an_animation_at_once(part: np.ndarray) -> None:
+    pictures, file = [PillowImage.fromarray(part), PillowImage.fromarray(part[::-1])], io.BytesIO()
+    pictures[0].save(file, "HPAC", save_all=True, append_images=pictures[1:], duration=100)
+    again = PillowImage.open(file)
+    again.seek(1)
+    assert again.convert("RGB").tobytes() == pictures[1].tobytes()
+
+
+def test_pillow_opens_what_was_kept_whole(part: np.ndarray, tmp_path: Path) -> None:
+    file, session = io.BytesIO(), api.Session(api.Options(keep_all=True))
+    PillowImage.fromarray(part).save(file, "jpeg")
+    (tmp_path / "x.jpg").write_bytes(file.getvalue())
+    (tmp_path / "x.txt").write_text("no picture")
+    for name in ("x.jpg", "x.txt"):
+        api.compress(str(tmp_path / name), None, session)
+    assert np.array_equal(np.asarray(PillowImage.open(tmp_path / "x.jpg.hpac")), np.asarray(PillowImage.open(file)))
+    with pytest.raises(OSError, match="cannot identify"):
+        PillowImage.open(tmp_path / "x.txt.hpac")
+
+
+def test_pillow_opens_tiff_that_it_does_not_know_itself(part: np.ndarray, tmp_path: Path) -> None:
+    data = make_tiff(part[..., 0].astype(np.float64) / 4)
+    with pytest.raises(OSError, match="cannot identify"):
+        PillowImage.open(io.BytesIO(data))
+    again = PillowImage.open(encoded(data, tmp_path, "x.tif"))
+    assert np.array_equal(np.asarray(again), part[..., 0].astype(np.float32) / 4)
+
+
+def test_pillow_opens_wide_numbers_that_fit() -> None:
+    array = np.array([[-5, 1 << 30], [0, 7]], np.int64)
+    again = PillowImage.open(io.BytesIO(hpac_cli.encode(array)))
+    assert np.array_equal(np.asarray(again), array)

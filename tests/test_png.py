@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 
 from hpac_cli import images
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image, same_frames
+from hpac_cli.image import same_frames
 from hpac_cli.images import png
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
@@ -284,8 +284,3 @@ def test_a_file_of_very_many_chunks_is_kept_whole(monkeypatch: pytest.MonkeyPatc
 
 def test_the_photograph_is_what_pillow_sees(photograph: np.ndarray) -> None:
     assert np.array_equal(images.read((DATA / "kodim23.png").read_bytes()).frames[0], photograph)
-
-
-def test_a_whole_file_that_is_none_is_refused() -> None:
-    with pytest.raises(InputError, match="is none"):
-        images.write(Image((), "png", b""))

@@ -76,3 +76,9 @@ def test_golden_files_through_the_sanitized_core(package: tuple[Path, str], unit
     done = run(package, str(TESTS / "sanitized.py"), unit)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.startswith(unit)
+
+
+def test_deflate_streams_through_the_sanitized_library(package: tuple[Path, str]) -> None:
+    done = run(package, str(TESTS / "sanitized_deflate.py"))
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout == "deflate\n"

@@ -33,6 +33,8 @@ def open_input(path: str) -> Iterator[BinaryIO]:
     except FileNotFoundError as error:
         raise FileAccessError("no such file") from error
     except IsADirectoryError as error:
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise FileAccessError("cannot read this folder: permission denied") from error
         raise FileAccessError("this is a folder, not a file; -r works on all that is in it") from error
     except OSError as error:
         raise FileAccessError(f"cannot read: {error.strerror or error}") from error
@@ -149,7 +151,7 @@ def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterat
     """Open a temporary file that gets its final name only if the block ends well.
 
     Args:
-        like: a file whose permissions and time of last change it gets; None for those of a new file.
+        like: a file whose permissions, time of last change and, for root, owner it gets; None for those of a new file.
 
     Raises:
         OutputExistsError: the name was taken meanwhile and force is not given.
@@ -173,15 +175,30 @@ def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterat
 
 
 def _dress(temporary: Path, like: str | None) -> None:
-    """Give a file its permissions and times."""
+    """Give a file its owner, where this process may, its permissions and times."""
     if like is None:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         return
     facts = os.stat(like)
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # a file system without owners
+            os.chown(temporary, facts.st_uid, facts.st_gid)
     temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)
     os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def _claim(path: Path) -> None:
+    """Take a name by an empty file, so that no other process gives it to a file of its own.
+
+    Raises:
+        OutputExistsError: it is taken.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError as error:
+        raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
 
 
 def _publish(temporary: Path, path: Path, *, force: bool) -> None:
@@ -193,9 +210,12 @@ def _publish(temporary: Path, path: Path, *, force: bool) -> None:
         except FileExistsError as error:
             raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
         except OSError:  # a file system without links
-            if path.exists():
-                raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from None
-            temporary.replace(path)
+            _claim(path)
+            try:
+                temporary.replace(path)
+            except OSError:
+                path.unlink()
+                raise
     with contextlib.suppress(OSError):  # not every file system can sync a folder
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -1,12 +1,16 @@
 """What is an image? Samples, plus all its file needs to come back."""
 
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .kept import Kept
+
+_BAND_BYTES = 1 << 20
 
 Samples = NDArray[Any]
 """(H, W, C) of an unsigned, signed or float type, little endian or native."""
@@ -31,9 +35,11 @@ class Image:
     suffix: str = ""
     """Of the source file's name, with its dot; empty if it had none."""
     kept: Kept = Kept.NOTHING
-    """Why samples of the file lie in the envelope: all of them if there are no frames."""
+    """Why samples of the file lie in the envelope, or why the file is kept whole, as are those without frames."""
     made_hash: bytes = b""
     """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
+    whole: BinaryIO | None = None
+    """Where there are no frames, the file itself: a stream that seeks, so that large files need not be in memory."""
 
     @property
     def num_samples(self) -> int:
@@ -45,9 +51,27 @@ class Image:
         """What decoding gives: "bytes", or "samples+metadata"."""
         return "bytes" if self.identical else "samples+metadata"
 
+    def read_whole(self) -> bytes:
+        """The file itself, of an image without frames."""
+        stream = self.whole or io.BytesIO()
+        stream.seek(0)
+        return stream.read()
+
     def equals(self, other: "Image") -> bool:
         """Whether samples and everything around them are the same, to the last bit."""
         return (self.kind, self.envelope) == (other.kind, other.envelope) and same_frames(self.frames, other.frames)
+
+
+def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") -> Image:
+    """Take a file as it is.
+
+    Args:
+        file: seeks; it stays in use.
+        kind: a key of images.SUFFIXES.
+        kept: why.
+        file_hash: SHA-256 of it, if that is known.
+    """
+    return Image((), kind, file_hash=file_hash, made_hash=file_hash, identical=True, kept=kept, whole=file)
 
 
 def same_frames(ours: tuple[Samples, ...], others: tuple[Samples, ...]) -> bool:
@@ -55,9 +79,15 @@ def same_frames(ours: tuple[Samples, ...], others: tuple[Samples, ...]) -> bool:
     return len(ours) == len(others) and all(
         a.dtype == b.dtype
         and a.shape == b.shape
-        and all(np.array_equal(_bytes_of(x), _bytes_of(y)) for x, y in zip(a, b, strict=True))  # row by row: no copy
+        and all(np.array_equal(_bytes_of(a[rows]), _bytes_of(b[rows])) for rows in _bands(a))  # no copy of all
         for a, b in zip(ours, others, strict=True)
     )
+
+
+def _bands(samples: Samples) -> Iterator[slice]:
+    """Rows that are looked at at once: few of a wide frame, many of a narrow one."""
+    rows = max(1, _BAND_BYTES // max(1, samples[:1].nbytes))
+    return (slice(top, top + rows) for top in range(0, len(samples), rows))
 
 
 def _bytes_of(samples: Samples) -> NDArray[np.uint8]:

@@ -1,10 +1,13 @@
-"""Why samples of a file are not coded, but stay in it as they are."""
+"""Why samples of a file are not coded, but stay in it as they are, or the file is kept whole."""
 
 from enum import IntEnum
 
 
 class Kept(IntEnum):
-    """Why samples of a file lie in its envelope as they stand in the file; numbers are written once, never reused."""
+    """Why samples of a file lie in its envelope as they stand in the file, or the file is kept whole.
+
+    Numbers are written once, never reused.
+    """
 
     NOTHING = 0
     """All samples are coded."""
@@ -25,6 +28,8 @@ class Kept(IntEnum):
     JPEG_2000 = 15
     LZMA = 16
     ZSTANDARD = 17
+    BESIDE = 18
+    NO_PICTURE = 19
 
     @classmethod
     def _missing_(cls, value: object) -> "Kept":
@@ -38,7 +43,7 @@ class Kept(IntEnum):
     @property
     def can_transcode(self) -> bool:
         """Whether the samples can be decoded, so that a fresh file can hold them."""
-        return self >= Kept.DEFLATE
+        return Kept.DEFLATE <= self <= Kept.ZSTANDARD
 
 
 _ODD = "its {} streams are not made the way this version knows"
@@ -61,4 +66,6 @@ _WHY = {
     Kept.JPEG_2000: "its samples are compressed by JPEG 2000, which this version does not make again",
     Kept.LZMA: "its samples are compressed by LZMA, which this version does not make again",
     Kept.ZSTANDARD: "its samples are compressed by Zstandard, which this version does not make again",
+    Kept.BESIDE: "hardly any of it is samples",
+    Kept.NO_PICTURE: "it is no picture that this version can read",
 }

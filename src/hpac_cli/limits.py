@@ -88,3 +88,6 @@ class Tally:
 
 
 DEFAULT_LIMITS = Limits()
+
+MAX_IMAGE_BYTES = 4 << 30
+"""Files of more are never read into memory as a whole."""

@@ -1,8 +1,9 @@
-"""The fuzzer of the core, compiled: clang's libFuzzer with sanitizers.
+"""The fuzzers of native code, compiled: clang's libFuzzer with sanitizers.
 
 python tests/fuzzing/build.py build/fuzz
-mkdir build/fuzz/found; cd build/fuzz
+mkdir build/fuzz/found build/fuzz/streams; cd build/fuzz
 ./fuzz_tile found ../../tests/fuzzing/corpus     finds go to build/fuzz, inputs that reach anything new to found
+./fuzz_deflate streams seeds
 """
 
 import argparse
@@ -14,11 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from deflate_streams import odd_stream
+
 from fuzzing.material import write_material
 from hpac_cli.core import compile as core
 from hpac_cli.core import unit_names
 
 HERE = Path(__file__).parent
+DEFLATE = core.SOURCES.parent / "deflate"
 CHECKS = "address,undefined"
 COMMON = ("-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-I{core.SOURCES}")
 LEFT_OUT = ("-fno-sanitize=null,alignment,object-size,pointer-overflow",)
@@ -54,6 +58,30 @@ def build(clang: core.Compiler, folder: Path, *, units: Sequence[str] = unit_nam
     return program
 
 
+def build_deflate(clang: core.Compiler, folder: Path, *, checks: str = CHECKS) -> Path:
+    """Compile the fuzzer of deflate streams into `folder`, beside a folder of seeds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    flags = ("-std=c11", f"-fsanitize={checks}", "-fsanitize=fuzzer-no-link", *COMMON, f"-I{DEFLATE}")
+    sources = [HERE / "fuzz_deflate.c", *sorted(DEFLATE.glob("*.c"))]
+    objects = [folder / f"deflate-{source.stem}.o" for source in sources]
+    for source, built in zip(sources, objects, strict=True):
+        clang.compile(source, built, flags)
+    program = folder / "fuzz_deflate"
+    core.run([*clang.command, f"-fsanitize=fuzzer,{checks}", *map(str, objects), "-o", str(program)])
+    write_streams(folder / "seeds")
+    return program
+
+
+def write_streams(folder: Path) -> None:
+    """Odd streams for each matcher, and for the search of parameters."""
+    folder.mkdir(exist_ok=True)
+    for seed in range(30):
+        stream, plain = odd_stream(seed)
+        (folder / f"stream-{seed}").write_bytes(bytes([2 * seed + 1, seed]) + stream[:1500])
+        parameters = bytes([seed % 14, 15, 15, 0, seed % 14 == 2, 8, 0, 16, 0, 128, 0, 16, 0, 0, 0, 0, 0])
+        (folder / f"correction-{seed}").write_bytes(bytes([0, seed]) + parameters + bytes([20, 3]) + plain[:500])
+
+
 def main() -> None:
     """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -64,6 +92,7 @@ def main() -> None:
     if clang is None:
         sys.exit("a clang with libFuzzer is needed (Debian: clang and libclang-rt-dev)")
     print(build(clang, options.folder, checks=options.checks))
+    print(build_deflate(clang, options.folder, checks=options.checks))
 
 
 if __name__ == "__main__":

@@ -600,7 +600,7 @@ def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
 
 
 def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
-    """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns."""
+    """Decode .hpac bytes to the frames' samples, (H, W, C) each, as unsigned bit patterns; a file kept whole has none."""
     paths = sorted(path for path in weights_folder.glob("*.safetensors") if path.name != "tables.safetensors")
     known = {w.digest(): w for w in map(Weights.read, paths)}
     file = Fields(data)
@@ -608,7 +608,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     assert file.take(2)[0] == 1
     tiles: list[bytes] = []
     frames: list[Frame] = []
-    end, source_kind = b"", 0
+    end, source_kind, whole = b"", 0, b""
     while file.at < len(data):
         begin = file.at
         kind, length = file.take(1), file.varint()
@@ -623,13 +623,21 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
             frames.append(parse_frame(payload))
         elif kind == b"T":
             tiles.append(payload)
+        elif kind == b"P":
+            fields = Fields(payload)
+            assert fields.varint() == len(whole)
+            size, packing = fields.varint(), fields.varint()
+            whole += unpack((4, 1, 2)[packing], payload[fields.at :])[:size]
         elif kind == b"E":
             end = payload
+    if not frames:
+        digest = end[16 if len(end) == 48 else 8 :]
+        assert hashlib.sha256(whole).digest()[: len(digest)] == digest
     stream = iter(tiles)
     for frame in frames:
         decode_frame(frame, stream, known)
     assert next(stream, None) is None
-    is_file = source_kind in (2, 3, 4)
+    is_file = source_kind in (2, 3, 4, 6)
     size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
     assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest()[:size] == end[:size]
     return [frame.samples for frame in frames]

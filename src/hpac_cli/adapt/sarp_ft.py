@@ -27,7 +27,7 @@ from hpac_cli.training.memory import keep_memory
 from .material import Material, Place
 from .processes import team
 from .regions import grow_regions
-from .schedules import BATCH, CROP, PASSES, Schedule, choose_rank, learning_rate
+from .schedules import BATCH, CROP, Schedule, choose_rank, count_updates, learning_rate
 from .trainable import TrainableAdapter
 
 Report = Callable[[str, int, int], None]
@@ -120,7 +120,7 @@ class _Search:
         # neither CUDA nor autograd beside it outlives a fork
         self.workers = 1 if torch.cuda.is_available() else workers
         pixels = sum(place.box.height * place.box.width for place in material.places)
-        self.updates = min(schedule.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
+        self.updates = count_updates(schedule, pixels)
 
     def run(self) -> _Stage | None:
         """Train, and return the best stage if it pays."""

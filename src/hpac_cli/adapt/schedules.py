@@ -25,6 +25,8 @@ BATCH = 2
 """Crops of an update: many small updates beat few large ones."""
 PASSES = 100
 """An image is looked at about so often at most."""
+_UPDATE_SECONDS = {"small": 0.03, "medium": 0.06, "large": 0.18}
+"""Processor time of an update by size of network, about."""
 _RATE_OF_ONE_CHANNEL = 38.4
 """Divided by the width of a network: the rate with which training on an image begins."""
 
@@ -37,6 +39,21 @@ SCHEDULES = {
     "full": Schedule(updates=960, max_rank=4),
     "longest": Schedule(updates=2400, max_rank=4),
 }
+
+
+def count_updates(schedule: Schedule, pixels: int) -> int:
+    """Updates that are made for an image of so many pixels."""
+    return min(schedule.updates, -(-PASSES * pixels // (BATCH * CROP**2)))
+
+
+def estimate_seconds(schedule: Schedule, pixels: int, *, size: str, workers: int) -> float:
+    """Estimate how long training takes, for one set of weights.
+
+    Args:
+        size: of the network, one of model.index.SIZES.
+        workers: processes; each trains on a crop at a time.
+    """
+    return count_updates(schedule, pixels) * _UPDATE_SECONDS[size] / min(workers, BATCH)
 
 
 def choose_rank(schedule: Schedule, size: int) -> int:

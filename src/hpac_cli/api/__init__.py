@@ -13,6 +13,7 @@ from .facts import LIKENESSES, compare, inspect
 from .names import SUFFIX, default_output, name_decoded
 from .salvaging import salvage
 from .session import NOTHING, Options, Progress, Result, Session
+from .streams import same_bytes
 
 __all__ = [
     "DEFAULT",
@@ -41,5 +42,6 @@ __all__ = [
     "name_decoded",
     "rebuild",
     "salvage",
+    "same_bytes",
     "verify",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -13,11 +15,13 @@ from hpac_cli.errors import UnsupportedError
 
 from . import existing
 from .names import converted_name, decoded_name
-from .session import Result, Session
-from .streams import Counting, model_of, write_bytes
+from .session import Options, Result, Session
+from .streams import Counting, model_of, write_bytes, write_output
 
 if TYPE_CHECKING:
     from hpac_cli.codec.tiles import Box
+    from hpac_cli.container.fields import Frame
+    from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image, Samples
 
 Region = tuple[int, int, int, int]
@@ -56,14 +60,44 @@ def decompress_stream(
     same_kind = header.identical and wanted == KIND_NAMES[header.kind]
     if there and options.skip_existing and same_kind and existing.is_source_of(there, source, options.limits):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, "bytes", skipped=True)
+    if not header.frames and wanted == KIND_NAMES[header.kind]:
+        copied = _copy_whole(reader, target, there, like=model_of(source, options), options=options)
+        skipped, count = copied is None, 0 if copied is None else counted.count
+        name, seconds = str(target or files.STANDARD), time.monotonic() - start
+        return Result(name, count, copied or 0, 0, seconds, "bytes", skipped=skipped)
     image = session.decode(reader)
     data, fidelity = to_file(image, wanted)
-    if there and existing.check_decoded(there, data, options):
+    if there and existing.check_decoded(there, io.BytesIO(data), options):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, fidelity, skipped=True)
     force = existing.may_replace(there is not None, options)
     write_bytes(target, data, force=force, like=model_of(source, options))
     seconds, name = time.monotonic() - start, str(target or files.STANDARD)
     return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
+
+
+class _ThereAlreadyError(Exception):
+    """What is decoded is there, and is to be left as it is."""
+
+
+def _copy_whole(
+    reader: Reader, target: Path | None, there: Path | None, *, like: str | None, options: Options
+) -> int | None:
+    """Write a file that was kept whole, piece by piece; return its bytes, or None if it is there already."""
+    from hpac_cli.codec.whole import decode_whole
+
+    def write(stream: BinaryIO) -> int:
+        size = decode_whole(reader, stream).size
+        if there:
+            stream.seek(0)
+            if existing.check_decoded(there, stream, options):
+                raise _ThereAlreadyError
+        return size
+
+    force = existing.may_replace(there is not None, options)
+    try:
+        return write_output(target, write, seekable=True, force=force, like=like)
+    except _ThereAlreadyError:
+        return None
 
 
 def decompress_part(source: str, output: str, session: Session, *, frame: int | None, region: Region | None) -> Result:
@@ -96,6 +130,7 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int | 
             frame = _first_picture(kind, reader.metadata, frames, header.kept)
         across = colours.pixels_per_column(kind, reader.metadata, frames, frame)
         inner = _columns_of(box, across) if box else None
+        session.check_duration(_part_of(header.frames, frame, inner))
         with session.count("decode", box.height * box.width if box else header.num_samples) as advance:
             threads = max(1, options.threads)
             samples = decode_region(reader, frame, inner, networks=session.networks, threads=threads, progress=advance)
@@ -113,7 +148,7 @@ def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept
     from hpac_cli.images.pages import find_main
     from hpac_cli.kept import Kept
 
-    if not frames and kept:
+    if not frames:
         raise UnsupportedError(f"it was kept whole, since {Kept(kept).why}; decode it as it is")
     if kind != "tiff" or (len(frames) == 1 and not kept):
         return 0
@@ -126,18 +161,37 @@ def _columns_of(box: Box, across: int) -> Box:
     return box._replace(x=first, width=end - first)
 
 
+def _part_of(frames: tuple[Frame, ...], frame: int, box: Box | None) -> tuple[Frame, ...]:
+    """About what of the frames is decoded for a region: all tiles that it touches."""
+    if not 0 <= frame < len(frames):
+        return ()
+    whole = frames[frame]
+    if box is None:
+        return (whole,)
+    height, width = (
+        min(side, part + whole.tile) for side, part in ((whole.height, box.height), (whole.width, box.width))
+    )
+    return (replace(whole, height=height, width=width),)
+
+
 def verify(source: str, session: Session) -> Result:
     """Decode one .hpac file and check its hash, writing nothing.
 
     Raises:
         HpacError: any of errors.py.
     """
+    from hpac_cli.codec.whole import decode_whole
     from hpac_cli.images import ARRAYS
 
     start = time.monotonic()
     with files.open_input(source) as stream:
         counted = Counting(stream)
-        image = session.decode(session.open(counted), "verify")  # type: ignore[arg-type]
+        reader = session.open(counted)  # type: ignore[arg-type]
+        if not reader.header.frames:
+            with open(os.devnull, "wb") as nowhere:
+                decode_whole(reader, nowhere)
+            return Result("", counted.count, 0, 0, time.monotonic() - start, "bytes")
+        image = session.decode(reader, "verify")
         if image.kind not in ARRAYS:
             rebuild(image)
     return Result("", counted.count, 0, image.num_samples, time.monotonic() - start, image.fidelity)

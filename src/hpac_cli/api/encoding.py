@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import os
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from hpac_cli.errors import HpacError, RoundTripError, UsageError
 from . import existing
 from .decoding import rebuild
 from .names import default_output, suffix_of
-from .session import Result, Session, check_tile
-from .streams import Counting, model_of, read_whole, write_output
+from .session import Options, Result, Session, check_tile
+from .streams import IN_MEMORY, Counting, Source, model_of, open_source, write_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
 
@@ -35,41 +37,49 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
-    from hpac_cli import images
-
     start, options = time.monotonic(), session.options
     check_tile(options.tile)
     if options.remove_source and not options.verify:
         raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output) if output else default_output(source)
     existing.check_target(target, source, options)
-    data = read_whole(source)
-    size_before, digest, note = len(data), hashlib.sha256(data).digest(), ""
-    there = target is not None and target.is_file()
-    if target is not None and there:
-        held = existing.source_hash_of(target, options.limits)
-        if options.skip_existing and held and digest.startswith(held):
-            return Result(
-                str(target), size_before, target.stat().st_size, 0, time.monotonic() - start, "", skipped=True
-            )
-        note = existing.check_replaced(target, digest, held, options)
-    image = images.read(data, options.limits, transcode=options.transcode)
-    del data  # large files would lie in memory twice
-    image = replace(image, suffix=suffix_of(source, image.kind))
+    note = ""
+    with open_source(source) as opened:
+        there = target is not None and target.is_file()
+        if target is not None and there:
+            held = existing.source_hash_of(target, options.limits)
+            if options.skip_existing and held and opened.digest.startswith(held):
+                seconds = time.monotonic() - start
+                return Result(str(target), opened.size, target.stat().st_size, 0, seconds, "", skipped=True)
+            note = existing.check_replaced(target, opened.digest, held, options)
+        image = _read(opened, options)
+        image = replace(image, suffix=suffix_of(source, image.kind))
 
-    def write(stream: BinaryIO) -> int:
-        counted = Counting(stream)
-        session.encode(image, counted)  # type: ignore[arg-type]
-        if options.verify:
-            stream.seek(0)
-            check_round_trip(image, stream, session)
-        return counted.count
+        def write(stream: BinaryIO) -> int:
+            counted = Counting(stream)
+            session.encode(image, counted)  # type: ignore[arg-type]
+            if options.verify:
+                stream.seek(0)
+                check_round_trip(image, stream, session)
+            return counted.count
 
-    force = existing.may_replace(there, options)
-    size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
+        force = existing.may_replace(there, options)
+        size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
+    return _result(start, opened, size, image, output=str(target or files.STANDARD), note=note)
+
+
+def _read(opened: Source, options: Options) -> Image:
+    from hpac_cli import images
+
+    return images.read_stream(
+        opened.stream, opened.digest, options.limits, transcode=options.transcode, keep_all=options.keep_all
+    )
+
+
+def _result(start: float, opened: Source, size: int, image: Image, *, output: str = "", note: str = "") -> Result:
+    """What was done to a file; `start` is when that began, by the monotonic clock."""
     seconds = time.monotonic() - start
-    name = str(target or files.STANDARD)
-    return Result(name, size_before, size, image.num_samples, seconds, image.fidelity, note=note, kept=image.kept.why)
+    return Result(output, opened.size, size, image.num_samples, seconds, image.fidelity, note=note, kept=image.kept.why)
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
@@ -85,7 +95,10 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
         RoundTripError: they differ.
     """
     try:
-        decoded = session.decode(session.open(stream), "verify")
+        reader = session.open(stream)
+        if image.whole is not None:
+            return _check_whole(image, reader)
+        decoded = session.decode(reader, "verify")
         made = hashlib.sha256(rebuild(decoded)).digest()
     except HpacError as error:
         raise RoundTripError(
@@ -93,9 +106,20 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
         ) from error
     right = made == (image.file_hash if decoded.identical else image.made_hash)
     if not right or not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
-        raise RoundTripError(
-            "the encoded file decodes to something else; nothing was written; please report this picture"
-        )
+        raise RoundTripError(_SOMETHING_ELSE)
+
+
+_SOMETHING_ELSE = "the encoded file decodes to something else; nothing was written; please report this picture"
+
+
+def _check_whole(image: Image, reader: Reader) -> None:
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.codec.whole import decode_whole
+
+    with open(os.devnull, "wb") as nowhere:
+        digest = decode_whole(reader, nowhere).digest
+    if digest != image.file_hash or KIND_NAMES[reader.header.kind] != image.kind:
+        raise RoundTripError(_SOMETHING_ELSE)
 
 
 def check(source: str, session: Session) -> Result:
@@ -105,18 +129,15 @@ def check(source: str, session: Session) -> Result:
         RoundTripError: something else came back.
         HpacError: any other of errors.py.
     """
-    from hpac_cli import images
-
     start = time.monotonic()
-    data = read_whole(source)
-    image = images.read(data, session.options.limits, transcode=session.options.transcode)
-    stream = io.BytesIO()
-    session.encode(image, stream)
-    size = stream.tell()
-    stream.seek(0)
-    check_round_trip(image, stream, session)
-    seconds = time.monotonic() - start
-    return Result("", len(data), size, image.num_samples, seconds, image.fidelity, kept=image.kept.why)
+    with open_source(source) as opened, tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
+        stream: BinaryIO = spooled  # type: ignore[assignment]
+        image = _read(opened, session.options)
+        session.encode(image, stream)
+        size = stream.tell()
+        stream.seek(0)
+        check_round_trip(image, stream, session)
+    return _result(start, opened, size, image)
 
 
 def estimate(source: str, session: Session) -> Result:
@@ -125,17 +146,14 @@ def estimate(source: str, session: Session) -> Result:
     Raises:
         HpacError: any of errors.py.
     """
-    from hpac_cli import images
     from hpac_cli.codec.estimate import estimate_bytes
 
     start = time.monotonic()
-    data = read_whole(source)
-    image = images.read(data, session.options.limits, transcode=session.options.transcode)
-    size = estimate_bytes(
-        image, networks=session.networks, effort=effort_of(session.options.effort), tile=session.options.tile
-    )
-    seconds = time.monotonic() - start
-    return Result("", len(data), size, image.num_samples, seconds, image.fidelity, kept=image.kept.why)
+    options = session.options
+    with open_source(source) as opened:
+        image = _read(opened, options)
+        size = estimate_bytes(image, networks=session.networks, effort=effort_of(options.effort), tile=options.tile)
+    return _result(start, opened, size, image)
 
 
 def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:

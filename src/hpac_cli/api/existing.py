@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 from pathlib import Path
+from typing import BinaryIO
 
 from hpac_cli import files
 from hpac_cli.errors import HpacError, OutputExistsError, UsageError
 from hpac_cli.limits import Limits
 
 from .session import Options
-from .streams import read_whole
+from .streams import hash_stream, same_bytes
 
 
 def check_target(target: Path | None, source: str, options: Options) -> None:
@@ -47,7 +48,7 @@ def source_hash_of(path: Path, limits: Limits) -> bytes:
     try:
         with path.open("rb") as stream:
             reader = Reader(stream, limits)
-            for _ in reader.tiles():
+            for _ in itertools.chain(reader.pieces(), reader.tiles()):
                 pass
     except (HpacError, OSError):
         return b""
@@ -86,14 +87,11 @@ def is_source_of(path: Path, container: str, limits: Limits) -> bool:
     held = source_hash_of(Path(container), limits) if container != files.STANDARD else b""
     if not held:
         return False
-    sha = hashlib.sha256()
     with files.open_input(str(path)) as stream:
-        while part := stream.read(1 << 20):
-            sha.update(part)
-    return sha.digest().startswith(held)
+        return hash_stream(stream).startswith(held)
 
 
-def check_decoded(target: Path, data: bytes, options: Options) -> bool:
+def check_decoded(target: Path, data: BinaryIO, options: Options) -> bool:
     """Refuse to put a decoded file in the place of one that exists, but where that was asked for.
 
     Args:
@@ -108,8 +106,9 @@ def check_decoded(target: Path, data: bytes, options: Options) -> bool:
     """
     if not options.skip_existing and not options.remove_source:
         return False
-    if read_whole(str(target)) == data:
-        return options.skip_existing
+    with files.open_input(str(target)) as stream:
+        if same_bytes(stream, data):
+            return options.skip_existing
     if options.remove_source or not options.force:
         hint = "move it away first" if options.remove_source else "use --force to overwrite it"
         raise OutputExistsError(f"output {target} exists and holds something else; {hint}")

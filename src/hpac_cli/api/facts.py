@@ -34,6 +34,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
         header = reader.header
+        file_bytes = sum(piece.size for piece in reader.pieces())
         modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
         turned = 0
         for tile in reader.tiles():
@@ -47,6 +48,8 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "kind": KIND_NAMES[header.kind],
         "fidelity": "bytes" if header.identical else "samples+metadata",
         "kept": kept.name.lower() if kept else "",
+        "kept_whole": not header.frames,
+        "kept_whole_bytes": file_bytes,
         "frames": _describe_frames(KIND_NAMES[header.kind], reader.metadata, header.frames),
         "tiles": modes,
         "turned_tiles": turned,
@@ -97,7 +100,7 @@ LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
 
 
 def compare(one: str, other: str, session: Session) -> str:
-    """Say how alike two files are, each a picture or the .hpac file of one.
+    """Say how alike two files are, each a picture or the .hpac file of one; other files can only be the same bytes.
 
     Returns:
         One of LIKENESSES; of .hpac files, the files that decoding gives are compared.
@@ -108,21 +111,22 @@ def compare(one: str, other: str, session: Session) -> str:
     from hpac_cli import images
     from hpac_cli.image import same_frames
 
-    (data, image), (other_data, other_image) = (_open_picture(source, session) for source in (one, other))
-    if data == other_data:
+    opened = [_open_file(source, session) for source in (one, other)]
+    if opened[0][0] == opened[1][0]:
         return "bytes"
+    image, other_image = (image or images.read(data, session.options.limits, transcode=True) for data, image in opened)
     if not same_frames(image.frames, other_image.frames) or not image.frames:
         return "different"
     around, other_around = (images.surroundings(i) for i in (image, other_image))
     return "samples+metadata" if (image.kind, around) == (other_image.kind, other_around) else "samples"
 
 
-def _open_picture(source: str, session: Session) -> tuple[bytes, Image]:
-    from hpac_cli import images
+def _open_file(source: str, session: Session) -> tuple[bytes, Image | None]:
+    """The bytes of a file, or of what an .hpac file was made of, and then the image in it."""
     from hpac_cli.container.fields import SIGNATURE
 
     data = read_whole(source)
     if not data.startswith(SIGNATURE):
-        return data, images.read(data, session.options.limits, transcode=True)
+        return data, None
     image = session.decode(session.open(io.BytesIO(data)))
     return rebuild(image), image

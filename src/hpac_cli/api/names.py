@@ -50,6 +50,8 @@ def decoded_name(source: str, output: str | None, kind: str, own_suffix: str) ->
         return None, kind
     if output:
         path = Path(output)
+        if kind == "file" and path.suffix.lower() == own_suffix.lower():
+            return path, kind
         named = images.KINDS_BY_SUFFIX.get(path.suffix.lower(), kind)
         if named != kind and images.SUFFIXES.get(named) != suffix:
             if named not in images.CONVERTED:

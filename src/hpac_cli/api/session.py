@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from hpac_cli.codec.efforts import DEFAULT, Effort, effort_of, list_efforts
-from hpac_cli.errors import UsageError
+from hpac_cli.errors import LimitExceededError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from hpac_cli.adapt.schedules import Schedule
+    from hpac_cli.codec.duration import Rates
     from hpac_cli.codec.encode import Adapt
     from hpac_cli.codec.networks import Networks
+    from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
@@ -56,6 +60,10 @@ class Options:
     """Seconds that encoding an image may take, about: effort is lowered to fit; 0 for as long as it takes."""
     backend: str = ""
     """Instruction set of the core, as "avx2" or "plain"; "" for the fastest that is exact here."""
+    keep_all: bool = False
+    """Keep whole what is no picture, or none that can be read, rather than fail."""
+    max_seconds: float = 0.0
+    """Refuse what would take longer to encode or decode, by an estimate that is made before it begins; 0: nothing."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -118,7 +126,8 @@ class Session:
 
         check_size(image, self.options.limits)
         effort, seconds = self._choose_effort(image)
-        with self.count("encode", image.num_samples) as advance:
+        self._refuse_long_encoding(image, effort, seconds)
+        with self.count("encode", work_of(image)) as advance:
             encode_image(
                 image,
                 stream,
@@ -127,7 +136,7 @@ class Session:
                 tile=self.options.tile,
                 threads=max(1, self.options.threads),
                 progress=advance,
-                adapt=self._adapt(image, effort.adapt, seconds) if effort.adapt != "off" else None,
+                adapt=self._adapt(image, effort.adapt, seconds) if image.frames and effort.adapt != "off" else None,
             )
 
     @property
@@ -145,32 +154,64 @@ class Session:
 
         return fit_effort(
             efforts,
-            image.frames,
-            networks=self.networks,
+            image,
+            rates=self._rates,
             seconds=options.time_budget,
-            passes=2 if options.verify else 1,
+            verify=options.verify,
             threads=max(1, options.threads),
         )
 
-    def _adapt(self, image: Image, schedule: str, seconds: float) -> Adapt:
+    def _adapt(self, image: Image, name: str, seconds: float) -> Adapt:
         from hpac_cli.adapt import require_torch
-        from hpac_cli.adapt.schedules import SCHEDULES
 
+        schedule = _schedule(name)
         require_torch("adapting weights to an image (--effort 6 to 9, --adapt)")
         from hpac_cli.adapt.sarp_ft import adapt
 
-        options = self.options
-        if schedule not in SCHEDULES:
-            raise UsageError(f"there is no way {schedule!r} to adapt; there are off, {', '.join(SCHEDULES)}")
         return functools.partial(
             adapt,
             image.frames,
             networks=self.networks,
-            schedule=SCHEDULES[schedule],
+            schedule=schedule,
             seconds=seconds,
-            workers=max(1, options.threads),
+            workers=max(1, self.options.threads),
             report=self.progress,
         )
+
+    def check_duration(self, frames: Iterable[Frame]) -> None:
+        """Refuse frames that would take too long to decode.
+
+        Raises:
+            LimitExceededError: about longer than options allow.
+        """
+        if self.options.max_seconds:
+            self._refuse_long(self._rates.decoding(frames) / max(1, self.options.threads))
+
+    @functools.cached_property
+    def _rates(self) -> Rates:
+        from hpac_cli.codec.duration import Rates
+
+        return Rates(self.networks)
+
+    def _refuse_long_encoding(self, image: Image, effort: Effort, training: float) -> None:
+        """Refuse an image that would take too long to encode; `training` seconds at most, unless 0."""
+        options, threads = self.options, max(1, self.options.threads)
+        if not options.max_seconds:
+            return
+        seconds = self._rates.encoding(image, effort, verify=options.verify) / threads
+        if image.frames and effort.adapt != "off":
+            from hpac_cli.adapt.schedules import estimate_seconds
+
+            pixels = sum(frame.shape[0] * frame.shape[1] for frame in image.frames)
+            needed = estimate_seconds(_schedule(effort.adapt), pixels, size=effort.size, workers=threads)
+            seconds += min(needed, training or needed)
+        self._refuse_long(seconds)
+
+    def _refuse_long(self, seconds: float) -> None:
+        if seconds > self.options.max_seconds:
+            raise LimitExceededError(
+                f"it would take about {seconds:,.1f} s on this machine; --max-seconds allows {self.options.max_seconds:g}"
+            )
 
     def open(self, stream: BinaryIO) -> Reader:
         """Read an .hpac stream's header and metadata."""
@@ -182,7 +223,8 @@ class Session:
         """Decode the image of an opened .hpac stream."""
         from hpac_cli.codec.decode import decode_image
 
-        with self.count(step, reader.header.num_samples) as advance:
+        self.check_duration(reader.header.frames)
+        with self.count(step, reader.header.num_samples or 1) as advance:
             return decode_image(reader, networks=self.networks, threads=max(1, self.options.threads), progress=advance)
 
     @contextmanager
@@ -197,6 +239,24 @@ class Session:
 
         self.progress(step, 0, total)
         yield advance
+
+
+def _schedule(name: str) -> Schedule:
+    """Look up a way to adapt.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    from hpac_cli.adapt.schedules import SCHEDULES
+
+    if name not in SCHEDULES:
+        raise UsageError(f"there is no way {name!r} to adapt; there are off, {', '.join(SCHEDULES)}")
+    return SCHEDULES[name]
+
+
+def work_of(image: Image) -> int:
+    """Samples of an image, or, where it is kept whole, bytes of the file: what progress is counted in."""
+    return image.num_samples if image.whole is None else image.whole.seek(0, os.SEEK_END)
 
 
 def check_tile(tile: int) -> None:

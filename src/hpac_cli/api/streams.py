@@ -2,34 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from hpac_cli import files
 from hpac_cli.errors import LimitExceededError
+from hpac_cli.limits import MAX_IMAGE_BYTES
 
 from .session import Options
 
-MAX_FILE_BYTES = 4 << 30
+IN_MEMORY = 64 << 20
+"""Of what cannot be read twice, as much is kept in memory; more goes to a temporary file."""
+_PIECE_BYTES = 1 << 20
+
+
+class Source(NamedTuple):
+    """An opened input, which can be read again and again."""
+
+    stream: BinaryIO
+    size: int
+    digest: bytes
+    """SHA-256."""
+
+
+@contextmanager
+def open_source(source: str) -> Iterator[Source]:
+    """Open a path, or "-" for standard input, and hash what it holds.
+
+    Raises:
+        HpacError: it cannot be read.
+    """
+    with ExitStack() as stack:
+        stream = stack.enter_context(files.open_input(source))
+        if source == files.STANDARD or not stream.seekable():
+            copy = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
+            shutil.copyfileobj(stream, copy)
+            stream = copy  # type: ignore[assignment]
+            stream.seek(0)
+        with files.unchanging(stream):
+            digest = hash_stream(stream)
+        yield Source(stream, stream.tell(), digest)
+
+
+def hash_stream(stream: BinaryIO) -> bytes:
+    """SHA-256 of all that follows."""
+    sha = hashlib.sha256()
+    while part := stream.read(_PIECE_BYTES):
+        sha.update(part)
+    return sha.digest()
+
+
+def same_bytes(one: BinaryIO, other: BinaryIO) -> bool:
+    """Whether two streams hold the same from here on."""
+    while part := one.read(_PIECE_BYTES):
+        if other.read(len(part)) != part:
+            return False
+    return not other.read(1)
 
 
 def read_whole(source: str) -> bytes:
     """Read a path, or "-" for standard input.
 
     Raises:
-        LimitExceededError: there is more than MAX_FILE_BYTES.
+        LimitExceededError: there is more than MAX_IMAGE_BYTES.
         HpacError: it cannot be read.
     """
     parts, size = [], 0
     with files.open_input(source) as stream, files.unchanging(stream):
-        while part := stream.read(1 << 20):
+        while part := stream.read(_PIECE_BYTES):
             size += len(part)
-            if size > MAX_FILE_BYTES:
-                raise LimitExceededError(f"larger than {MAX_FILE_BYTES:,} bytes")
+            if size > MAX_IMAGE_BYTES:
+                raise LimitExceededError(f"larger than {MAX_IMAGE_BYTES:,} bytes")
             parts.append(part)
     return b"".join(parts)
 

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from hpac_cli import files
 
 from . import urls
-from .tasks import Source, basename, is_url
+from .tasks import LeftOut, Source, basename, is_url
 
 _HEAD_BYTES = 512
 _PATTERN = "*?["
@@ -23,45 +24,83 @@ def read_list(path: str, *, separator: str) -> list[str]:
         return [name for name in os.fsdecode(stream.read()).split(separator) if name]
 
 
-def find_sources(names: Sequence[str], *, recursive: bool, is_wanted: Callable[[bytes, str], bool]) -> list[Source]:
+Judge = Callable[[bytes, str], str]
+"""Why a file in a folder is left out, by its first 512 bytes and its name; empty if it is wanted."""
+
+
+@dataclass
+class Found:
+    """What the user means, and what lies beside it in folders."""
+
+    sources: list[Source]
+    left_out: list[LeftOut]
+
+
+def find_sources(names: Sequence[str], *, recursive: bool, why_not: Judge, output_dir: str | None = None) -> Found:
     """List every file once, those of folders and patterns in name order.
 
-    What does not exist is listed too: it fails when its turn comes.
+    What does not exist is listed too, and what cannot be read: it fails when its turn comes.
 
     Args:
         names: files, folders, "-", or patterns (** for any depth) where no file has that name.
         recursive: whether folders are searched; links in them are not followed.
-        is_wanted: of the first 512 bytes of a file in a folder, and its name.
+        why_not: judges the files in folders.
+        output_dir: is not searched, where it lies in a folder that is.
     """
     found: dict[str, Source] = {}
+    left_out: dict[str, LeftOut] = {}
     for name in names:
-        if is_url(name):
-            found |= _find_urls(name, is_wanted) if recursive else {name: Source(name, basename(name))}
+        if is_url(name) and recursive and urls.is_folder(name):
+            for source, why in urls.find(name, why_not):
+                if why:
+                    left_out[source.name] = LeftOut(source.name, why)
+                else:
+                    found[source.name] = source
+        elif is_url(name):
+            found[name] = Source(name, basename(name))
         elif os.path.isdir(name) and recursive:
-            found |= {path: Source(path, os.path.relpath(path, name)) for path in _walk(name, is_wanted)}
+            for each in _walk(name, why_not, output_dir):
+                if isinstance(each, LeftOut):
+                    left_out[each.name] = each
+                else:
+                    found[each] = Source(each, os.path.relpath(each, name))
         elif matches := _match(name):
             start = _fixed_part(name)
             found |= {path: Source(path, os.path.relpath(path, start)) for path in matches}
         else:
             found[name] = Source(name, os.path.basename(name))
-    return list(found.values())
+    return Found(list(found.values()), list(left_out.values()))
 
 
-def _find_urls(url: str, is_wanted: Callable[[bytes, str], bool]) -> dict[str, Source]:
-    if not urls.is_folder(url):
-        return {url: Source(url, basename(url))}
-    return {source.name: source for source in urls.find(url, is_wanted)}
-
-
-def _walk(folder: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
+def _walk(folder: str, why_not: Judge, output_dir: str | None) -> Iterator[str | LeftOut]:
+    unread: list[str] = []
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unread.append(str(error.filename))):
         folders.sort()
+        for name in list(folders):
+            path = os.path.join(parent, name)
+            if os.path.islink(path):
+                yield LeftOut(path, "a link")
+            elif output_dir is not None and os.path.realpath(path) == os.path.realpath(output_dir):
+                folders.remove(name)
+                yield LeftOut(path, "the folder of the outputs")
+        if not folders and not names:
+            yield LeftOut(parent, "an empty folder")
         for name in sorted(names):
             path = os.path.join(parent, name)
-            if os.path.isfile(path) and not os.path.islink(path) and not files.is_temporary(name):
-                head = _read_head(path)
-                if head is None or is_wanted(head, name):
-                    yield path
+            why = _why_not(path, name, why_not)
+            yield LeftOut(path, why) if why else path
+    yield from unread
+
+
+def _why_not(path: str, name: str, why_not: Judge) -> str:
+    if os.path.islink(path):
+        return "a link"
+    if not os.path.isfile(path):
+        return "no file, but a device, pipe or socket"
+    if files.is_temporary(name):
+        return "what a call of hpac left that was killed"
+    head = _read_head(path)
+    return "" if head is None else why_not(head, name)
 
 
 def _read_head(path: str) -> bytes | None:

@@ -16,6 +16,14 @@ class Source:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What lies in a folder that was searched, and is not worked on."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Task:
     """One file, and what is made of it."""
 

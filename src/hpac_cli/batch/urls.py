@@ -5,6 +5,7 @@ Work on them is done on a local copy; what was made is put under its final name 
 
 import os
 import posixpath
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,16 +27,16 @@ def is_remote(task: Task) -> bool:
     return any(name is not None and is_url(name) for name in (task.source, task.target, task.folder))
 
 
-def find(url: str, is_wanted: Callable[[bytes, str], bool]) -> Iterator[Source]:
-    """List the files below a URL that are wanted, in name order.
+def find(url: str, why_not: Callable[[bytes, str], str]) -> Iterator[tuple[Source, str]]:
+    """List the files below a URL in name order, each with why it is left out, if it is.
 
     Raises:
         FileAccessError: it cannot be listed.
     """
     with _asking(url) as (system, path):
         for name in sorted(system.find(path)):
-            if is_wanted(system.read_block(name, 0, _HEAD_BYTES), basename(name)):
-                yield Source(system.unstrip_protocol(name), posixpath.relpath(name, path))
+            why = why_not(system.read_block(name, 0, _HEAD_BYTES), basename(name))
+            yield Source(system.unstrip_protocol(name), posixpath.relpath(name, path)), why
 
 
 def is_folder(url: str) -> bool:
@@ -98,6 +99,8 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
                 if not options.force:
                     raise OutputExistsError(f"output {final} exists and is not what {task.source} gives")
         _put(result.output, final, force=options.force)
+        if options.remove_source and not _holds(final, result.output):
+            raise FileAccessError(f"{final} does not hold what was put there, so the source is kept")
     return replace(result, output=final)
 
 
@@ -123,18 +126,23 @@ def _read_local(name: str) -> bytes:
 
 def _put(copy: str, name: str, *, force: bool) -> None:
     """Commit at the end: until then nothing is seen under the final name."""
-    data = Path(copy).read_bytes()
     if not is_url(name):  # a path as it is: as a URL it would be quoted
         target = Path(name)
         with files.writing(name):
             target.parent.mkdir(parents=True, exist_ok=True)
-        with files.atomic_output(target, force=force) as file:
-            file.write(data)
+        with open(copy, "rb") as made, files.atomic_output(target, force=force) as file:
+            shutil.copyfileobj(made, file)
         return
     with _asking(name) as (system, path):
         system.makedirs(posixpath.dirname(path), exist_ok=True)
-        with system.transaction, system.open(path, "wb") as stream:
-            stream.write(data)
+        with open(copy, "rb") as made, system.transaction, system.open(path, "wb") as stream:
+            shutil.copyfileobj(made, stream)
+
+
+def _holds(name: str, copy: str) -> bool:
+    """Whether a file, read back from where it was put, is the same as a local copy."""
+    with open_url(name) if is_url(name) else files.open_input(name) as there, open(copy, "rb") as made:
+        return api.same_bytes(there, made)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     parts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
     rows = {
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
-        "kept": _describe_kept(facts["kept"], coded=bool(frames)),
+        "kept": _describe_kept(facts),
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
@@ -37,12 +37,14 @@ _COLOURS = {
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
 
 
-def _describe_kept(name: str, *, coded: bool) -> str:
-    """Why samples lie in the file as they are, and what can be done about that."""
-    if not name:
+def _describe_kept(facts: dict[str, Any]) -> str:
+    """Why samples lie in the file as they are, or the file is kept whole, and what can be done about that."""
+    if not facts["kept"] and not facts["kept_whole"]:
         return ""
-    kept = Kept[name.upper()]
-    what = "some samples as they are" if coded else "whole"
+    what = f"whole, {facts['kept_whole_bytes']:,} bytes" if facts["kept_whole"] else "some samples as they are"
+    if not facts["kept"]:
+        return what
+    kept = Kept[facts["kept"].upper()]
     can = "; --transcode puts them, where it can prove them equal, into a fresh file"
     return f"{what}: {kept.why}{can if kept.can_transcode else ''}"
 

@@ -14,6 +14,7 @@ import typer
 
 from hpac_cli import __version__, api
 from hpac_cli.batch import actions
+from hpac_cli.batch.sources import Judge
 from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding
 from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, attempt
@@ -25,6 +26,7 @@ from .efforts import EffortCommand, describe_efforts
 from .options import (
     Adapt,
     Adapting,
+    All,
     Backend,
     Choice,
     Device,
@@ -37,6 +39,7 @@ from .options import (
     KeepGoing,
     MaxMemory,
     MaxPixels,
+    MaxSeconds,
     NoVerify,
     Null,
     Output,
@@ -51,6 +54,7 @@ from .options import (
     Tile,
     TimeBudget,
     Transcode,
+    Verbose,
     count_processors,
     parse_efforts,
     parse_limits,
@@ -84,14 +88,25 @@ app = typer.Typer(
 )
 
 
-def _is_picture(head: bytes, name: str) -> bool:
+def _no_picture(head: bytes, name: str) -> str:
     from hpac_cli.images import is_picture
 
-    return is_picture(head, name)
+    return "" if is_picture(head, name) else "no PNG, TIFF or DICOM"
 
 
-def _is_hpac(_head: bytes, name: str) -> bool:
-    return name.endswith(SUFFIX)
+def _no_hpac(_head: bytes, name: str) -> str:
+    return "" if name.endswith(SUFFIX) else f"not named {SUFFIX}"
+
+
+def _hpac_beside(_head: bytes, name: str) -> str:
+    """Of a folder that is kept with all that is in it, outputs beside their sources."""
+    return f"named {SUFFIX}, as outputs beside it are" if name.endswith(SUFFIX) else ""
+
+
+def _judge(keep_all: bool, output_dir: str | None) -> Judge:
+    if not keep_all:
+        return _no_picture
+    return _hpac_beside if output_dir is None else lambda _head, _name: ""
 
 
 @app.command(
@@ -106,6 +121,7 @@ def encode(
     output: Output = None,
     output_dir: OutputDir = None,
     recursive: Recursive = False,
+    all: All = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -128,8 +144,10 @@ def encode(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
@@ -143,14 +161,18 @@ def encode(
         preserve=preserve,
         transcode=transcode,
         effort=effort,
+        keep_all=all,
         adapt=adapt.value if adapt else "",
         time_budget=time_budget,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=parse_limits(max_pixels, max_memory),
     )
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
-    sources = gather(choice, _is_picture)
+    choice = Choice(
+        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+    )
+    sources = gather(choice, _judge(all, output_dir))
     _check_removal(remove_source, [source.name for source in sources], output)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
@@ -193,8 +215,10 @@ def decode(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
     limits = parse_limits(max_pixels, max_memory)
@@ -205,6 +229,7 @@ def decode(
         preserve=preserve,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=limits,
     )
     box = parse_region(region)
@@ -221,8 +246,10 @@ def decode(
             return api.salvage(task.source, task.target, session, fill=fill)
         return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box)
 
-    choice = Choice(inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler)
-    sources = gather(choice, _is_hpac)
+    choice = Choice(
+        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+    )
+    sources = gather(choice, _no_hpac)
     _check_removal(remove_source, [source.name for source in sources], output)
     try:
         tasks = plan_decoding(sources, output=output, output_dir=output_dir)
@@ -245,13 +272,19 @@ def verify(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
-    options = api.Options(threads=threads, backend=backend, limits=parse_limits(max_pixels, max_memory))
-    choice = Choice(inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json)
-    tasks = [Task(source.name, None, None) for source in gather(choice, _is_hpac)]
+    options = api.Options(
+        threads=threads, backend=backend, max_seconds=max_seconds, limits=parse_limits(max_pixels, max_memory)
+    )
+    choice = Choice(
+        inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json, verbose=verbose
+    )
+    tasks = [Task(source.name, None, None) for source in gather(choice, _no_hpac)]
     run(tasks, actions.verify, options, choice, tell=_exact)
 
 
@@ -262,6 +295,7 @@ def verify(
 def check(
     inputs: Inputs = None,
     recursive: Recursive = False,
+    all: All = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -274,16 +308,20 @@ def check(
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
     quiet: Quiet = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
     options = api.Options(
         effort=effort,
         tile=tile_size,
         transcode=transcode,
+        keep_all=all,
         threads=threads,
         backend=backend,
+        max_seconds=max_seconds,
         limits=parse_limits(max_pixels, max_memory),
     )
     choice = Choice(
@@ -296,8 +334,9 @@ def check(
         quiet=quiet,
         json=json,
         scheduler=scheduler,
+        verbose=verbose,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, _is_picture)]
+    tasks = [Task(source.name, None, None) for source in gather(choice, _judge(all, ""))]
     run(tasks, actions.check, options, choice, tell=_exact)
 
 
@@ -308,12 +347,13 @@ def info(
     files_from: FilesFrom = None,
     null: Null = False,
     json: Json = False,
+    verbose: Verbose = False,
 ) -> None:
     """Say what .hpac files hold, without decoding them."""
     from .describe import describe
 
     codes = []
-    sources = gather(Choice(inputs, recursive, files_from, null), _is_hpac)
+    sources = gather(Choice(inputs, recursive, files_from, null, verbose=verbose, json=json), _no_hpac)
     for source in sources:
         try:
             with ending_quietly():
@@ -339,9 +379,12 @@ def compare(
     quiet: Quiet = False,
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
 ) -> None:
     """Say whether two files are the same bytes, equal samples and metadata, equal samples, or different."""
-    options = api.Options(threads=count_processors(0), limits=parse_limits(max_pixels, max_memory))
+    options = api.Options(
+        threads=count_processors(0), max_seconds=max_seconds, limits=parse_limits(max_pixels, max_memory)
+    )
     found: list[str] = []
 
     def work(_task: Task, session: api.Session) -> api.Result:

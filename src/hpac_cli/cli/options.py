@@ -27,6 +27,13 @@ OutputDir = Annotated[
 Recursive = Annotated[
     bool, typer.Option("-r", "--recursive", help="Work on all files in folders; links in them are not followed.")
 ]
+All = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="Keep every other file whole, so that what is made of a folder is complete; fail on none."
+    ),
+]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name each file that -r leaves out, and why.")]
 FilesFrom = Annotated[
     str | None,
     typer.Option(
@@ -138,6 +145,15 @@ MaxMemory = Annotated[
     int,
     typer.Option(min=0, metavar="MB", help="Refuse files that could need more memory than this; 0: 1 GB of samples."),
 ]
+MaxSeconds = Annotated[
+    float,
+    typer.Option(
+        "--max-seconds",
+        min=0,
+        metavar="SECONDS",
+        help="Refuse files that would take longer, by an estimate before it begins; 0: none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
 
 
@@ -156,6 +172,7 @@ class Choice:
     quiet: bool = False
     json: bool = False
     scheduler: str | None = None
+    verbose: bool = False
 
 
 def parse_limits(max_pixels: int, max_memory: int) -> Limits:

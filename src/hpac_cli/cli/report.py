@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -14,8 +15,8 @@ from hpac_cli import api, files
 from hpac_cli.batch import cluster
 from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool, can_fork
-from hpac_cli.batch.sources import find_sources, read_list
-from hpac_cli.batch.tasks import Source, Task
+from hpac_cli.batch.sources import Judge, find_sources, read_list
+from hpac_cli.batch.tasks import LeftOut, Source, Task
 from hpac_cli.batch.work import Outcome, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
@@ -56,8 +57,8 @@ class _Tally:
         return self.codes[0] if sum(self.count.values()) == 1 else 1
 
 
-def gather(choice: Choice, is_wanted: Callable[[bytes, str], bool]) -> list[Source]:
-    """List the files that the user means.
+def gather(choice: Choice, why_not: Judge) -> list[Source]:
+    """List the files that the user means, and say what is left out of folders.
 
     Raises:
         Exit: the list of them cannot be read.
@@ -73,12 +74,29 @@ def gather(choice: Choice, is_wanted: Callable[[bytes, str], bool]) -> list[Sour
         raise typer.BadParameter("name at least one input", param_hint="IN")
     if choice.output is not None and choice.output_dir is not None:
         raise typer.BadParameter("goes not with --output-dir", param_hint="-o")
-    sources = find_sources(names, recursive=choice.recursive, is_wanted=is_wanted)
+    found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
+    sources = found.sources
     if choice.output is not None and len(sources) > 1:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
     if choice.json and choice.output == files.STANDARD:
         raise typer.BadParameter("needs standard output for itself", param_hint="--json")
+    if found.left_out:
+        _tell_left_out(found.left_out, choice)
     return sources
+
+
+def _tell_left_out(left_out: Sequence[LeftOut], choice: Choice) -> None:
+    """Count what is left out of folders, by reason; with --verbose, name each."""
+    if choice.verbose:
+        for each in left_out:
+            if choice.json:
+                print(json.dumps({"schema": SCHEMA, "left_out": each.name, "why": each.why}), flush=True)
+            else:
+                print(line(f"hpac: {each.name}: left out: {each.why}"), file=sys.stderr, flush=True)
+    if not choice.quiet:
+        reasons = ", ".join(f"{count:,} {why}" for why, count in Counter(each.why for each in left_out).items())
+        hint = "" if choice.verbose else "; -v names them"
+        print(f"hpac: left out of folders: {reasons}{hint}", file=sys.stderr, flush=True)
 
 
 def run(

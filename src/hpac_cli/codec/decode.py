@@ -1,5 +1,6 @@
 """.hpac bytes to image: tile by tile, checked against the stored hash."""
 
+import io
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from .payloads import unpack
 from .threads import spread
 from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
+from .whole import decode_whole
 
 
 class TileJob(NamedTuple):
@@ -79,11 +81,17 @@ def decode_image(
         ModelError: the weights it names are not installed.
     """
     header = reader.header
+    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
+    if not header.frames:
+        file = io.BytesIO()
+        decode_whole(reader, file)
+        return Image(
+            (), kind, file_hash=reader.file_hash, identical=True, suffix=suffix, kept=Kept(header.kept), whole=file
+        )
     networks = networks.adapted(header.adapters)
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, threads=threads, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
-    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
     kept = Kept(header.kept)
     return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix, kept=kept)
 

@@ -22,6 +22,7 @@ from .plan import plan_frame
 from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes
 from .values import Values, to_ordered
+from .whole import encode_whole
 
 _WORTH_A_NETWORK = 256
 """A deflated tile smaller than one byte per so many samples is flat; the network is not asked."""
@@ -77,6 +78,8 @@ def encode_image(
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
     """
+    if not image.frames:
+        return encode_whole(image, stream, progress)
     tile = tile or choose_tile(image.frames)
     frames = tuple(
         plan_frame(f, networks=networks, effort=effort, tile=tile, order=image.order, threads=threads)

@@ -7,6 +7,7 @@ from .efforts import Effort
 from .networks import Networks
 from .plan import estimate_frame
 from .tiles import choose_tile
+from .whole import estimate_whole
 
 _AROUND = 100
 """Bytes of signature, header and end."""
@@ -19,6 +20,8 @@ def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: in
         effort: which networks may code it.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
+    if not image.frames:
+        return _AROUND + estimate_whole(image)
     tile = tile or choose_tile(image.frames)
     frames = (
         estimate_frame(frame, networks=networks, effort=effort, tile=tile, order=image.order) for frame in image.frames

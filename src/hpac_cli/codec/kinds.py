@@ -9,5 +9,6 @@ KIND_NAMES = {
     Kind.PNG: "png",
     Kind.TIFF: "tiff",
     Kind.DICOM: "dicom",
+    Kind.FILE: "file",
 }
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}

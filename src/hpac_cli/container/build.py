@@ -2,6 +2,7 @@
 
 import lzma
 import zlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 from hpac_cli.binary import put_varint
@@ -17,6 +18,7 @@ from .fields import (
     MAX_CHUNK_BYTES,
     METADATA,
     MODES,
+    PIECE,
     SIGNATURE,
     TILE,
     TINY_BYTES,
@@ -26,11 +28,13 @@ from .fields import (
     CodedTile,
     Header,
     Packing,
+    Piece,
     build_adapter,
     build_chunk_head,
     build_frame,
     build_header,
-    most_metadata,
+    build_piece,
+    most_unpacked,
     pack_crc,
 )
 
@@ -45,7 +49,7 @@ class Writer:
             metadata: what the source file needs beside its samples.
         """
         self._stream = stream
-        self._tiles = self._size = 0
+        self._tiles = self._size = self._held = self._packed = 0
         stream.write(SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR]))
         self._chunk(HEADER, build_header(header))
         if metadata:
@@ -54,6 +58,13 @@ class Writer:
             self._chunk(ADAPTER, build_adapter(adapted))
         for frame in header.frames:
             self._chunk(FRAME, build_frame(frame))
+
+    def piece(self, data: bytes) -> None:
+        """Write the next part of a file that is kept whole, packed; 1 to MAX_PIECE_BYTES bytes."""
+        held = self._held + len(data)
+        packing, body = _pack_smallest(data, lambda size: held <= most_unpacked(self._packed + size))
+        self._chunk(PIECE, build_piece(Piece(self._held, len(data), packing, body)))
+        self._held, self._packed = held, self._packed + len(body)
 
     def tile(self, tile: CodedTile) -> None:
         """Write the next tile: frame after frame, in raster order, parts of a tile one after another.
@@ -77,21 +88,40 @@ class Writer:
         self._size += self._stream.write(data + pack_crc(zlib.crc32(data)))
 
 
-_SMALL, _HOPELESS = 1 << 18, 0.99
-"""Metadata of so many bytes is packed in every way; more is not, if deflating it fast leaves this share of it."""
+_Packed = tuple[Packing, bytes]
+
+_TASTES, _TASTE_BYTES, _WON = 8, 1 << 14, 0.99
+"""So many parts, of so many bytes each, must deflate to less than this for what is large to be compressed."""
 
 
 def pack_metadata(data: bytes) -> bytes:
-    """Compress metadata in whichever way is smallest, of those that do not make too much of too little.
+    """Compress metadata in whichever way is smallest, of those that do not make too much of too little."""
+    packing, body = _pack_smallest(data, lambda size: len(data) <= most_unpacked(size))
+    return put_varint(packing) + body
 
-    Most large metadata is a file that is kept whole, and most such files are compressed already: that shows quickly.
+
+def _pack_smallest(data: bytes, is_allowed: Callable[[int], bool]) -> _Packed:
+    """Compress in whichever way is smallest, of those whose size is allowed; what is compressed already is quickly left.
+
+    As it is, data always may be.
     """
-    packed = [(Packing.STORED, data), (Packing.ZLIB, zlib.compress(data, 1 if len(data) > _SMALL else 9))]
-    if len(data) <= _SMALL or len(packed[1][1]) < _HOPELESS * len(data):
-        packed.append((Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)))
-    allowed = [(packing, body) for packing, body in packed if len(data) <= most_metadata(len(body))]
-    if len(allowed) == 1 and len(data) > len(packed[1][1]):
+    if _is_compressed(data):
+        return Packing.STORED, data
+    packed = [
+        (Packing.ZLIB, zlib.compress(data, 9)),
+        (Packing.LZMA, lzma.compress(data, lzma.FORMAT_RAW, filters=LZMA_FILTERS)),
+    ]
+    allowed = [each for each in packed if is_allowed(len(each[1]))]
+    if not allowed:
         entropy_only = zlib.compressobj(9, strategy=zlib.Z_HUFFMAN_ONLY)  # an eighth at least
         allowed.append((Packing.ZLIB, entropy_only.compress(data) + entropy_only.flush()))
-    packing, body = min(allowed, key=lambda each: len(each[1]))
-    return put_varint(packing) + body
+    return min((Packing.STORED, data), *allowed, key=lambda each: len(each[1]))
+
+
+def _is_compressed(data: bytes) -> bool:
+    """Whether there is much data, and parts of it hardly become smaller."""
+    if len(data) <= _TASTES * _TASTE_BYTES:
+        return False
+    step = len(data) // _TASTES
+    tastes = (data[at : at + _TASTE_BYTES] for at in range(0, step * _TASTES, step))
+    return sum(len(zlib.compress(taste, 1)) for taste in tastes) > _WON * _TASTES * _TASTE_BYTES

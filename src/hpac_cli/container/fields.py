@@ -15,12 +15,14 @@ SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
 VERSION_MAJOR, VERSION_MINOR = 1, 0
 
-HEADER, METADATA, ADAPTER, FRAME, TILE, END = b"H", b"M", b"A", b"F", b"T", b"E"
+HEADER, METADATA, PIECE, ADAPTER, FRAME, TILE, END = b"H", b"M", b"P", b"A", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
 
 MAX_CHUNK_BYTES = 1 << 30
+MAX_PIECE_BYTES = 8 << 20
+"""Of a file that is kept whole, as much as one chunk holds: such files are never in memory as a whole."""
 LZMA_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": 1 << 23}]
-"""Raw LZMA2 with a dictionary of 8 MiB, for metadata and for tiles that no network codes."""
+"""Raw LZMA2 with a dictionary of 8 MiB, for metadata, for files kept whole and for tiles that no network codes."""
 DIGEST_BYTES = 8
 HASH_BYTES, TINY_HASH_BYTES = (16, 32), (8, 8)
 """How much is kept of the SHA-256 of the samples and of that of the file: as a rule, and in tiny containers."""
@@ -39,12 +41,12 @@ ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
 
-_FREE_METADATA, _METADATA_GROWTH = 64 << 20, 256
+_FREE_BYTES, _GROWTH = 64 << 20, 256
 
 
-def most_metadata(packed: int) -> int:
-    """So many bytes may come of metadata that take `packed` bytes in the file: a small file cannot claim much memory."""
-    return max(_FREE_METADATA, _METADATA_GROWTH * packed)
+def most_unpacked(packed: int) -> int:
+    """So many bytes may come of metadata, or of pieces of a file, that take `packed` bytes: little cannot claim much."""
+    return max(_FREE_BYTES, _GROWTH * packed)
 
 
 SUFFIX_BYTES = re.compile(rb"\.[!#-)+-.0-9;=@-\[\]-{}~]{1,31}")
@@ -61,6 +63,8 @@ class Kind(IntEnum):
     TIFF = 3
     DICOM = 4
     ARRAY_FRAMES = 5
+    FILE = 6
+    """Any other file, kept whole."""
 
 
 ARRAYS = (Kind.ARRAY_2D, Kind.ARRAY, Kind.ARRAY_FRAMES)
@@ -71,7 +75,7 @@ SAMPLE_TYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"
 
 
 class Packing(IntEnum):
-    """How metadata is compressed."""
+    """How metadata, or a piece of a file that is kept whole, is compressed."""
 
     STORED = 0
     ZLIB = 1
@@ -123,6 +127,17 @@ class CodedTile(NamedTuple):
     payload: bytes
     orientation: int = 0
     """How the tile was turned before a network coded it (ORIENTATIONS)."""
+
+
+class Piece(NamedTuple):
+    """A part of a file that is kept whole, as it is packed."""
+
+    offset: int
+    """Where it begins in the file: pieces follow one another without a gap."""
+    size: int
+    """Its bytes in the file, 1 to MAX_PIECE_BYTES."""
+    packing: Packing
+    payload: bytes
 
 
 @dataclass(frozen=True)
@@ -338,6 +353,24 @@ def _check_sides(width: int, height: int, limits: Limits) -> None:
 def _check_tile(tile: int, largest: int) -> None:
     if not (8 <= tile <= largest) or tile % 2:
         raise ContainerError(f"tile size {tile} is not an even number from 8 to {largest}")
+
+
+def build_piece(piece: Piece) -> bytes:
+    """Write a piece chunk's payload."""
+    return b"".join(map(put_varint, (piece.offset, piece.size, piece.packing))) + piece.payload
+
+
+def parse_piece(payload: bytes) -> Piece:
+    """Read and check a piece chunk's payload.
+
+    Raises:
+        ContainerError: a field is out of range.
+    """
+    fields = chunk_fields(payload)
+    offset, size, packing = (fields.varint() for _ in range(3))
+    if not 0 < size <= MAX_PIECE_BYTES or packing not in list(Packing):
+        raise ContainerError(f"a piece of {size:,} bytes, packed in way {packing}, does not exist")
+    return Piece(offset, size, Packing(packing), fields.rest())
 
 
 def build_chunk_head(chunk_type: bytes, payload: bytes) -> bytes:

@@ -25,6 +25,7 @@ from .fields import (
     MODES,
     NETWORK_MODES,
     ORIENTATIONS,
+    PIECE,
     SIGNATURE,
     TILE,
     TINY_HASH_BYTES,
@@ -34,12 +35,14 @@ from .fields import (
     Header,
     Kind,
     Packing,
+    Piece,
     TileMode,
     chunk_fields,
-    most_metadata,
+    most_unpacked,
     parse_adapter,
     parse_frame,
     parse_header,
+    parse_piece,
 )
 
 _READ_BYTES = 1 << 20
@@ -86,7 +89,9 @@ class Reader:
         self.metadata = b""
         """What the source file needs beside its samples."""
         self.samples_hash = self.file_hash = b""
-        self.sizes = dict.fromkeys(("signature", "header", "metadata", "adapters", "frames", "tiles", "end"), 0)
+        self.sizes = dict.fromkeys(
+            ("signature", "header", "metadata", "adapters", "frames", "pieces", "tiles", "end"), 0
+        )
         self.sizes["signature"] = self._offset
         first = self._chunk()
         if first.type != HEADER:
@@ -101,7 +106,7 @@ class Reader:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         if chunk := self._take(METADATA):
             self.metadata = unpack_metadata(
-                chunk.payload, min(self._limits.max_metadata_bytes, most_metadata(len(chunk.payload)))
+                chunk.payload, min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
             )
             self.sizes["metadata"] = chunk.size
         adapters: list[Adapted] = []
@@ -119,6 +124,10 @@ class Reader:
             frames.append(frame)
             self.sizes["frames"] += chunk.size
             self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)
+        if not frames and (header.kind in ARRAYS or not header.identical or self.metadata):
+            raise ContainerError("what has no frames is a file as it is, and this is none")
+        if frames and header.kind is Kind.FILE:
+            raise ContainerError("a file that is kept whole has no frames")
         return replace(header, frames=tuple(frames), adapters=tuple(adapters))
 
     def _take(self, kind: bytes) -> Chunk | None:
@@ -129,8 +138,25 @@ class Reader:
         chunk, self._next = self._next, None
         return chunk
 
+    def pieces(self) -> Iterator[Piece]:
+        """Read piece after piece of a file that is kept whole; there are none where there are frames.
+
+        Raises:
+            ContainerError: truncated or altered, or they claim more than so few bytes can hold.
+        """
+        held = packed = 0
+        while not self.header.frames and (chunk := self._take(PIECE)):
+            piece = parse_piece(chunk.payload)
+            self.sizes["pieces"] += chunk.size
+            if piece.offset != held:
+                raise ContainerError(f"the piece at byte {chunk.offset} is out of order")
+            held, packed = held + piece.size, packed + len(piece.payload)
+            if held > most_unpacked(packed):
+                raise ContainerError(f"{packed:,} bytes cannot hold {held:,}")
+            yield piece
+
     def tiles(self) -> Iterator[TileChunk]:
-        """Read tile after tile; at the end samples_hash is known.
+        """Read tile after tile, when all pieces were read; at the end samples_hash is known.
 
         Raises:
             ContainerError: truncated or altered.
@@ -309,15 +335,34 @@ def unpack_metadata(payload: bytes, limit: int) -> bytes:
         LimitExceededError: more than `limit` bytes.
     """
     fields = chunk_fields(payload)
-    packing, data = fields.varint(), fields.rest()
-    if packing == Packing.ZLIB:
-        return inflate(data, limit)
-    if packing == Packing.LZMA:
-        return unpack_lzma(data, limit)
-    if packing != Packing.STORED:
+    packing = fields.varint()
+    if packing not in list(Packing):
         raise ContainerError(f"metadata packing {packing} is unknown")
+    return _unpack(Packing(packing), fields.rest(), limit)
+
+
+def unpack_piece(piece: Piece) -> bytes:
+    """Unpack a piece of a file that is kept whole.
+
+    Raises:
+        ContainerError: damaged, or not as long as it says.
+    """
+    try:
+        data = _unpack(piece.packing, piece.payload, piece.size)
+    except LimitExceededError as error:
+        raise ContainerError(f"a piece of the file is longer than its {piece.size:,} bytes") from error
+    if len(data) != piece.size:
+        raise ContainerError(f"a piece of the file holds {len(data):,} bytes, not {piece.size:,}")
+    return data
+
+
+def _unpack(packing: Packing, data: bytes, limit: int) -> bytes:
+    if packing is Packing.ZLIB:
+        return inflate(data, limit)
+    if packing is Packing.LZMA:
+        return unpack_lzma(data, limit)
     if len(data) > limit:
-        raise LimitExceededError(f"metadata is larger than {limit:,} bytes")
+        raise LimitExceededError(f"what is stored is larger than {limit:,} bytes")
     return data
 
 

@@ -20,15 +20,18 @@ from .fields import (
     FRAME,
     HEADER,
     METADATA,
+    PIECE,
     SIGNATURE,
     TILE,
     VERSION_MAJOR,
     VERSION_MINOR,
     Header,
+    most_unpacked,
+    parse_piece,
 )
-from .parse import Chunk, Reader, TileChunk, parse_tile
+from .parse import Chunk, Reader, TileChunk, parse_tile, unpack_piece
 
-_CHUNK = re.compile(rb"[HMAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
+_CHUNK = re.compile(rb"[HMPAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
 _CRC_BYTES = 4
 _EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(_CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
@@ -42,6 +45,8 @@ class Salvaged:
     metadata: bytes | None
     """None if it is damaged."""
     tiles: dict[int, TileChunk] = field(default_factory=dict)
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    """Of a file that is kept whole, by where they begin in it, in ascending order."""
 
 
 def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
@@ -56,6 +61,9 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
     claimed = sum(frame.num_tiles for frame in found.header.frames)
     if claimed > len(data):  # each takes several bytes, so this is no file that was cut short by chance
         raise ContainerError(f"{claimed:,} tiles cannot have been in a file of {len(data):,} bytes")
+    size = sum(frame.num_bytes for frame in found.header.frames)
+    if size > most_unpacked(len(data)):  # of a file that is whole, decoding gives even that
+        raise ContainerError(f"{size:,} bytes of samples are too many to be salvaged of {len(data):,}")
     for chunk in chunks:
         if chunk.type == TILE:
             try:
@@ -63,7 +71,24 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
             except ContainerError:
                 continue
             found.tiles.setdefault(tile.index, tile)
+    if not found.header.frames:
+        found.pieces = _unpack_pieces(chunks, most_unpacked(len(data)))
     return found
+
+
+def _unpack_pieces(chunks: list[Chunk], limit: int) -> dict[int, bytes]:
+    """Pieces of a file of at most `limit` bytes; one that overlaps what comes before it is none."""
+    pieces: dict[int, bytes] = {}
+    end = 0
+    for chunk in chunks:
+        try:
+            piece = parse_piece(chunk.payload) if chunk.type == PIECE else None
+            if piece and end <= piece.offset <= limit - piece.size:
+                pieces[piece.offset] = unpack_piece(piece)
+                end = piece.offset + piece.size
+        except ContainerError:
+            continue
+    return pieces
 
 
 def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
@@ -77,7 +102,7 @@ def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
         except ContainerError as error:
             lost = error
             continue
-        is_lost = reader.header.kind not in ARRAYS and not reader.metadata
+        is_lost = reader.header.frames and reader.header.kind not in ARRAYS and not reader.metadata
         return Salvaged(reader.header, None if is_lost else reader.metadata)
     raise ContainerError("the header is lost, without which no tile can be placed") from lost
 

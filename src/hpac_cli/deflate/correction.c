@@ -342,6 +342,12 @@ static bool step(struct correction *c) {
   }
 }
 
+/* Of a trial: so many tokens or 32 times as many bytes, and then to the end of the block if it comes soon. */
+static bool is_enough(const struct correction *c) {
+  const uint64_t most = (c->stage == AT_BLOCK ? 1 : 2) * c->most_tokens;
+  return c->num_done_tokens >= most || c->at - ORIGIN >= 32 * most;
+}
+
 void correction_walk(struct correction *c) {
   const bool decodes = c->coder.decodes;
   while (!c->error && c->stage != DONE) {
@@ -352,6 +358,6 @@ void correction_walk(struct correction *c) {
     if (c->coder.failed) c->error = HPAC_DEFLATE_NO_MEMORY;
     if (is_tired(c)) c->error = decodes ? HPAC_DEFLATE_DAMAGED : HPAC_DEFLATE_NOT_WORTH;
     if (!decodes && is_large(c)) c->error = HPAC_DEFLATE_NOT_WORTH;
-    if (c->most_tokens && c->num_done_tokens >= (c->stage == AT_BLOCK ? 1 : 2) * c->most_tokens) return;
+    if (c->most_tokens && is_enough(c)) return;
   }
 }

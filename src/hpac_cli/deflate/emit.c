@@ -19,7 +19,10 @@ static inline void put_bits(struct emitter *e, uint64_t value, uint32_t count) {
   e->count += count;
   while (e->count >= 8) {
     if (e->size == e->capacity || !e->left) {
-      if (!make_room(e, 1)) return;
+      if (!make_room(e, 1)) {
+        e->bits = 0, e->count = 0; /* else they would be more and more */
+        return;
+      }
     }
     e->bytes[e->size++] = (uint8_t)e->bits;
     e->left--;

@@ -31,16 +31,18 @@ int hpac_deflate_correct(const uint8_t *stream, size_t size, const uint8_t *para
                          size_t *correction_size) {
   struct survey s;
   struct parameters q;
+  *correction = NULL, *correction_size = 0;
   if (!read_parameters(&q, parameters)) return HPAC_DEFLATE_DAMAGED;
   struct correction *c = calloc(1, sizeof *c);
-  int result = c ? survey_open(&s, stream, size) : HPAC_DEFLATE_NO_MEMORY;
+  if (!c) return HPAC_DEFLATE_NO_MEMORY;
+  int result = survey_open(&s, stream, size);
+  if (!result) result = code_correction(c, &s, stream, size, &q, 0);
   if (!result) {
-    result = code_correction(c, &s, stream, size, &q, 0);
     *correction = c->coder.written, *correction_size = c->coder.size;
-    if (!result) c->coder.written = NULL;
-    correction_close(c);
+    c->coder.written = NULL;
   }
-  if (c) survey_close(&s);
+  correction_close(c);
+  survey_close(&s);
   free(c);
   return result;
 }

@@ -7,9 +7,12 @@ enum {
   DESCENT = 6000,                          /* the same while parameters are changed step by step */
   KEPT = 14,                               /* candidates that are tried on more than FEW tokens */
   SLACK = 60,                              /* wrong tokens that do not count against a candidate at first */
+  TOKEN_SPAN = 40,                         /* a trial ends, too, after so many bytes for each of its tokens */
   CODED = 25000,                           /* tokens of which corrections are compared */
   TREES_TRIED = 8,
   MOST_SAMPLE = 1 << 24,                   /* plain bytes of a sample */
+  OPENING = 20000,                         /* what beginning with a candidate takes, in candidates for matches */
+  MOST_SPENT = 1 << 26,                    /* candidates for matches, plain bytes and openings of all changes */
 };
 
 struct sample_block {
@@ -23,6 +26,8 @@ struct sample {
   struct token *tokens;
   struct sample_block *blocks;
   uint32_t num_tokens, num_blocks, tree_hits[NUM_TREES];
+  uint64_t spent;
+  uint32_t num_seen; /* tokens that the latest trial predicted */
 };
 
 static void sample_close(struct sample *s) {
@@ -106,7 +111,7 @@ static bool sample_read(struct sample *s, const struct survey *survey, struct pa
 }
 
 /* How many of the first tokens a candidate predicts wrongly; more than `stop`: it was given up. */
-static uint32_t count_misses(const struct sample *s, const struct parameters *q, uint32_t most_tokens, uint32_t stop) {
+static uint32_t count_misses(struct sample *s, const struct parameters *q, uint32_t most_tokens, uint32_t stop) {
   struct predictor m;
   const uint32_t count = smaller(most_tokens, s->num_tokens);
   const uint64_t most_work = (UINT64_C(1) << 22) + 1024 * (uint64_t)(s->window.end - s->window.start);
@@ -117,7 +122,9 @@ static uint32_t count_misses(const struct sample *s, const struct parameters *q,
   /* what lies ahead of the last tokens is not in the sample, unless the stream ends with it */
   const struct window *w = &s->window;
   const position safe = w->end == w->last ? w->last : w->end - smaller(w->end - ORIGIN, 8192);
-  for (uint32_t k = 0; k < count && misses <= stop && p < safe; k++) {
+  const position end = smaller(safe, ORIGIN + TOKEN_SPAN * most_tokens);
+  uint32_t k = 0;
+  for (; k < count && misses <= stop && p < end; k++) {
     const struct token t = s->tokens[k];
     for (; block < s->num_blocks && s->blocks[block].first <= k; block++) {
       stored = s->blocks[block].stored;
@@ -128,6 +135,8 @@ static uint32_t count_misses(const struct sample *s, const struct parameters *q,
     p += span_of(t);
     if (m.chains.work > most_work) misses = UINT32_MAX;
   }
+  s->num_seen = k;
+  s->spent += m.chains.work + (p - ORIGIN) + OPENING;
   predictor_close(&m);
   return misses;
 }
@@ -152,8 +161,8 @@ static void sort_trials(struct trial *trials, uint32_t count) {
   }
 }
 
-/* Try all, then those left on more tokens, until one is left or all tokens were seen; returns the best one's misses. */
-static uint32_t choose_writer(const struct sample *s, struct trial *trials, uint32_t count) {
+/* Try all, then those left on more tokens, until one is left or all tokens were seen; the best one comes first. */
+static void choose_writer(struct sample *s, struct trial *trials, uint32_t count) {
   static const uint32_t rounds[] = {FEW, SOME, MANY};
   for (uint32_t round = 0; round < 3; round++) {
     uint32_t best = UINT32_MAX;
@@ -168,7 +177,6 @@ static uint32_t choose_writer(const struct sample *s, struct trial *trials, uint
     count = left;
     if (s->num_tokens <= rounds[round] || (round && count == 1)) break;
   }
-  return trials[0].misses;
 }
 
 /* ---- parameters of writers that nobody knows: the best ones changed, one number at a time ---- */
@@ -180,13 +188,14 @@ static const uint16_t lazies[] = {2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64, 
 static const uint16_t goods[] = {2, 4, 8, 16, 32, 258};
 
 struct descent {
-  const struct sample *sample;
+  struct sample *sample;
   struct parameters best;
   uint32_t misses;
   bool better;
 };
 
 static void try_change(struct descent *d, const struct parameters *changed) {
+  if (d->sample->spent > MOST_SPENT) return;
   const uint32_t misses = count_misses(d->sample, changed, DESCENT, d->misses);
   if (misses >= d->misses) return;
   d->misses = misses, d->best = *changed, d->better = true;
@@ -208,6 +217,7 @@ static void try_numbers(struct descent *d, size_t field, const uint16_t *numbers
   } while (0)
 
 static void descend(struct descent *d) {
+  d->sample->spent = 0;
   d->misses = count_misses(d->sample, &d->best, DESCENT, UINT32_MAX - 1);
   d->better = true;
   for (int round = 0; round < 3 && d->better; round++) {
@@ -265,6 +275,7 @@ static void choose_order(const struct survey *s, const uint8_t *stream, size_t s
     if (k) changed.matcher = MATCH_CHEAPEST, changed.nice = nices_of_optimal[k - 1];
     const uint64_t cost = measure(s, stream, size, &changed);
     if (cost < least) least = cost, best = changed;
+    if (k == 1 && best.matcher != MATCH_CHEAPEST) break; /* the others hardly differ from it */
   }
   *q = best;
 }
@@ -274,7 +285,7 @@ static uint32_t usual_tokens(const struct survey *s) {
   return s->facts.num_blocks > 1 && s->sizes[0].count ? s->sizes[0].count : 0;
 }
 
-static int find_in_sample(const struct survey *s, const struct sample *sample, const uint8_t *stream, size_t size,
+static int find_in_sample(const struct survey *s, struct sample *sample, const uint8_t *stream, size_t size,
                           struct parameters *q) {
   struct parameters writers[MOST_WRITERS];
   struct trial trials[MOST_WRITERS];
@@ -284,8 +295,10 @@ static int find_in_sample(const struct survey *s, const struct sample *sample, c
   while (window_bits < 15 && s->farthest > (1u << window_bits) - 262) window_bits++;
   const uint32_t count = list_writers(writers, by_zlib ? lit_bits + 1 : 0, window_bits);
   for (uint32_t k = 0; k < count; k++) trials[k] = (struct trial){writers[k], 0};
-  uint32_t misses = choose_writer(sample, trials, count), seen = smaller(sample->num_tokens, SOME);
+  choose_writer(sample, trials, count);
   *q = trials[0].q;
+  uint32_t misses = count_misses(sample, q, SOME, UINT32_MAX - 1);
+  const uint32_t seen = sample->num_seen;
   if (misses > seen / 1000 + 3 && can_descend(q)) {
     struct descent d = {sample, *q, 0, false};
     descend(&d);

@@ -1,12 +1,22 @@
 """Image files to `Image` and back, by what the bytes say, never by the file's name."""
 
 import hashlib
+import io
+import os
 from dataclasses import replace
+from typing import BinaryIO
 
-from hpac_cli.errors import DecoderMissingError, InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image, Samples
+from hpac_cli.errors import (
+    DecoderMissingError,
+    FileAccessError,
+    HpacError,
+    InputError,
+    LimitExceededError,
+    UnsupportedError,
+)
+from hpac_cli.image import Image, Samples, keep_whole
 from hpac_cli.kept import Kept
-from hpac_cli.limits import DEFAULT_LIMITS, Limits
+from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
 
 SUFFIXES = {
     "png": ".png",
@@ -15,6 +25,7 @@ SUFFIXES = {
     "array": ".npy",
     "array2d": ".npy",
     "arrays": ".npy",
+    "file": "",
 }
 """What a decoded file of each kind is called."""
 KINDS_BY_SUFFIX = {
@@ -30,6 +41,12 @@ ARRAYS = ("array", "array2d", "arrays")
 CONVERTED = ("png", "tiff", "array")
 """Kinds that any samples can be written as, where they fit."""
 
+_LARGE_BYTES = 32 << 20
+"""Files of more are looked at before they are read into memory."""
+_WORTH_READING = 16
+"""Of large files, at least one byte in so many must be of samples that may be coded; else they are kept whole at once."""
+_HEAD_BYTES, _META_BYTES = 512, 1 << 16
+
 _FOREIGN = (
     (b"\xff\xd8\xff", 0, "JPEG"),
     (b"RIFF", 0, "WebP or another RIFF file"),
@@ -42,7 +59,8 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = Fals
     """Read an image file so that its bytes come back: samples where they can be made again from them, else as they are.
 
     The file is made again at once and compared, so the image gives its bytes, whatever it is. Samples that are not made
-    again stay in the envelope, which may be all of the file; `Image.kept` says why.
+    again stay in the envelope. Where none are, and where the file is damaged or holds too much beside its samples, it is
+    kept whole: no frames, but the file itself. `Image.kept` says why.
 
     Args:
         transcode: where samples are kept though they can be decoded, put them into a fresh file, if it is proved to
@@ -58,17 +76,79 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = Fals
     image = _read_exactly(kind, data, limits)
     if transcode and image.kept.can_transcode:
         image = _transcode(kind, data, limits) or image
-    if len(image.envelope) > limits.max_metadata_bytes:
-        raise LimitExceededError(
-            f"{len(image.envelope):,} bytes of it are no samples that can be coded; "
-            f"the limit is {limits.max_metadata_bytes:,}"
-        )
+    if image.frames and len(image.envelope) > limits.max_metadata_bytes:
+        return keep_whole(io.BytesIO(data), kind, image.kept or Kept.BESIDE, image.file_hash)
     return image
+
+
+def read_stream(
+    stream: BinaryIO,
+    file_hash: bytes,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    transcode: bool = False,
+    keep_all: bool = False,
+) -> Image:
+    """Read an image file as `read` does; a large one with little that can be coded never lies in memory as a whole.
+
+    Args:
+        stream: seeks; it stays in use where the file is kept whole.
+        file_hash: SHA-256 of the file.
+        keep_all: keep whole what is no image or cannot be read as one.
+
+    Raises:
+        FileAccessError: the file is not what was hashed.
+        InputError: no image.
+        DecoderMissingError: transcoding needs a decoder that is not installed.
+        UnsupportedError: an image that this version does not take.
+        LimitExceededError: larger than limits allow.
+    """
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    head = stream.read(_HEAD_BYTES)
+    try:
+        kind = _recognise(head)
+        if size > _LARGE_BYTES:
+            codable, kept = _look_at(stream, kind, size, limits)
+            is_read = transcode and kept.can_transcode and size <= MAX_IMAGE_BYTES
+            if _WORTH_READING * codable < size and not is_read:
+                return keep_whole(stream, kind, kept or Kept.BESIDE, file_hash)
+        if size > MAX_IMAGE_BYTES:
+            raise LimitExceededError(f"larger than {MAX_IMAGE_BYTES:,} bytes")
+        stream.seek(0)
+        data = stream.read()
+        if hashlib.sha256(data).digest() != file_hash:
+            raise FileAccessError("it changed while it was read; try again when it is complete")
+        return read(data, limits, transcode=transcode)
+    except HpacError as error:
+        if not keep_all or isinstance(error, FileAccessError):
+            raise
+        return keep_whole(stream, "file", Kept.NO_PICTURE, file_hash)
+
+
+def _look_at(stream: BinaryIO, kind: str, size: int, limits: Limits) -> tuple[int, Kept]:
+    """About the bytes of a file that are samples which may be coded, and why others are not.
+
+    All bytes may be where that cannot be told without reading them.
+
+    Raises:
+        LimitExceededError: larger than limits allow.
+    """
+    from . import dicom, tiff
+
+    stream.seek(0)
+    if kind == "tiff":
+        try:
+            return tiff.count_codable(stream, size, limits)
+        except InputError as error:
+            return 0, _why_unread(error)
+    kept = dicom.why_kept(stream.read(_META_BYTES)) if kind == "dicom" else Kept.NOTHING
+    return 0 if kept else size, kept
 
 
 def _read_exactly(kind: str, data: bytes, limits: Limits) -> Image:
     """Read an image that gives the bytes of its source."""
-    from . import dicom, png, splice
+    from . import dicom
 
     source = hashlib.sha256(data).digest()
     try:
@@ -79,9 +159,12 @@ def _read_exactly(kind: str, data: bytes, limits: Limits) -> Image:
     except InputError as error:
         if kind == "dicom" and not dicom.is_marked(data):
             raise  # it may be anything
-        kept = Kept.UNKNOWN if isinstance(error, UnsupportedError) else Kept.DAMAGED
-    whole = png.keep_whole(data, kept) if kind == "png" else splice.cut(kind, data, [], kept=kept)
-    return replace(whole, file_hash=source, made_hash=source, identical=True)
+        kept = _why_unread(error)
+    return keep_whole(io.BytesIO(data), kind, kept, source)
+
+
+def _why_unread(error: InputError) -> Kept:
+    return Kept.UNKNOWN if isinstance(error, UnsupportedError) else Kept.DAMAGED
 
 
 def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
@@ -138,6 +221,8 @@ def write(image: Image) -> bytes:
     """
     from . import npy, png, splice
 
+    if not image.frames and image.kind not in ARRAYS:
+        return image.read_whole()
     if image.kind == "png":
         return png.write(image)
     return splice.write(image) if image.kind in ("tiff", "dicom") else npy.write(image)

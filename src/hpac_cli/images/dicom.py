@@ -12,12 +12,12 @@ import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from hpac_cli.errors import DecoderMissingError, HpacError, InputError
-from hpac_cli.image import Image
+from hpac_cli.image import Image, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
@@ -33,6 +33,8 @@ _PIXELS = {0x7FE00010: "u", 0x7FE00008: "f", 0x7FE00009: "f"}
 """Elements that hold samples."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
+_IMPLICIT, _BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+_NATIVE = ("", _IMPLICIT, _EXPLICIT, _BIG_ENDIAN, DEFLATED)
 _LOSSLESS = {
     "1.2.840.10008.1.2.4.57": Kept.JPEG,
     "1.2.840.10008.1.2.4.70": Kept.JPEG,
@@ -55,8 +57,18 @@ _LOSSY = "1.2.840.10008.1.2.4."
 """Beginning of other transfer syntaxes of JPEG, MPEG and their kin, in which something may be lost."""
 _RLE = "1.2.840.10008.1.2.5"
 _KEPT_COLOURS = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL")
+_PHOTOMETRIC, _BITS_STORED = 0x00280004, 0x00280101
+_DELIMITERS = (0xFFFEE00D, 0xFFFEE0DD)
 _UNDEFINED = 0xFFFFFFFF
+_MOST_HEADS, _VALUE_BYTES, _META_BYTES = 1 << 18, 64, 1 << 16
 _MAX_INFLATION = 1100
+_FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
+"""Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
+_FREE_SAMPLES = 64 << 20
+"""Of encapsulated samples, so many bytes are decoded, or _MAX_INFLATION times those that they take: a blank image of
+any size takes next to none."""
+_ITEM, _MOST_ITEMS = b"\xfe\xff\0\xe0", 1 << 14
+"""And no more items of sequences, each of which becomes a data set of pydicom's."""
 
 
 class _NoGeometryError(ValueError):
@@ -86,6 +98,41 @@ def _is_plausible(head: bytes, order: str) -> bool:
     return explicit or length < 1 << 16
 
 
+def why_kept(head: bytes) -> Kept:
+    """Why a file's samples are not coded; NOTHING if they may be.
+
+    Args:
+        head: its first bytes: file meta information, which names the transfer syntax.
+    """
+    syntax = syntax_of(head)
+    kept = Kept.NOTHING if syntax in _NATIVE else _why_encapsulated(syntax)
+    return Kept.NOTHING if kept is Kept.RLE or kept in _JPEG else kept
+
+
+def _why_encapsulated(syntax: str) -> Kept:
+    """Why frames of a transfer syntax, if they are not made again, stay as they are."""
+    return _LOSSLESS.get(syntax, Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
+
+
+def syntax_of(data: bytes) -> str:
+    """The transfer syntax that the file meta group names; empty if it names none."""
+    for number, value in _meta(data):
+        if number == 0x0010:
+            return data[value].rstrip(b"\0 ").decode("ascii", "replace")
+    return ""
+
+
+def _meta(data: bytes) -> Iterator[tuple[int, slice]]:
+    """Number and place of the value of each element of the file meta group, which is explicit and little endian."""
+    at = _start_of_meta(data)
+    while data[at : at + 2] == b"\2\0":
+        number = int.from_bytes(data[at + 2 : at + 4], "little")
+        long = data[at + 4 : at + 6] in _LONG_VRS
+        value = at + (12 if long else 8)
+        at = value + int.from_bytes(data[value - 4 : value] if long else data[value - 2 : value], "little")
+        yield number, slice(value, at)
+
+
 def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """Read a DICOM file; every frame of its pixel data is a frame.
 
@@ -99,29 +146,30 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that are not as the standard says
-        return _read(data, limits, rewrite)
+        try:
+            return _read(data, limits, rewrite)
+        except _NoGeometryError:
+            return _keep(data, Kept.LAYOUT)
 
 
 def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
+    syntax = syntax_of(data)
+    if syntax == DEFLATED:  # which pydicom would inflate, however much that makes
+        return _read_deflated(data, limits, rewrite)
     dataset = _parse(data)
-    syntax = _text(dataset.file_meta, "TransferSyntaxUID") if hasattr(dataset, "file_meta") else ""
-    if syntax == DEFLATED:
-        return _read_deflated(data, dataset, limits, rewrite)
     found = _find_pixels(dataset)
     if found is None:
-        return cut("dicom", data, [], kept=Kept.NO_SAMPLES)
+        return _keep(data, Kept.NO_SAMPLES)
     element, kind = found
+    if element.length == _UNDEFINED:
+        return _read_encapsulated(data, dataset, syntax, element, limits, rewrite)
     little = dataset.original_encoding[1] is not False
-    try:
-        if element.length == _UNDEFINED:
-            return _read_encapsulated(data, dataset, syntax, element, limits, rewrite)
-        return _cut_native(data, _native_layouts(data, dataset, element, kind, little, limits))
-    except _NoGeometryError:
-        return cut("dicom", data, [], kept=Kept.LAYOUT)
+    layouts = _native_layouts(data, dataset, element, kind, little, limits)
+    return cut("dicom", data, layouts) if layouts else _keep(data, Kept.LAYOUT)
 
 
-def _cut_native(data: bytes, layouts: list[Layout], wrapper: Wrapper | None = None) -> Image:
-    return cut("dicom", data, layouts, wrapper, kept=Kept.NOTHING if layouts else Kept.LAYOUT)
+def _keep(data: bytes, kept: Kept) -> Image:
+    return keep_whole(io.BytesIO(data), "dicom", kept)
 
 
 @contextlib.contextmanager
@@ -149,15 +197,60 @@ def _parse(data: bytes) -> Any:
 def find_colours(file: BinaryIO) -> tuple[str, int]:
     """Read PhotometricInterpretation and BitsStored (0 if it is missing) of a file.
 
-    Raises:
-        InputError: damaged.
-    """
-    import pydicom
+    Only heads of elements are looked at, and not too many: pydicom makes objects of all that a file claims to hold.
 
-    with warnings.catch_warnings(), _asking_pydicom():
-        warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(file, force=True, stop_before_pixels=True)
-        return str(dataset.get("PhotometricInterpretation", "")), int(dataset.get("BitsStored", 0) or 0)
+    Raises:
+        InputError: damaged, or there are too many elements.
+    """
+    head = file.read(_META_BYTES)
+    syntax, start = syntax_of(head), end_of_meta(head)
+    if syntax == DEFLATED:
+        file.seek(start)
+        coded = file.read()
+        file, start = io.BytesIO(decompress(coded, max(_FREE_SAMPLES, _MAX_INFLATION * len(coded)), raw=True)[0]), 0
+        head = file.read(_META_BYTES)
+    big = syntax == _BIG_ENDIAN or (not syntax and int.from_bytes(head[start : start + 2], "little") >= 0x400)
+    explicit = syntax != _IMPLICIT and (bool(syntax) or head[start + 4 : start + 6].isalpha())
+    file.seek(start)
+    found: dict[int, bytes] = {}
+    for tag, length in _walk(file, explicit=explicit, order="big" if big else "little"):
+        if tag > _BITS_STORED:
+            break
+        if tag in (_PHOTOMETRIC, _BITS_STORED):
+            found[tag] = file.read(min(length, _VALUE_BYTES))
+    photometric = found.get(_PHOTOMETRIC, b"").decode("ascii", "replace").strip(" \0")
+    return photometric, int.from_bytes(found.get(_BITS_STORED, b"")[:2], "big" if big else "little")
+
+
+def _walk(file: BinaryIO, *, explicit: bool, order: Literal["little", "big"]) -> Iterator[tuple[int, int]]:
+    """Yield tag and length of each element that is in no sequence; its value is what the file gives next.
+
+    Raises:
+        InputError: there are too many elements, or they do not end where they say.
+    """
+    depth = 0
+    for _ in range(_MOST_HEADS):
+        head = file.read(8)
+        if not head:
+            return
+        tag = int.from_bytes(head[:2], order) << 16 | int.from_bytes(head[2:4], order)
+        if explicit and tag >> 16 != 0xFFFE:
+            long = head[4:6] in _LONG_VRS
+            length = int.from_bytes(file.read(4) if long else head[6:8], order)
+        else:
+            length = int.from_bytes(head[4:8], order)
+        if tag in _DELIMITERS:
+            depth -= 1
+        elif length == _UNDEFINED:
+            depth += 1
+        else:
+            value = file.tell()
+            if not depth:
+                yield tag, length
+            file.seek(value + length)
+        if len(head) < 8 or depth < 0:
+            break
+    raise InputError("DICOM damaged: its elements do not end where they say, or are too many")
 
 
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
@@ -206,7 +299,8 @@ def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: 
         InputError: the data is shorter than its frames.
     """
     bits = {0x7FE00008: 32, 0x7FE00009: 64}.get(int(element.tag), _attribute(dataset, "BitsAllocated", 0))
-    if bits not in (1, 8, 16, 32, 64):
+    is_swapped = not little and bits <= 8 and element.VR == "OW"  # bytes of a word change places (PS3.5, 8.1.1)
+    if bits not in (1, 8, 16, 32, 64) or is_swapped:
         return []
     layout, frames = _geometry(dataset, kind, bits)
     layout = replace(layout, little=little)
@@ -246,25 +340,54 @@ def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list
     return layouts
 
 
-def _read_deflated(data: bytes, dataset: Any, limits: Limits, rewrite: bool) -> Image:
-    """Read a file whose data set is one raw deflate stream."""
+def _read_deflated(data: bytes, limits: Limits, rewrite: bool) -> Image:
+    """Read a file whose data set is one raw deflate stream; where little makes much that is no samples, it stays whole."""
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
+    found = _find_inflated_pixels(plain, max(_FREE_ELEMENTS, _MOST_ELEMENTS * len(data)))
+    if found is None:
+        return _keep(data, Kept.LAYOUT)
+    dataset, element, kind = found
+    inflated, moved = data[:start] + plain, element._replace(value_tell=start + element.value_tell)
+    layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
+    if not layouts:
+        return _keep(data, Kept.LAYOUT)
     stream = data[start : len(data) - len(tail)]
     made = find_recipe_and_correction(stream, raw=True)
     if made is None and rewrite:
         stream = compress_raw(plain)
         made = find_recipe_and_correction(stream, raw=True)
     if made is None:
-        return cut("dicom", data, [], kept=Kept.DEFLATE)
-    inflated = data[:start] + plain
-    found = _find_pixels(dataset)
-    layouts = []
-    if found and found[0].length != _UNDEFINED:
-        element, kind = found
-        moved = element._replace(value_tell=start + element.value_tell)
-        layouts = _native_layouts(inflated, dataset, moved, kind, True, limits)
-    return _cut_native(inflated, layouts, Wrapper(start, *made, len(stream), tail))
+        return _keep(data, Kept.DEFLATE)
+    return cut("dicom", inflated, layouts, Wrapper(start, *made, len(stream), tail))
+
+
+def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str] | None:
+    """Read a data set up to its samples; None if they do not begin within so many bytes, or are no native ones.
+
+    Returns:
+        The data set, the raw element of the samples, without its value, and their kind.
+    """
+    from pydicom.dataelem import RawDataElement
+    from pydicom.filereader import read_dataset
+    from pydicom.tag import Tag
+
+    stopped: list[tuple[int, int]] = []
+
+    def is_pixels(tag: Any, _vr: str | None, length: int) -> bool:
+        if tag in _PIXELS:
+            stopped.append((int(tag), length))
+        return tag in _PIXELS
+
+    if plain.count(_ITEM, 0, head_bytes) > _MOST_ITEMS:
+        return None
+    head = io.BytesIO(plain[:head_bytes])
+    with _asking_pydicom():
+        dataset = read_dataset(head, False, True, stop_when=is_pixels)
+    if not stopped or not 0 < stopped[0][1] < _UNDEFINED:
+        return None
+    (tag, length), at = stopped[0], head.tell() + 12
+    return dataset, RawDataElement(Tag(tag), "OW", length, None, at, False, True), _PIXELS[tag]
 
 
 def _start_of_meta(data: bytes) -> int:
@@ -273,13 +396,7 @@ def _start_of_meta(data: bytes) -> int:
 
 def end_of_meta(data: bytes) -> int:
     """Where the file meta group, explicit and little endian, ends."""
-    at = _start_of_meta(data)
-    while data[at : at + 2] == b"\2\0":
-        if data[at + 4 : at + 6] in _LONG_VRS:
-            at += 12 + int.from_bytes(data[at + 8 : at + 12], "little")
-        else:
-            at += 8 + int.from_bytes(data[at + 6 : at + 8], "little")
-    return at
+    return max((value.stop for _, value in _meta(data)), default=_start_of_meta(data))
 
 
 def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
@@ -287,9 +404,9 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     bits = _attribute(dataset, "BitsAllocated", 0)
     colours = _text(dataset, "PhotometricInterpretation")
     if syntax not in _LOSSLESS:
-        return cut("dicom", data, [], kept=Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
+        return _keep(data, _why_encapsulated(syntax))
     if bits not in (8, 16, 32) or int(element.tag) != 0x7FE00010:
-        return cut("dicom", data, [], kept=Kept.LAYOUT)
+        return _keep(data, Kept.LAYOUT)
     layout, frames = _geometry(dataset, "u", bits)
     count_frames(layout, Tally(limits), frames)
     coded = _rle_layouts if syntax == _RLE else _jpeg_layouts if _LOSSLESS[syntax] in _JPEG else _no_layouts
@@ -297,10 +414,12 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
         image = cut("dicom", data, again)
         if not image.kept:
             return image
-    kept = cut("dicom", data, [], kept=_LOSSLESS[syntax] if colours in _KEPT_COLOURS else Kept.LAYOUT)
+    kept = _keep(data, _LOSSLESS[syntax] if colours in _KEPT_COLOURS else Kept.LAYOUT)
     if not rewrite or colours not in _KEPT_COLOURS:
         return kept
     _check_coded_sides(data, element, layout, limits)
+    if frames * layout.size > max(_FREE_SAMPLES, _MAX_INFLATION * (len(data) - element.value_tell)):
+        return kept
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
     native = _write_native(data, element, words, bits)
     if native is None:
@@ -333,18 +452,17 @@ def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list
     items = list_items(data, element.value_tell)
     if items is None or len(items) != frames + 1:  # the first is the offset table
         return None
-    for variant in range(NUM_VARIANTS):
-        rle = replace(layout, planar=False, codec=Codec.RLE, variant=variant)
-        layouts = [replace(rle, places=(place,)) for place in items[1:]]
+    rle, variants = replace(layout, planar=False, codec=Codec.RLE), list(range(NUM_VARIANTS))
+    for place in items[1:]:
+        coded, frame = data[place.offset : place.offset + place.length], replace(rle, places=(place,))
         try:
-            if all(
-                next(pack(each, unpack(each, data))) == data[each.places[0].offset :][: each.places[0].length]
-                for each in layouts
-            ):
-                return layouts
+            samples = unpack(frame, data)
         except (InputError, struct.error):
             return None
-    return None
+        variants = [v for v in variants if next(pack(replace(frame, variant=v), samples)) == coded]
+        if not variants:
+            return None
+    return [replace(rle, variant=variants[0], places=(place,)) for place in items[1:]]
 
 
 def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> None:
@@ -462,21 +580,15 @@ def list_items(data: bytes, at: int) -> list[Place] | None:
 
 def _replace_syntax(front: bytes) -> bytes | None:
     """Put the native transfer syntax in place of the file's, and correct the group's length."""
-    at = _start_of_meta(front)
     group_length = None
-    while front[at : at + 2] == b"\2\0":
-        number = int.from_bytes(front[at + 2 : at + 4], "little")
-        long = front[at + 4 : at + 6] in _LONG_VRS
-        size = int.from_bytes(front[at + 8 : at + 12] if long else front[at + 6 : at + 8], "little")
-        value = at + (12 if long else 8)
+    for number, value in _meta(front):
         if number == 0x0000:
-            group_length = value
+            group_length = value.start
         if number == 0x0010:
             uid = _EXPLICIT.encode() + b"\0" * (len(_EXPLICIT) % 2)
-            out = bytearray(front[: value - 2] + struct.pack("<H", len(uid)) + uid + front[value + size :])
+            out = bytearray(front[: value.start - 2] + struct.pack("<H", len(uid)) + uid + front[value.stop :])
             if group_length is not None:
                 (old,) = struct.unpack_from("<I", out, group_length)
-                struct.pack_into("<I", out, group_length, old + len(uid) - size)
+                struct.pack_into("<I", out, group_length, old + len(uid) - (value.stop - value.start))
             return bytes(out)
-        at = value + size
     return None

@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LONGEST = 128
-NUM_VARIANTS = 6
-"""Ways of writers: runs of two end a literal never, always, or only where none is open; and runs
-end with their row, or (from 3 on) reach into the next."""
-_NEVER, _ALWAYS = 0, 1
+_WAYS = 5
+_NEVER, _ALWAYS, _FIRST, _BEFORE_RUNS, _AT_END = range(_WAYS)
+"""When runs of two end a literal: never; always; where none is open; there too, and before another run (libtiff); at the
+end of a row (DCMTK, which writes a single byte that is left of a longer run by itself)."""
+NUM_VARIANTS = 2 * _WAYS
+"""Of writers: these ways, with runs that end with their row, and then with those that reach into the next."""
 
 
 def unpack_runs(coded: bytes, limit: int) -> bytes:
@@ -32,26 +34,45 @@ def unpack_runs(coded: bytes, limit: int) -> bytes:
 
 def pack_rows(rows: NDArray[np.uint8], variant: int) -> bytes:
     """Code rows, (H, N), as a writer of that variant does."""
-    joined = rows.reshape(1, -1) if variant >= 3 else rows
-    return b"".join(_pack_row(row, variant % 3) for row in joined)
+    joined = rows.reshape(1, -1) if variant >= _WAYS else rows
+    return b"".join(_pack_row(row, variant % _WAYS) for row in joined)
 
 
-def _pack_row(row: NDArray[np.uint8], variant: int) -> bytes:
+def _pack_row(row: NDArray[np.uint8], way: int) -> bytes:
     edges = (np.flatnonzero(row[1:] != row[:-1]) + 1).tolist()
     data, out = row.tobytes(), bytearray()
     literal = 0  # where bytes begin that wait to be written as they are
-    for start, end in zip([0, *edges], [*edges, len(row)], strict=True):
-        shortest = 2 if variant == _ALWAYS or (variant != _NEVER and literal == start) else 3
-        if end - start < shortest:
+    ends = [*edges, len(row)]
+    for start, end, next_end in zip([0, *edges], ends, [*ends[1:], len(row)], strict=True):
+        if end - start < 2 or (
+            end - start == 2 and not _ends_literal(way, (start - literal) % _LONGEST, next_end - end)
+        ):
             continue
         _put_literal(out, data[literal:start])
         while end - start > 1:
             length = min(end - start, _LONGEST)
             out += bytes([257 - length, data[start]])
             start += length
+        if way == _AT_END and start < end:
+            _put_literal(out, data[start:end])
+            start = end
         literal = start
     _put_literal(out, data[literal:])
     return bytes(out)
+
+
+def _ends_literal(way: int, waiting: int, following: int) -> bool:
+    """Whether a run of two is written as such.
+
+    Args:
+        waiting: bytes of the literal that is open before it.
+        following: bytes of the run behind it; 0 at the end of the row.
+    """
+    if way in (_NEVER, _AT_END):
+        return way == _AT_END and not following
+    if way == _BEFORE_RUNS:
+        return following != 1 or not 0 < waiting < _LONGEST - 1
+    return way == _ALWAYS or not waiting
 
 
 def _put_literal(out: bytearray, data: bytes) -> None:

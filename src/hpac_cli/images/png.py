@@ -8,6 +8,7 @@ then come back in a fresh stream.
 Source: Portable Network Graphics, ISO/IEC 15948:2004.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
-from hpac_cli.image import Image, Samples
+from hpac_cli.image import Image, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
@@ -113,7 +114,7 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
     bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
     if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
-        return keep_whole(data, Kept.LAYOUT)
+        return keep_whole(io.BytesIO(data), "png", Kept.LAYOUT)
     coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
     samples, types, used = _decode_samples(coded, geometry)
     recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
@@ -123,17 +124,12 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
             coded, len(coded), samples, _usual_types_of_all(samples, geometry), geometry, [len(coded)]
         )
     if not recipe and not rewrite:
-        return keep_whole(data, Kept.DEFLATE)
+        return keep_whole(io.BytesIO(data), "png", Kept.DEFLATE)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
         )
     return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
-
-
-def keep_whole(data: bytes, kept: Kept) -> Image:
-    """Take a file as it is, samples and all; it need not be whole or right."""
-    return Image((), "png", data, kept=kept)
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:
@@ -171,10 +167,6 @@ def write(image: Image) -> bytes:
     Raises:
         InputError: the envelope does not fit the samples.
     """
-    if not image.frames:
-        if not is_png(image.envelope):
-            raise InputError("what is stored as a whole PNG file is none")
-        return image.envelope
     if len(image.frames) > 1:
         raise InputError("a stored PNG has several frames")
     (samples,) = image.frames

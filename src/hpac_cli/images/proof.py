@@ -16,7 +16,7 @@ import numpy as np
 from . import png, rle
 from .codestreams import holds_only_samples
 from .deflate import decompress
-from .dicom import DEFLATED, end_of_meta, list_items
+from .dicom import DEFLATED, end_of_meta, list_items, syntax_of
 from .tiff import REWRITTEN, is_tiff, walk
 
 _PIXEL_DATA = 0x7FE00010
@@ -120,9 +120,9 @@ def same_dicom(data: bytes, again: bytes) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            source, made = (pydicom.dcmread(io.BytesIO(file), force=True) for file in (data, again))
-            if str(source.file_meta.get("TransferSyntaxUID", "")) == DEFLATED:
+            if syntax_of(data) == DEFLATED:
                 return _inflate(data) == _inflate(again)
+            source, made = (pydicom.dcmread(io.BytesIO(file), force=True) for file in (data, again))
             if any(tag in source for tag in _OFFSET_TABLES) or not _has_samples_alone(source, data):
                 return False
             if not _same_array_by_array(source, made):

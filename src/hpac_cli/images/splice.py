@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from hpac_cli.binary import Fields, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
-from hpac_cli.image import Image, Samples
+from hpac_cli.image import Image, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS
 
@@ -68,9 +68,12 @@ def cut(
         kind: tiff or dicom.
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
-        wrapper: how data is to be deflated.
+        wrapper: how data is to be deflated; only with layouts of which one at least can be cut out.
         kept: why samples stay in it of which no layout tells.
         odd: why frames stay in it that are not put back exactly.
+
+    Returns:
+        Frames and all around them; the file as it is where no frame can be cut out.
     """
     taken: list[Layout] = []
     frames: list[Samples] = []
@@ -93,6 +96,9 @@ def cut(
                 layout = replace(layout, padding=padding)
             taken.append(layout)
             frames.append(frame)
+    if not frames:
+        assert wrapper is None, "a file that is kept whole is the file itself"
+        return keep_whole(io.BytesIO(data), kind, kept)
     return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper), kept=kept)
 
 

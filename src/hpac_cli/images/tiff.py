@@ -28,7 +28,7 @@ from . import lzw
 from .deflate import compress_anew, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
 from .lzw import find_variant
-from .packbits import NUM_VARIANTS, unpack_runs
+from .packbits import NUM_VARIANTS, pack_rows, unpack_runs
 from .padding import Padding
 from .splice import cut
 
@@ -81,9 +81,23 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
-    pages, kept = _parse(data, limits)
+    pages, kept = _parse(io.BytesIO(data), len(data), limits)
     data, layouts, odd = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
     return cut("tiff", data, layouts, kept=odd or kept)
+
+
+def count_codable(file: BinaryIO, size: int, limits: Limits) -> tuple[int, Kept]:
+    """Bytes of the segments of all pages that may be coded, and why others, if any, are not; none are read.
+
+    Args:
+        file: seeks; size: its bytes.
+
+    Raises:
+        InputError: damaged.
+        LimitExceededError: larger than limits allow.
+    """
+    pages, kept = _parse(file, size, limits)
+    return sum(place.length for page in pages for place in page.layout.places), kept
 
 
 def from_samples(frames: tuple[Samples, ...]) -> bytes:
@@ -162,22 +176,22 @@ class _Page:
     """Of bytes: < or >."""
 
 
-def _parse(data: bytes, limits: Limits) -> tuple[list[_Page], Kept]:
+def _parse(data: BinaryIO, size: int, limits: Limits) -> tuple[list[_Page], Kept]:
     """Describe all pages whose samples may be coded, and say why others, if any, stay as they are."""
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with tifffile.TiffFile(data, name="picture.tif") as file:
             ifds, tally = list(walk(file.pages)), Tally(limits)
-            found = [_read_page(ifd, file.byteorder, len(data), tally) for ifd in ifds]
+            found = [_read_page(ifd, file.byteorder, size, tally) for ifd in ifds]
             pages = [page for page in found if isinstance(page, _Page)]
             kept = next(
                 (reason for reason in found if isinstance(reason, Kept)), Kept.NOTHING if ifds else Kept.NO_SAMPLES
             )
             if len(ifds) == len(pages) == 1 and file.is_imagej:
                 images = (file.imagej_metadata or {}).get("images", 1)
-                pages += _further_planes(pages[0], int(images), len(data), tally)
+                pages += _further_planes(pages[0], int(images), size, tally)
             return pages, kept
     except HpacError:
         raise
@@ -253,7 +267,9 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | K
         return Kept.LAYOUT
     segment_width = _number(tags, _TILE_WIDTH, 0) if tiled else width
     segment_height = _number(tags, _TILE_LENGTH, 0) if tiled else min(height, _number(tags, _ROWS, height) or height)
-    predictor = _number(tags, _PREDICTOR, 1) if compression not in (_NONE, _PACKBITS) else 1
+    predictor = _number(tags, _PREDICTOR, 1)
+    if predictor != Predictor.NONE and compression in (_NONE, _PACKBITS):
+        return Kept.LAYOUT  # some readers apply it, others do not
     kind = _KINDS.get(formats[0], "")
     if not kind or not segment_width or not segment_height or predictor not in list(Predictor):
         return Kept.LAYOUT
@@ -354,10 +370,7 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
     layout = page.layout
     if page.compression == _NONE:
         yield layout
-    if page.compression == _PACKBITS:
-        for variant in range(NUM_VARIANTS):
-            yield replace(layout, codec=Codec.PACKBITS, variant=variant)
-    if page.compression not in (_LZW, *_DEFLATES):
+    if page.compression not in (_LZW, _PACKBITS, *_DEFLATES):
         return
     box, place = max(zip(layout.boxes(), layout.places, strict=True), key=lambda pair: pair[1].length)
     plain = _decode_segment(data, page, box, place)
@@ -366,7 +379,12 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
     coded = data[place.offset : place.offset + place.length]
     if layout.reverse:
         coded = reverse_bits(coded)
-    if page.compression == _LZW:
+    if page.compression == _PACKBITS:
+        rows = np.frombuffer(plain, np.uint8).reshape(box[0].stop - box[0].start, -1)
+        for variant in range(NUM_VARIANTS):
+            if coded.startswith(pack_rows(rows, variant)):
+                yield replace(layout, codec=Codec.PACKBITS, variant=variant)
+    elif page.compression == _LZW:
         found = find_variant(coded, plain)
         if found is not None:
             yield replace(layout, codec=Codec.LZW, variant=found)

@@ -1,0 +1,225 @@
+"""Takes out one safety check after another, and sees that a test notices.
+
+python tests/mutants.py                all of them; it takes some minutes
+python tests/mutants.py --only hash    those whose names hold this
+
+A mutant is a copy of the sources in which one text is replaced; the tests named for it must fail.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+TESTS = Path(__file__).parent
+SOURCES = TESTS.parent / "src"
+_SECONDS = 300
+
+
+class Mutant(NamedTuple):
+    """One check that is taken out."""
+
+    name: str
+    file: str
+    """Below src/hpac_cli."""
+    text: str
+    """Stands there once."""
+    replacement: str
+    tests: tuple[str, ...]
+    """As pytest takes them, below tests."""
+
+
+_SAFETY = ("test_safety.py",)
+
+MUTANTS = (
+    # encoding
+    Mutant("verification before the name is given", "api/encoding.py", "if options.verify:", "if False:", _SAFETY),
+    Mutant("round trip: the file that is made", "api/encoding.py", "if not right or not", "if not", _SAFETY),
+    Mutant("round trip: samples", "api/encoding.py", "not decoded.equals(image) or ", "", _SAFETY),
+    Mutant(
+        "round trip: hash of the source",
+        "api/encoding.py",
+        " or not image.file_hash.startswith(decoded.file_hash)",
+        "",
+        _SAFETY,
+    ),
+    Mutant(
+        "round trip: a file kept whole",
+        "api/encoding.py",
+        "if digest != image.file_hash or",
+        "if",
+        _SAFETY,
+    ),
+    Mutant(
+        "round trip: the kind of a file kept whole",
+        "api/encoding.py",
+        " or KIND_NAMES[reader.header.kind] != image.kind",
+        "",
+        _SAFETY,
+    ),
+    Mutant("source changed while it was read", "files.py", "if _state(stream) != before:", "if False:", _SAFETY),
+    Mutant(
+        "source changed after it was hashed",
+        "images/__init__.py",
+        "if hashlib.sha256(data).digest() != file_hash:",
+        "if False:",
+        _SAFETY,
+    ),
+    Mutant(
+        "source changed while it was packed",
+        "codec/whole.py",
+        "if not sha.digest().startswith(image.file_hash):",
+        "if False:",
+        ("test_whole.py",),
+    ),
+    Mutant("bytes of the file made again", "images/__init__.py", "if write(image) == data:", "if True:", _SAFETY),
+    Mutant(
+        "proof that a file made anew holds the same",
+        "images/__init__.py",
+        "if not image.frames or not holds_the_same(data, again):",
+        "if not image.frames:",
+        _SAFETY,
+    ),
+    Mutant(
+        "size of what is encoded",
+        "codec/encode.py",
+        "        if count > limit:",
+        "        if False:",
+        ("test_api.py",),
+    ),
+    Mutant(
+        "too much beside the samples",
+        "images/__init__.py",
+        "if image.frames and len(image.envelope) > limits.max_metadata_bytes:",
+        "if False:",
+        ("test_whole.py",),
+    ),
+    Mutant("chunk length", "container/build.py", "if len(payload) > MAX_CHUNK_BYTES:", "if False:", ("test_container.py",)),
+    # decoding
+    Mutant(
+        "hash of the samples",
+        "codec/decode.py",
+        "if not hash_samples(frames).startswith(reader.samples_hash):",
+        "if False:",
+        _SAFETY,
+    ),
+    Mutant("hash of the file", "api/decoding.py", "if image.identical and not hashlib", "if False and not hashlib", _SAFETY),
+    Mutant(
+        "hash of a file kept whole",
+        "codec/whole.py",
+        "if not sha.digest().startswith(reader.file_hash):",
+        "if False:",
+        ("test_whole.py",),
+    ),
+    Mutant("verify makes the file", "api/decoding.py", "if image.kind not in ARRAYS:", "if False:", _SAFETY),
+    Mutant("checksums of chunks", "container/parse.py", "if zlib.crc32(head + payload) != crc:", "if False:", ("test_container.py",)),
+    Mutant("bytes behind the end", "container/parse.py", "if self._stream.read(1):", "if False:", ("test_container.py",)),
+    Mutant("order of tiles", "container/parse.py", "if tile.index != index:", "if False:", ("test_container.py",)),
+    Mutant("order of pieces", "container/parse.py", "if piece.offset != held:", "if False:", ("test_whole.py",)),
+    Mutant("length of pieces", "container/parse.py", "if len(data) != piece.size:", "if False:", ("test_whole.py",)),
+    Mutant("little that claims much, in pieces", "container/parse.py", "if held > most_unpacked(packed):", "if False:", ("test_whole.py",)),
+    Mutant("no frames, and no file", "container/parse.py", "if not frames and (header.kind", "if False and (header.kind", ("test_whole.py",)),
+    Mutant("tiles that are missing", "codec/decode.py", "        if chunk is None:\n            raise", "        if chunk is None:\n            return\n            raise", _SAFETY),
+    Mutant("tiles too many", "codec/decode.py", "    if next(tiles, None) is not None:\n", "    if False:\n", _SAFETY),
+    Mutant("newer versions", "container/parse.py", "if major > VERSION_MAJOR:", "if False:", ("test_container.py",)),
+    Mutant("bytes behind a compressed stream", "container/parse.py", "if not decompressor.eof or decompressor.unused_data:", "if False:", _SAFETY),
+    # limits
+    Mutant("limits of frames together", "limits.py", "            if value > limit:", "            if False:", ("test_container.py",)),
+    Mutant("pixel limit", "limits.py", "max_pixels: int = 178_956_970", "max_pixels: int = 1 << 60", _SAFETY),
+    Mutant("frames in a header", "container/parse.py", "if num_frames > self._limits.max_frames:", "if False:", _SAFETY),
+    Mutant("sides of frames", "container/fields.py", "if not (0 < width <= limits.max_side and", "if not (", _SAFETY),
+    Mutant("metadata bombs", "container/parse.py", "    if len(out) > limit:", "    if False:", ("test_container.py",)),
+    Mutant("little that claims much metadata", "container/parse.py", "min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))", "self._limits.max_metadata_bytes", _SAFETY),
+    Mutant("tiles that no damaged file can have had", "container/salvage.py", "if claimed > len(data):", "if False:", ("test_salvage.py",)),
+    Mutant("TIFF that claims too much", "images/tiff.py", "if sum(expected) > _MAX_INFLATION * max(1, sum(counts)) + 65536:", "if False:", ("test_tiff.py",)),
+    Mutant("samples beyond the end of a TIFF file", "images/tiff.py", "if any(offset + count > file_bytes for", "if any(False for", ("test_tiff.py",)),
+    Mutant("coded DICOM of another size", "images/dicom.py", "if (width, height) != (layout.width, layout.height):", "if False:", ("test_dicom.py",)),
+    Mutant("deflate that holds more", "images/deflate.py", "    if len(data) > limit:", "    if False:", _SAFETY),
+    Mutant("segments that overlap", "images/splice.py", "if not exact or not free.claim(layout.places):", "if not exact:", ("test_tiff.py",)),
+    # files
+    Mutant("outputs that exist", "files.py", "if not force and not is_special(path):", "if False:", _SAFETY),
+    Mutant("outputs that appear meanwhile", "files.py", "os.link(temporary, path)  #", "temporary.replace(path)  #", _SAFETY),
+    Mutant("the input as output", "files.py", "if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):", "if False:", ("test_cli.py",)),
+    Mutant("on disk before the name", "files.py", "                os.fsync(file.fileno())\n", "", _SAFETY),
+    Mutant("folder on disk after the name", "files.py", "            os.fsync(folder)\n", "            pass\n", _SAFETY),
+    Mutant("times", "files.py", "    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))\n", "", ("test_batch.py",)),
+    Mutant("permissions", "files.py", "    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)\n", "", ("test_batch.py",)),
+    Mutant("owner", "files.py", "            os.chown(temporary, facts.st_uid, facts.st_gid)\n", "            pass\n", _SAFETY),
+    # sources that go
+    Mutant("removal: a source that changed", "batch/work.py", "if _stamp(source) != stamp:", "if False:", _SAFETY),
+    Mutant("removal: an output that is not in place", "batch/work.py", "    if not is_url(result.output) and not (", "    if False and not (", _SAFETY),
+    Mutant("removal: samples alone", "batch/work.py", 'if result.fidelity == "samples":', "if False:", ("test_batch.py",)),
+    Mutant("removal: no file", "batch/work.py", "if os.path.exists(source) and not os.path.isfile(source):", "if False:", ("test_batch.py",)),
+    Mutant("removal: unverified", "api/encoding.py", "if options.remove_source and not options.verify:", "if False:", _SAFETY),
+    Mutant("removal: output to nowhere", "api/existing.py", "if options.remove_source and (target is None or files.is_special(target)):", "if False:", _SAFETY),
+    Mutant("removal: the only copy of another", "api/existing.py", "if options.remove_source and (held or files.is_hpac(target)):", "if False:", ("test_batch.py",)),
+    Mutant("removal: an output that appears meanwhile", "api/existing.py", "return options.force and (there or not options.remove_source)", "return options.force", ("test_batch.py",)),
+    Mutant("skipping: of this very source", "api/encoding.py", "if options.skip_existing and held and opened.digest.startswith(held):", "if options.skip_existing:", ("test_batch.py",)),
+    Mutant("skipping: decoded already", "api/existing.py", "        if same_bytes(stream, data):\n", "        if True:\n", ("test_batch.py",)),
+    Mutant("outputs that clash", "batch/targets.py", "if first != task.source:", "if False:", ("test_batch.py",)),
+    Mutant("outputs that are inputs", "batch/targets.py", "if taken != task.source:", "if False:", ("test_batch.py",)),
+    # what is shown, and regions
+    Mutant("control characters", "cli/words.py", 'c if c.isprintable() or c == "\\n" else "?"', "c", ("test_batch.py",)),
+    Mutant("regions inside the frame", "codec/partial.py", "if not inside or region", "if region", ("test_partial.py",)),
+    Mutant("suffixes that could do harm", "container/fields.py", "if suffix and not SUFFIX_BYTES.fullmatch(suffix):", "if False:", ("test_container.py",)),
+)  # fmt: skip
+
+
+def survives(mutant: Mutant, folder: Path) -> bool:
+    """Whether the tests for a mutant pass, though they should not.
+
+    Raises:
+        ValueError: what is to be replaced is not there, or more than once.
+    """
+    copy = folder / "src"
+    shutil.copytree(SOURCES, copy, dirs_exist_ok=True)
+    path = copy / "hpac_cli" / mutant.file
+    text = path.read_text()
+    if text.count(mutant.text) != 1:
+        raise ValueError(f"{mutant.name}: its text is {text.count(mutant.text)} times in {mutant.file}")
+    path.write_text(text.replace(mutant.text, mutant.replacement))
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-x",
+        "-p",
+        "no:cacheprovider",
+        *(str(TESTS / t) for t in mutant.tests),
+    ]
+    try:
+        done = subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    finally:
+        path.write_text(text)
+    if done.returncode not in (0, 1):
+        raise ValueError(f"{mutant.name}: pytest could not run: {done.stdout.decode()[-2000:]}")
+    return done.returncode == 0
+
+
+def main() -> None:
+    """Try every mutant, and end with 1 if one survives."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="TEXT", help="only those whose names hold this")
+    wanted = [mutant for mutant in MUTANTS if parser.parse_args().only in mutant.name]
+    alive = []
+    with tempfile.TemporaryDirectory() as folder:
+        for mutant in wanted:
+            start = time.monotonic()
+            lives = survives(mutant, Path(folder))
+            alive += [mutant.name] * lives
+            print(f"{'SURVIVES' if lives else 'dies    '} {time.monotonic() - start:5.1f} s  {mutant.name}", flush=True)
+    print(f"{len(wanted)} mutants, {len(alive)} survive")
+    sys.exit(bool(alive))
+
+
+if __name__ == "__main__":
+    main()

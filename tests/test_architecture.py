@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},
-    "core": set(),
+    "core": {"errors"},
     "deflate": {"core"},
     "jpeg": {"core"},
     "images": BASE | {"deflate", "jpeg"},

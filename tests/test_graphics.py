@@ -95,8 +95,8 @@ def test_noise_costs_hardly_more_than_itself() -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
-def test_one_pixel_takes_less_than_a_hundred_bytes(mode: str) -> None:
+def test_one_pixel_takes_little_more_than_a_hundred_bytes(mode: str) -> None:
     file, stream = io.BytesIO(), io.BytesIO()
     PillowImage.new(mode, (1, 1), 1).save(file, "png")
     api.Session().encode(images.read(file.getvalue()), stream)
-    assert len(stream.getvalue()) < 100
+    assert len(stream.getvalue()) < 110

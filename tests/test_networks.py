@@ -170,7 +170,7 @@ def test_a_process_that_is_forked_while_networks_are_loaded_can_load_them(monkey
         return load_by_name(name)
 
     monkeypatch.setattr("hpac_cli.codec.networks.load_by_name", load_slowly)
-    thread = threading.Thread(target=shared.digest, args=("grey",))
+    thread = threading.Thread(target=shared.digest, args=("grey-medium",))
     thread.start()
     begun.wait()
     child = os.fork()

@@ -282,5 +282,5 @@ def test_the_twin_knows_cells_as_the_integers_do(photograph: np.ndarray) -> None
         estimate = float(net(planes, 8, True, shifts).sum())
         plain = float(net(planes, 8, True).sum())
     measured = make_network(weights).coder.measure(samples, 8, edges).sum()
-    assert measured == pytest.approx(estimate, rel=0.003)
+    assert measured == pytest.approx(estimate, rel=0.005)
     assert abs(plain - estimate) > 0.01 * estimate

@@ -124,6 +124,8 @@ def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int, th
 
 def _project(gains: NDArray[np.float64], scale: float) -> float:
     """What the whole gains, less twice the standard error: (B,) gains of some of its blocks, of one in `scale`."""
+    if scale > 1 and len(gains) < 2:
+        return -math.inf  # one block tells nothing of its error
     error = 2 * (scale - 1) * math.sqrt(len(gains)) * gains.std(ddof=1) if scale > 1 else 0.0
     return float(scale * gains.sum() - error)
 

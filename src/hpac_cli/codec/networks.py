@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Adapted
-from hpac_cli.core import CoreError, TileCoder, UnknownUnitError, choose_unit
+from hpac_cli.core import TileCoder, UnknownUnitError, choose_unit
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.model.adapters import merge
 from hpac_cli.model.index import ROLES, load_by_digest, load_by_name, network_name
@@ -60,8 +60,6 @@ class Networks:
             return choose_unit(self._tables, self._backend)
         except UnknownUnitError as error:
             raise UsageError(str(error)) from error
-        except CoreError as error:
-            raise ModelError(str(error)) from error
 
     @cached_property
     def _tables(self) -> NDArray[np.int32]:

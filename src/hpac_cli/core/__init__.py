@@ -16,6 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hpac_cli.errors import ModelError
+
 INTERFACE = 2
 LENGTH_BITS = 16
 """Code lengths count in 2**-16 bits."""
@@ -37,7 +39,7 @@ Mixtures = NDArray[np.void]
 """(P, N, K) COMPONENT of N samples' mixtures of K components."""
 
 
-class CoreError(Exception):
+class CoreError(ModelError):
     """The core is missing, or cannot be used: the installation is broken."""
 
 

@@ -130,3 +130,40 @@ def test_each_page_has_its_own_colours() -> None:
     image = images.read(file.getvalue())
     with tifffile.TiffFile(io.BytesIO(images.convert(image, "tiff"))) as pages:
         assert np.array_equal([page.asarray() for page in pages.pages], [GREY, 255 - GREY])
+
+
+def test_the_picture_is_converted_and_not_its_thumbnail(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(GREY[::4, ::4], photometric="minisblack", metadata=None, subifds=1, subfiletype=1)
+        writer.write(RGB, photometric="rgb", metadata=None, subfiletype=0)
+    made = images.convert(images.read(file.getvalue()), "png")
+    assert np.array_equal(np.asarray(PillowImage.open(io.BytesIO(made))), RGB)
+    part = tmp_path / "part.png"
+    api.decompress_part(encoded(file.getvalue(), tmp_path, "x.tif"), str(part), Session(), frame=None, region=None)
+    assert np.array_equal(np.asarray(PillowImage.open(part)), RGB)
+
+
+def test_a_picture_that_was_kept_is_not_taken_for_its_thumbnail() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(RGB, photometric="rgb", metadata=None, compression="jpeg")
+        writer.write(RGB[::4, ::4], photometric="rgb", metadata=None)
+    image = images.read(file.getvalue())
+    assert len(image.frames) == 1
+    with pytest.raises(UnsupportedError, match="page 1 was kept as it is"):
+        images.convert(image, "png")
+
+
+def test_chroma_that_two_pixels_share_is_given_to_both(tmp_path: Path) -> None:
+    stored = np.random.default_rng(2).integers(0, 256, 4000, np.uint8)
+    data = make_dicom(RGB, PhotometricInterpretation="YBR_FULL_422", PixelData=stored.tobytes())
+    expected = np.stack(
+        [stored.reshape(-1, 2, 2)[:, 0].reshape(-1), *np.repeat(stored.reshape(-1, 4)[:, 2:], 2, 0).T], 1
+    )
+    path, part = encoded(data, tmp_path, "x.dcm"), tmp_path / "part.npy"
+    frame = api.inspect(path)["frames"][0]
+    assert (frame["width"], frame["height"], frame["channels"]) == (50, 40, 3)
+    api.decompress_part(path, str(part), Session(), frame=0, region=BOX)
+    x, y, width, height = BOX
+    assert np.array_equal(np.load(part), expected.reshape(40, 50, 3)[y : y + height, x : x + width])

@@ -110,8 +110,9 @@ def same_pixels(ours: bytes, theirs: bytes) -> bool:
     return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 24])
-def test_packed_samples_come_back(bits: int) -> None:
+def test_packed_samples_come_back(bits: int, order: str) -> None:
     rng = np.random.default_rng(bits)
     samples = rng.integers(0, 1 << bits, (9, 13), np.uint32)
     rows = b"".join(
@@ -121,8 +122,9 @@ def test_packed_samples_come_back(bits: int) -> None:
         for row in samples.tolist()
     )
     tags = ((256, 13), (257, 9), (258, bits), (259, 1), (262, 1), (273, 200), (277, 1), (278, 9), (279, len(rows)))
-    directory = struct.pack(">H", len(tags)) + b"".join(struct.pack(">HHII", c, 4, 1, v) for c, v in tags) + bytes(4)
-    data = (b"MM\0*" + struct.pack(">I", 8) + directory).ljust(200, b"\0") + rows
+    entries = b"".join(struct.pack(f"{order}HHII", c, 4, 1, v) for c, v in tags)
+    directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+    data = ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + directory).ljust(200, b"\0") + rows
     image = images.read(data)
     assert np.array_equal(image.frames[0][..., 0], samples)
     assert image.identical

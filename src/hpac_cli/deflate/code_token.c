@@ -24,7 +24,8 @@ static struct surroundings look_around(const struct correction *c, position p, s
   if (hint) {
     s.margin = hint->margin + 1u, s.second_margin = hint->second_margin + 1u;
     const bool same_distance = !is_literal(predicted) && hint->match.distance == predicted.distance;
-    s.agrees = (hint->match.length == predicted.length) | same_distance << 1 | hint->prefers_literal << 2;
+    s.agrees = (hint->match.length == predicted.length ? 1u : 0u) | (same_distance ? 2u : 0u) |
+               (hint->prefers_literal ? 4u : 0u);
   }
   return s;
 }

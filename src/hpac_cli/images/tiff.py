@@ -289,7 +289,7 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | K
         segment_height,
         segment_width,
         (),
-        little=order == "<",
+        little=order == "<" and depths[0] in (8, 16, 32, 64),  # others are bits in a row, as readers have them
         planar=_number(tags, _PLANAR, 1) == 2 and channels > 1,
         reverse=_number(tags, _FILL_ORDER, 1) == 2,
         predictor=Predictor(predictor),

@@ -149,7 +149,7 @@ def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept
     from hpac_cli.kept import Kept
 
     if not frames:
-        raise UnsupportedError(f"it was kept whole, since {Kept(kept).why}; decode it as it is")
+        raise UnsupportedError(f"it was kept whole, since {Kept(kept or Kept.UNKNOWN).why}; decode it as it is")
     if kind != "tiff" or (len(frames) == 1 and not kept):
         return 0
     return find_main(metadata, frames, Kept(kept))[0]

@@ -252,7 +252,9 @@ def find_pictures(image: Image) -> tuple[Image, dict[int, Samples]]:
     if image.kept.can_transcode:
         image = read(write(image), transcode=True)
     if not image.frames:
-        raise UnsupportedError(f"it was kept whole, since {image.kept.why}; decode it as it is and convert that")
+        raise UnsupportedError(
+            f"it was kept whole, since {(image.kept or Kept.UNKNOWN).why}; decode it as it is and convert that"
+        )
     numbers = list(range(len(image.frames)))
     if image.kind == "tiff" and (len(image.frames) > 1 or image.kept):
         numbers = pages.find_main(image.envelope, image.frames, image.kept)

@@ -31,7 +31,10 @@ ODD_IN_PILLOW = {
     "i_trns.png": "the same",
     "flower-rgb-planar-16.tif": "planes of 16 bits are read as those of 8",
 }
-ODD_IN_TIFFFILE = {"imagej_one_ifd.tif": "a page is the first plane of twelve"}
+ODD_IN_TIFFFILE = {
+    "imagej_one_ifd.tif": "a page is the first plane of twelve",
+    "shared_libdeflate.tif": "two pages share a strip: one is coded, the other stays as it is",
+}
 
 
 def converted(image: Image, kind: str) -> bytes | None:

@@ -210,7 +210,7 @@ def test_the_twin_of_shipped_integers_estimates_what_they_take(real_network: Net
     net.load_state_dict(from_integers(weights)[0])
     with torch.no_grad():
         estimate = net(planes[:, None], 8, True).sum().item()
-    assert 8 * len(real_network.coder.encode(samples, 8)) == pytest.approx(estimate, rel=0.003)
+    assert 8 * len(real_network.coder.encode(samples, 8)) == pytest.approx(estimate, rel=0.005)
 
 
 def train_by(config: str, folder: Path, device: str = "cpu") -> None:

@@ -25,15 +25,15 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("small", 0, "small", 16, "off", 0.5, 0.45),
-    Effort("small", 16, "small", 8, "off", 1.0, 0.45),
-    Effort("medium", 4, "medium", 8, "off", 1.5, 0.95),
-    Effort("medium", 16, "medium", 4, "off", 2.8, 0.95),
-    Effort("large", 16, "small", 2, "off", 4.0, 3.3),
-    Effort("large", 16, "small", 1, "brief", 140.0, 3.3),
-    Effort("large", 16, "small", 1, "fast", 340.0, 3.3),
-    Effort("large", 16, "small", 1, "full", 1400.0, 3.3),
-    Effort("large", 16, "small", 1, "longest", 3400.0, 3.3),
+    Effort("small", 0, "small", 16, "off", 0.49, 0.43),
+    Effort("small", 16, "small", 8, "off", 0.75, 0.43),
+    Effort("medium", 4, "medium", 8, "off", 1.2, 0.95),
+    Effort("medium", 16, "medium", 4, "off", 1.7, 0.95),
+    Effort("large", 16, "small", 2, "off", 3.6, 3.2),
+    Effort("large", 16, "small", 1, "brief", 40.0, 3.2),
+    Effort("large", 16, "small", 1, "fast", 80.0, 3.2),
+    Effort("large", 16, "small", 1, "full", 350.0, 3.2),
+    Effort("large", 16, "small", 1, "longest", 850.0, 3.2),
 )
 """Levels 1 to 9."""
 DEFAULT = 5

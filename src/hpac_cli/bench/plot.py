@@ -60,7 +60,7 @@ def write_plot(rows: Sequence[Row], setup: Setup, path: Path) -> None:
             f'font-size="12" fill="#333">\n<rect width="100%" height="100%" fill="white"/>\n'
             f'<text x="{_LEFT}" y="18" font-size="14">{html.escape(title)}</text>\n{charts}'
             f'<text x="{_LEFT}" y="{height - 22}" font-size="10">{html.escape(machine)}</text>\n'
-            f'<text x="{_LEFT}" y="{height - 8}" font-size="10">{html.escape(versions)}</text>\n</svg>\n',
+            f'<text x="{_LEFT}" y="{height - 8}" font-size="8">{html.escape(versions)}</text>\n</svg>\n',
             encoding="utf-8",
         )
 
@@ -99,12 +99,13 @@ def _inside(totals: Sequence[Total], speed: Speed) -> str:
         parts.append(_text(_LEFT - 8, y(size) + 4, f"{size:.2f}", "end"))
     parts.append(_text(_WIDTH / 2, _HEIGHT - 6, speed.title, "middle"))
     parts.append(f'<g transform="translate(14 {_HEIGHT / 2}) rotate(-90)">{_text(0, 0, "bpsp", "middle")}</g>')
-    ours = [(x(s), y(total.bpsp)) for total, s in points if is_ours(total.codec)]
-    parts += [_line(one, other, OURS) for one, other in itertools.pairwise(ours)]
+    ours = sorted((y(total.bpsp), x(s)) for total, s in points if is_ours(total.codec))
+    parts += [_line(one[::-1], other[::-1], OURS) for one, other in itertools.pairwise(ours)]
     for total, s in points:
         colour = OURS if is_ours(total.codec) else THEIRS
         parts.append(f'<circle cx="{x(s):.1f}" cy="{y(total.bpsp):.1f}" r="5" fill="{colour}"/>')
-        parts.append(_text(x(s) + 9, y(total.bpsp) + 4, total.codec, "start"))
+        left = ours.index((y(total.bpsp), x(s))) % 2 if is_ours(total.codec) else 0  # near ones are on either side
+        parts.append(_text(x(s) + (-9 if left else 9), y(total.bpsp) + 4, total.codec, "end" if left else "start"))
     return "".join(parts)
 
 

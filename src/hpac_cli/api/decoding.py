@@ -201,7 +201,7 @@ def rebuild(image: Image) -> bytes:
     """Write a decoded image as the file that it came from, and check its hash.
 
     Raises:
-        UnsupportedError: this machine's zlib makes other bytes than the one that the file was encoded with.
+        UnsupportedError: another version of hpac makes other bytes than the one that the file was encoded with.
         InputError: the envelope does not fit the samples.
     """
     from hpac_cli import images
@@ -209,7 +209,7 @@ def rebuild(image: Image) -> bytes:
     data = images.write(image)
     if image.identical and not hashlib.sha256(data).digest().startswith(image.file_hash):
         raise UnsupportedError(
-            "this machine's zlib compresses differently from the one that the file was encoded with, so the "
+            "another version of hpac compresses differently from the one that the file was encoded with, so the "
             "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"
         )
     return data

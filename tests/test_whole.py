@@ -319,3 +319,14 @@ def test_a_file_is_like_what_was_made_of_it(tree: Path) -> None:
     assert api.compare(str(file), str(packed), api.Session()) == "bytes"
     with pytest.raises(UnsupportedError, match="JPEG"):
         api.compare(str(tree / "deep" / "photo.jpg"), str(packed), api.Session())
+
+
+def test_a_picture_that_would_grow_is_kept_whole(tmp_path: Path) -> None:
+    """Noise that comes again beyond a tile, which deflate sees and no network does."""
+    tile = np.random.default_rng(1).integers(0, 256, (24, 400, 3), np.uint8)
+    (tmp_path / "a.png").write_bytes(save_png(np.tile(tile, (1, 6, 1)), compress_level=9))
+    assert hpac("encode", "a.png", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "a.png.hpac").stat().st_size < (tmp_path / "a.png").stat().st_size + 256
+    assert b"take more than the file" in hpac("info", "a.png.hpac", cwd=tmp_path).stdout
+    assert hpac("decode", "a.png.hpac", "-o", "b.png", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()

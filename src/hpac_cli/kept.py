@@ -30,6 +30,7 @@ class Kept(IntEnum):
     ZSTANDARD = 17
     BESIDE = 18
     NO_PICTURE = 19
+    LARGER = 20
 
     @classmethod
     def _missing_(cls, value: object) -> "Kept":
@@ -68,4 +69,5 @@ _WHY = {
     Kept.ZSTANDARD: "its samples are compressed by Zstandard, which this version does not make again",
     Kept.BESIDE: "hardly any of it is samples",
     Kept.NO_PICTURE: "it is no picture that this version can read",
+    Kept.LARGER: "its samples coded take more than the file",
 }

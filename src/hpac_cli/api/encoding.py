@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from hpac_cli import files
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
+from hpac_cli.kept import Kept
 
 from . import existing
 from .decoding import rebuild
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
+
+
+_CONTAINER_BYTES = 256
+"""What a container takes beside a file that it keeps whole, at most, and what is not worth keeping whole for."""
 
 
 def compress(source: str, output: str | None, session: Session) -> Result:
@@ -56,16 +61,37 @@ def compress(source: str, output: str | None, session: Session) -> Result:
         image = replace(image, suffix=suffix_of(source, image.kind))
 
         def write(stream: BinaryIO) -> int:
-            counted = Counting(stream)
-            session.encode(image, counted)  # type: ignore[arg-type]
+            nonlocal image
+            image, size = _encode_or_keep(image, opened, stream, session)
             if options.verify:
                 stream.seek(0)
                 check_round_trip(image, stream, session)
-            return counted.count
+            return size
 
         force = existing.may_replace(there, options)
         size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
     return _result(start, opened, size, image, output=str(target or files.STANDARD), note=note)
+
+
+def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Session) -> tuple[Image, int]:
+    """Write an image, or its file as it is where the samples take more than that and the stream can be written again.
+
+    Returns:
+        What was written, and its bytes.
+    """
+    from hpac_cli.image import keep_whole
+
+    counted = Counting(stream)
+    session.encode(image, counted)  # type: ignore[arg-type]
+    grows = counted.count > opened.size + _CONTAINER_BYTES
+    if not grows or not image.identical or not image.frames or not stream.seekable():
+        return image, counted.count
+    whole = replace(keep_whole(opened.stream, image.kind, Kept.LARGER, image.file_hash), suffix=image.suffix)
+    stream.seek(0)
+    stream.truncate()
+    counted = Counting(stream)
+    session.encode(whole, counted)  # type: ignore[arg-type]
+    return whole, counted.count
 
 
 def _read(opened: Source, options: Options) -> Image:
@@ -133,8 +159,7 @@ def check(source: str, session: Session) -> Result:
     with open_source(source) as opened, tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
         stream: BinaryIO = spooled  # type: ignore[assignment]
         image = _read(opened, session.options)
-        session.encode(image, stream)
-        size = stream.tell()
+        image, size = _encode_or_keep(image, opened, stream, session)
         stream.seek(0)
         check_round_trip(image, stream, session)
     return _result(start, opened, size, image)

@@ -114,7 +114,9 @@ class Session:
             ModelError: there are none.
             UsageError: there is no such backend.
         """
-        self.networks.load(effort_of(self.options.effort).size)
+        effort = effort_of(self.options.effort)
+        for size in dict.fromkeys((effort.size, effort.tried_by)):
+            self.networks.load(size)
 
     def encode(self, image: Image, stream: BinaryIO) -> None:
         """Write an image to a stream as .hpac.

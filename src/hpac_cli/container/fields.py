@@ -36,7 +36,7 @@ MAX_CELL_BITS = 12
 """Depth up to which values can have cells."""
 MAX_ADAPTERS = 16
 MAX_KEPT = 64
-"""Room for reasons why samples are kept as they are (image.Kept)."""
+"""Room for reasons why samples are kept as they are (kept.Kept)."""
 ORIENTATIONS = 8
 """Ways to turn a tile: 1 flips it upside down, 2 left to right, 4 swaps rows and columns before that."""
 
@@ -228,7 +228,7 @@ class Header:
     suffix: bytes = b""
     """Of the source file's name, with its dot; empty if it had none (SUFFIX_BYTES)."""
     kept: int = 0
-    """Why samples lie in the metadata as the source file has them (image.Kept); 0 if none do."""
+    """Why samples lie in the metadata as the source file has them (kept.Kept); 0 if none do."""
 
     @property
     def num_samples(self) -> int:

@@ -98,7 +98,7 @@ class Layout:
     corrections: tuple[bytes, ...] = ()
     """Of deflate, one for each segment."""
     variant: int = 0
-    """Of LZW, a number of lzw.VARIANTS; of PackBits, whether runs of two interrupt literals."""
+    """Of LZW, a number of lzw.VARIANTS; of PackBits and RLE, below packbits.NUM_VARIANTS."""
     padding: Padding = NO_PADDING
     """What of that is beyond the picture."""
     heads: tuple[Head, ...] = ()

@@ -502,7 +502,7 @@ def train(
             minutes=minutes,
             updates=updates,
             device=device.value,
-            threads=threads or count_processors(0),
+            threads=count_processors(threads),
             report=lambda line: typer.echo(line, err=True),
         )
         return api.NOTHING

@@ -1,6 +1,6 @@
 #include "cheapest.h"
 
-enum { NO_CODE = 8000, THREE_TRIES = 16, FOUR_TRIES = 1024, NO_MATCH = UINT16_MAX };
+enum { NO_CODE = 8000, THREE_TRIES = 16, FOUR_TRIES = 1024 };
 
 /* Matches at p, each longer and farther than the one before: the nearest of three bytes, then those of four or more.
  * Returns the length of the longest, or 2. */

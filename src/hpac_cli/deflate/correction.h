@@ -66,7 +66,7 @@ struct correction {
 
   /* while coding: two readings of the stream, of which one runs ahead and fills the window */
   struct parser parser, ahead;
-  bool ahead_in_block, ahead_ended;
+  bool ahead_in_block;
   uint32_t ahead_stored_left;
   const struct block_size *sizes; /* of the blocks from here on */
   uint64_t num_done_tokens, most_tokens;

@@ -59,14 +59,6 @@ def split(stream: bytes) -> tuple[bytes, int]:
     return b"".join(stream[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True)), parsed.end
 
 
-def is_lossless(stream: bytes) -> bool:
-    """Whether a JPEG image is coded without loss, by its frame header."""
-    try:
-        return any(marker in (_LOSSLESS, _LOSSLESS_LS) for marker, *_ in _segments(stream))
-    except InputError:
-        return False
-
-
 def decode(stream: bytes, count: int) -> Samples:
     """Decode a codestream.
 

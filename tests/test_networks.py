@@ -19,7 +19,7 @@ from hpac_cli import core
 from hpac_cli.codec.networks import Networks
 from hpac_cli.core import choose_unit, unit_names
 from hpac_cli.errors import ModelError, UsageError
-from hpac_cli.model.index import load_by_name
+from hpac_cli.model.index import load_by_digest
 from hpac_cli.model.pack import packed_tables
 
 SOURCES = Path(hpac_cli.__file__).parent
@@ -164,18 +164,19 @@ def test_a_library_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -
 def test_a_process_that_is_forked_while_networks_are_loaded_can_load_them(monkeypatch: pytest.MonkeyPatch) -> None:
     begun, shared = threading.Event(), Networks()
 
-    def load_slowly(name: str) -> Any:
+    def load_slowly(digest: bytes) -> Any:
         begun.set()
         time.sleep(0.5)
-        return load_by_name(name)
+        return load_by_digest(digest)
 
-    monkeypatch.setattr("hpac_cli.codec.networks.load_by_name", load_slowly)
-    thread = threading.Thread(target=shared.digest, args=("grey-medium",))
+    monkeypatch.setattr("hpac_cli.codec.networks.load_by_digest", load_slowly)
+    grey, rgb = (shared.digest(name) for name in ("grey-medium", "rgb-medium"))
+    thread = threading.Thread(target=shared.by_digest, args=(grey,))
     thread.start()
     begun.wait()
     child = os.fork()
     if not child:
         signal.alarm(20)
-        os._exit(len(shared.digest("rgb-medium")) == 0)
+        os._exit(shared.by_digest(rgb).weights.name != "rgb-medium")
     thread.join()
     assert os.waitpid(child, 0)[1] == 0

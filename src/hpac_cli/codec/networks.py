@@ -14,7 +14,7 @@ from hpac_cli.container.fields import Adapted
 from hpac_cli.core import TileCoder, UnknownUnitError, choose_unit
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.model.adapters import merge
-from hpac_cli.model.index import ROLES, load_by_digest, load_by_name, network_name
+from hpac_cli.model.index import ROLES, find_entry, load_by_digest, network_name
 from hpac_cli.model.pack import packed, packed_tables
 from hpac_cli.model.weights import Weights
 
@@ -46,7 +46,6 @@ class Networks:
         """
         self._backend = backend or os.environ.get(BACKEND_VARIABLE, "")
         self._prepared: dict[bytes, Network] = {}
-        self._digests: dict[str, bytes] = {}
 
     @cached_property
     def unit(self) -> str:
@@ -66,15 +65,12 @@ class Networks:
         return packed_tables()
 
     def digest(self, name: str) -> bytes:
-        """Identify the shipped weights of that name.
+        """Identify the shipped weights of that name, without loading them.
 
         Raises:
             ModelError: there are none.
         """
-        with _LOADING:
-            if name not in self._digests:
-                self._digests[name] = self._prepare(load_by_name(name))
-            return self._digests[name]
+        return bytes.fromhex(find_entry(name).digest)
 
     def load(self, size: str) -> None:
         """Load and pack the networks of a size, of all roles.
@@ -83,7 +79,7 @@ class Networks:
             ModelError: they are missing or damaged.
         """
         for role in ROLES:
-            self.digest(network_name(role, size))
+            self.by_digest(self.digest(network_name(role, size)))
 
     def by_digest(self, digest: bytes) -> Network:
         """Look up a network by the identity that a file names.

@@ -102,16 +102,25 @@ def add_weights(path: Path, *, role: str, size: str, folder: Path | None = None)
     return entry
 
 
-def load_by_name(name: str) -> Weights:
-    """Load the shipped weights of a name ("rgb-large", "grey-small", ...).
+def find_entry(name: str) -> Entry:
+    """Look up what the index says of a network ("rgb-large", "grey-small", ...).
 
     Raises:
-        ModelError: there are none of that name, or they are damaged.
+        ModelError: there is none of that name.
     """
     entry = shipped_index().get(name)
     if entry is None:
         raise ModelError(f"there is no network {name!r}; there are {', '.join(shipped_index())}")
-    return _load(entry)
+    return entry
+
+
+def load_by_name(name: str) -> Weights:
+    """Load the shipped weights of a name.
+
+    Raises:
+        ModelError: there are none of that name, or they are damaged.
+    """
+    return _load(find_entry(name))
 
 
 def load_by_digest(digest: bytes) -> Weights:

@@ -14,6 +14,8 @@ from .errors import FileAccessError, OutputExistsError
 STANDARD = "-"
 """Names standard input or output."""
 
+_NAME_BYTES = 100
+"""Of an output's name that its temporary file has."""
 _PARTIAL = ".partial"
 _SIGNATURE = b"\x89HPAC"
 
@@ -112,7 +114,10 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_PARTIAL)
 
 
-def stamp(path: str) -> tuple[int, int, int]:
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: str) -> Stamp:
     """Tell a file from what it is after a change: time of its last change in ns, size, number.
 
     Raises:
@@ -147,10 +152,13 @@ def _state(stream: BinaryIO) -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterator[BinaryIO]:
+def atomic_output(
+    path: Path, *, force: bool, like: str | None = None, judged: Stamp | None = None
+) -> Iterator[BinaryIO]:
     """Open a temporary file that gets its final name only if the block ends well.
 
     Args:
+        judged: what the file that has the name was when it was judged that it may be replaced, if only that one may be.
         like: a file whose permissions, time of last change and, for root, owner it gets; None for those of a new file.
 
     Raises:
@@ -161,17 +169,24 @@ def atomic_output(path: Path, *, force: bool, like: str | None = None) -> Iterat
     try:
         with writing(str(path)):
             with tempfile.NamedTemporaryFile(
-                "w+b", dir=path.parent, prefix=f".{path.name[:100]}.", suffix=_PARTIAL, delete=False
+                "w+b", dir=path.parent, prefix=f".{_beginning(path.name)}.", suffix=_PARTIAL, delete=False
             ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
                 file.flush()
                 os.fsync(file.fileno())
             _dress(temporary, like)
+            if judged is not None and stamp(str(path)) != judged:
+                raise OutputExistsError(f"output {path} became another file meanwhile, which is kept")
             _publish(temporary, path, force=force)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _beginning(name: str) -> str:
+    """As much of a name as leaves room for more, in bytes of the file system."""
+    return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
 
 
 def _dress(temporary: Path, like: str | None) -> None:

@@ -13,7 +13,7 @@ from .facts import LIKENESSES, compare, inspect
 from .names import SUFFIX, default_output, name_decoded
 from .salvaging import salvage
 from .session import NOTHING, Options, Progress, Result, Session
-from .streams import same_bytes
+from .streams import hash_stream, same_bytes
 
 __all__ = [
     "DEFAULT",
@@ -37,6 +37,7 @@ __all__ = [
     "default_output",
     "encode",
     "estimate",
+    "hash_stream",
     "inspect",
     "map_code_lengths",
     "name_decoded",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpac_cli import files
 from hpac_cli.codec.efforts import effort_of
-from hpac_cli.errors import HpacError, RoundTripError, UsageError
+from hpac_cli.errors import HpacError, LimitExceededError, RoundTripError, UsageError
 from hpac_cli.kept import Kept
 
 from . import existing
@@ -48,12 +48,13 @@ def compress(source: str, output: str | None, session: Session) -> Result:
         raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output) if output else default_output(source)
     existing.check_target(target, source, options)
-    note = ""
+    note, judged = "", None
     with open_source(source) as opened:
         there = target is not None and target.is_file()
         if target is not None and there:
-            held = existing.source_hash_of(target, options.limits)
-            if options.skip_existing and held and opened.digest.startswith(held):
+            judged = files.stamp(str(target)) if options.remove_source else None
+            held = existing.held_by(target, options.limits)
+            if options.skip_existing and held.is_of(opened.digest) and (held.identical or options.transcode):
                 seconds = time.monotonic() - start
                 return Result(str(target), opened.size, target.stat().st_size, 0, seconds, "", skipped=True)
             note = existing.check_replaced(target, opened.digest, held, options)
@@ -69,24 +70,33 @@ def compress(source: str, output: str | None, session: Session) -> Result:
             return size
 
         force = existing.may_replace(there, options)
-        size = write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options))
+        size = write_output(
+            target, write, seekable=options.verify, force=force, like=model_of(source, options), judged=judged
+        )
     return _result(start, opened, size, image, output=str(target or files.STANDARD), note=note)
 
 
 def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Session) -> tuple[Image, int]:
-    """Write an image, or its file as it is where the samples take more than that and the stream can be written again.
+    """Write an image, or its file as it is: where the samples take more than that, or --all keeps what is over a limit.
+
+    A stream that cannot be written again keeps what it has.
 
     Returns:
         What was written, and its bytes.
     """
     from hpac_cli.image import keep_whole
 
-    counted = Counting(stream)
-    session.encode(image, counted)  # type: ignore[arg-type]
-    grows = counted.count > opened.size + _CONTAINER_BYTES
-    if not grows or not image.identical or not image.frames or not stream.seekable():
-        return image, counted.count
-    whole = replace(keep_whole(opened.stream, image.kind, Kept.LARGER, image.file_hash), suffix=image.suffix)
+    counted, again = Counting(stream), bool(image.frames) and stream.seekable()
+    try:
+        session.encode(image, counted)  # type: ignore[arg-type]
+        kept = Kept.LARGER
+        if not again or not image.identical or counted.count <= opened.size + _CONTAINER_BYTES:
+            return image, counted.count
+    except LimitExceededError:
+        if not again or not session.options.keep_all:
+            raise
+        kept = Kept.NO_PICTURE
+    whole = replace(keep_whole(opened.stream, image.kind, kept, opened.digest), suffix=image.suffix)
     stream.seek(0)
     stream.truncate()
     counted = Counting(stream)
@@ -159,7 +169,8 @@ def check(source: str, session: Session) -> Result:
     with open_source(source) as opened, tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
         stream: BinaryIO = spooled  # type: ignore[assignment]
         image = _read(opened, session.options)
-        image, size = _encode_or_keep(image, opened, stream, session)
+        with files.writing("a temporary file"):
+            image, size = _encode_or_keep(image, opened, stream, session)
         stream.seek(0)
         check_round_trip(image, stream, session)
     return _result(start, opened, size, image)

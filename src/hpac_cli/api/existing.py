@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from hpac_cli import files
 from hpac_cli.errors import HpacError, OutputExistsError, UsageError
@@ -25,10 +25,11 @@ def check_target(target: Path | None, source: str, options: Options) -> None:
         OutputExistsError: it exists, and is neither to be overwritten nor perhaps to be left out.
         FileAccessError: its folder does not exist.
     """
-    if options.remove_source and (target is None or files.is_special(target)):
-        name = "standard output" if target is None else str(target)
-        raise UsageError(f"--remove-source needs an output that is a file on disk, which {name} is not")
-    files.check_output(target, source=source, force=options.force or options.skip_existing)
+    with files.writing(str(target)):  # a name may be too long to be asked for
+        if options.remove_source and (target is None or files.is_special(target)):
+            name = "standard output" if target is None else str(target)
+            raise UsageError(f"--remove-source needs an output that is a file on disk, which {name} is not")
+        files.check_output(target, source=source, force=options.force or options.skip_existing)
 
 
 def may_replace(there: bool, options: Options) -> bool:
@@ -41,8 +42,21 @@ def may_replace(there: bool, options: Options) -> bool:
     return options.force and (there or not options.remove_source)
 
 
-def source_hash_of(path: Path, limits: Limits) -> bytes:
-    """What an .hpac file says of its source: SHA-256, or the beginning of it. Empty if it is not whole, or none."""
+class Held(NamedTuple):
+    """What an .hpac file says of its source."""
+
+    hash: bytes
+    """SHA-256, or the beginning of it; empty if the file is not whole, or none."""
+    identical: bool
+    """Whether the source's bytes come back."""
+
+    def is_of(self, digest: bytes) -> bool:
+        """Whether it was made of a source of this SHA-256."""
+        return bool(self.hash) and digest.startswith(self.hash)
+
+
+def held_by(path: Path, limits: Limits) -> Held:
+    """Read an .hpac file to its end, and say what it holds."""
     from hpac_cli.container.parse import Reader
 
     try:
@@ -51,17 +65,17 @@ def source_hash_of(path: Path, limits: Limits) -> bytes:
             for _ in itertools.chain(reader.pieces(), reader.tiles()):
                 pass
     except (HpacError, OSError):
-        return b""
-    return reader.file_hash
+        return Held(b"", identical=False)
+    return Held(reader.file_hash, reader.header.identical)
 
 
-def check_replaced(target: Path, digest: bytes, held: bytes, options: Options) -> str:
+def check_replaced(target: Path, digest: bytes, held: Held, options: Options) -> str:
     """Refuse to put an .hpac file in the place of one that exists, but where that was asked for.
 
     Args:
         target: exists.
         digest: SHA-256 of the source.
-        held: source_hash_of the target.
+        held: by the target.
 
     Returns:
         What the user should know of the file that is replaced.
@@ -69,26 +83,30 @@ def check_replaced(target: Path, digest: bytes, held: bytes, options: Options) -
     Raises:
         OutputExistsError: force is not given, or the target may be the only copy of another source.
     """
-    what = "was made of another file, or of this one before it changed" if held else "is no whole .hpac file"
+    what = "was made of another file, or of this one before it changed" if held.hash else "is no whole .hpac file"
+    if held.is_of(digest) and not held.identical:
+        what = "holds the samples and metadata of this file, not its bytes"
     if not options.force:
         raise OutputExistsError(f"output {target} exists and {what}; use --force to overwrite it")
-    if digest.startswith(held or b"\0" * 32):
+    if held.is_of(digest):
         return ""
-    if options.remove_source and (held or files.is_hpac(target)):
+    if options.remove_source and (held.hash or files.is_hpac(target)):
         raise OutputExistsError(
             f"output {target} exists and {what}; with --remove-source it is not overwritten, "
             "for it may be all that is left of that file: move it away first"
         )
-    return f"{target} was overwritten; it was made of another file, or of this one before it changed" if held else ""
+    return (
+        f"{target} was overwritten; it was made of another file, or of this one before it changed" if held.hash else ""
+    )
 
 
 def is_source_of(path: Path, container: str, limits: Limits) -> bool:
     """Whether a file is, by its hash, what a whole .hpac file was made of."""
-    held = source_hash_of(Path(container), limits) if container != files.STANDARD else b""
-    if not held:
+    held = held_by(Path(container), limits) if container != files.STANDARD else None
+    if held is None or not held.hash:
         return False
     with files.open_input(str(path)) as stream:
-        return hash_stream(stream).startswith(held)
+        return held.is_of(hash_stream(stream))
 
 
 def check_decoded(target: Path, data: BinaryIO, options: Options) -> bool:

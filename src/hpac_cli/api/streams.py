@@ -42,7 +42,8 @@ def open_source(source: str) -> Iterator[Source]:
         stream = stack.enter_context(files.open_input(source))
         if source == files.STANDARD or not stream.seekable():
             copy = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
-            shutil.copyfileobj(stream, copy)
+            with files.writing("a temporary file"):
+                shutil.copyfileobj(stream, copy)
             stream = copy  # type: ignore[assignment]
             stream.seek(0)
         with files.unchanging(stream):
@@ -99,7 +100,13 @@ def write_bytes(target: Path | None, data: bytes, *, force: bool, like: str | No
 
 
 def write_output(
-    target: Path | None, write: Callable[[BinaryIO], int], *, seekable: bool, force: bool, like: str | None
+    target: Path | None,
+    write: Callable[[BinaryIO], int],
+    *,
+    seekable: bool,
+    force: bool,
+    like: str | None,
+    judged: files.Stamp | None = None,
 ) -> int:
     """Let `write` fill a file, or a stream; what must be read back first goes by a temporary file.
 
@@ -109,6 +116,7 @@ def write_output(
         seekable: whether it reads back what it wrote.
         force: whether a file that is there may be overwritten.
         like: the file whose permissions and times the output gets.
+        judged: of the file that may be overwritten, if only that one may be.
 
     Returns:
         What `write` returned.
@@ -118,7 +126,7 @@ def write_output(
     if files.is_special(target):
         with files.open_special(target) as stream:
             return _write_stream(stream, write, seekable=seekable)
-    with files.atomic_output(target, force=force, like=like) as stream:
+    with files.atomic_output(target, force=force, like=like, judged=judged) as stream:
         return write(stream)
 
 

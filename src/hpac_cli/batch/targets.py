@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from hpac_cli import api, files
 from hpac_cli.errors import HpacError, UsageError
@@ -77,6 +78,10 @@ def _check_clashes(tasks: Sequence[Task], name: Callable[[Task], str | None]) ->
         taken = sources.get(_key(target), task.source)
         if taken != task.source:
             raise UsageError(f"{task.source} would become {target}, which is an input itself")
+    for target, source in makers.items():
+        for above in Path(target).parents if not is_url(target) else ():
+            if other := makers.get(str(above)):
+                raise UsageError(f"{other} would become {above}, which has to be a folder for {source}")
 
 
 def _place(source: Source, output_dir: str | None) -> str:

@@ -91,12 +91,11 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
             return replace(result, output=final)
         if task.target is None:
             _refuse_existing(final, options)
-            if options.skip_existing and exists(final):
-                there = os.path.join(folder, "there")
-                _fetch(final, there)
-                if _read_local(there) == _read_local(result.output):
+            if (options.skip_existing or options.remove_source) and exists(final):
+                same = _holds(final, result.output)
+                if same and options.skip_existing:
                     return replace(result, output=final, skipped=True)
-                if not options.force:
+                if not same and (options.remove_source or not options.force):
                     raise OutputExistsError(f"output {final} exists and is not what {task.source} gives")
         _put(result.output, final, force=options.force)
         if options.remove_source and not _holds(final, result.output):

@@ -101,7 +101,8 @@ def _stamp(source: str) -> object:
         return urls.stamp(source)
     if os.path.exists(source) and not os.path.isfile(source):
         raise UsageError("only a file on disk can be removed")
-    return files.stamp(source)
+    with files.open_input(source) as stream:  # a change need not show in times: of mapped memory, or by rsync -t
+        return files.stamp(source), api.hash_stream(stream)
 
 
 def _remove(source: str, stamp: object, result: api.Result) -> None:

@@ -26,8 +26,12 @@ def read_defaults(path: Path | None, commands: Mapping[str, Any]) -> dict[str, d
         UsageError: the file is no TOML, or names a command or an option that there is not.
         FileAccessError: the file that was asked for cannot be read.
     """
-    if path is None and not default_path().is_file():
-        return {}
+    if path is None:
+        try:
+            if not default_path().is_file():
+                return {}
+        except PermissionError:  # of another user's home
+            return {}
     path = path or default_path()
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -395,7 +395,8 @@ def compare(
     if outcome.exit_code:
         raise typer.Exit(complain(f"{one}, {other}", outcome.error, outcome.exit_code))
     if not quiet:
-        typer.echo(found[0])
+        with ending_quietly():
+            print(found[0], flush=True)
     raise typer.Exit(api.LIKENESSES.index(found[0]) < api.LIKENESSES.index(require.value))
 
 

@@ -142,8 +142,8 @@ def run(
                 advance(f"{sum(tally.count.values())}/{len(tasks)} files, {_saved(tally)}", sizes[outcome.file])
                 if outcome.exit_code and not choice.keep_going:
                     break
-        except KeyboardInterrupt:
-            tally.codes = [INTERRUPTED]
+        except (KeyboardInterrupt, SystemExit) as stop:
+            tally.codes = [INTERRUPTED if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)]
             raise
         except HpacError as error:  # of the cluster
             raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
@@ -156,10 +156,12 @@ def run(
 
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
-    """End without a word when the reader of standard output had enough."""
+    """End without a word when the reader of standard output had enough, with one line when it is full."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            complain("standard output", f"cannot write: {error.strerror or error}", FileAccessError.exit_code)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FileAccessError.exit_code)
 

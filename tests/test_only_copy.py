@@ -1,0 +1,118 @@
+"""Someone's only copy: what may happen beside hpac must not lose it, and is said."""
+
+import mmap
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import hpac, save_png, start_hpac
+
+from hpac_cli import api
+from hpac_cli.batch.tasks import Task
+from hpac_cli.batch.work import attempt
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of files and signals as Linux has them")
+
+
+def test_a_decoded_url_does_not_replace_another_file(tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "x").write_bytes(b"one")
+    assert hpac("encode", "--all", "x", cwd=tmp_path).returncode == 0
+    (tmp_path / "x").write_bytes(b"another")
+    result = hpac("decode", "-f", "--remove-source", f"file://{tmp_path}/x.hpac")
+    assert result.returncode == 6
+    assert (tmp_path / "x").read_bytes() == b"another"
+    assert (tmp_path / "x.hpac").exists()
+
+
+@pytest.mark.parametrize("way", ["mapped memory", "time put back"])
+def test_a_source_that_changes_without_showing_it_is_kept(tmp_path: Path, way: str) -> None:
+    source = tmp_path / "s.bin"
+    source.write_bytes(b"AAAA" + os.urandom(100_000))
+
+    def work(task: Task, session: api.Session) -> api.Result:
+        result = api.compress(task.source, task.target, session)
+        before = source.stat()
+        with source.open("r+b") as file:
+            if way == "mapped memory":
+                mmap.mmap(file.fileno(), 0)[:4] = b"BBBB"
+            else:
+                file.write(b"BBBB")
+        os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return result
+
+    options = api.Options(keep_all=True, remove_source=True)
+    outcome = attempt(Task(str(source), str(source) + ".hpac", None), api.Session(options), work)
+    assert outcome.status == "failed"
+    assert "changed" in outcome.error
+    assert source.read_bytes().startswith(b"BBBB")
+
+
+def test_an_output_that_another_run_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(os.urandom(300))
+    (tmp_path / "o.hpac").write_bytes(b"")
+    real = api.Session.encode
+
+    def encode(session: api.Session, *args: object) -> None:
+        real(session, *args)  # type: ignore[arg-type]
+        (tmp_path / "o.hpac").write_bytes(b"of another run")
+
+    options = api.Options(keep_all=True, remove_source=True, force=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.Session, "encode", encode)
+        task = Task(str(tmp_path / "a"), str(tmp_path / "o.hpac"), None)
+        outcome = attempt(task, api.Session(options), lambda t, s: api.compress(t.source, t.target, s))
+    assert (outcome.exit_code, "meanwhile" in outcome.error) == (6, True)
+    assert (tmp_path / "a").exists()
+    assert (tmp_path / "o.hpac").read_bytes() == b"of another run"
+
+
+def test_what_is_over_a_limit_is_kept_whole_by_all(tmp_path: Path, photograph: object) -> None:
+    (tmp_path / "a.png").write_bytes(save_png(photograph))  # type: ignore[arg-type]
+    assert hpac("encode", "--all", "--max-seconds", "0.05", "a.png", cwd=tmp_path).returncode == 0
+    assert hpac("decode", "a.png.hpac", "-o", "b.png", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+
+
+def test_a_name_that_would_have_to_be_a_file_and_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "s" / "a.hpac").mkdir(parents=True)
+    (tmp_path / "s" / "a").write_bytes(b"f")
+    (tmp_path / "s" / "a.hpac" / "b").write_bytes(b"g")
+    result = hpac("encode", "-r", "--all", "s", "--output-dir", "o", cwd=tmp_path)
+    assert result.returncode == 2
+    assert b"has to be a folder" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "code"), [("日" * 80 + ".txt", 0), ("x" * 251, 7)])
+def test_long_names(tmp_path: Path, name: str, code: int) -> None:
+    (tmp_path / name).write_bytes(b"some bytes")
+    result = hpac("encode", "--all", name, cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    assert len(result.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("command", ["encode --json a.png -o y.hpac", "info x.hpac", "compare a.png x.hpac"])
+def test_a_full_standard_output_is_one_line(tmp_path: Path, command: str, photograph: object) -> None:
+    (tmp_path / "a.png").write_bytes(save_png(photograph[:9, :9]))  # type: ignore[index]
+    assert hpac("encode", "a.png", "-o", "x.hpac", cwd=tmp_path).returncode == 0
+    with open("/dev/full", "wb") as full:
+        run = start_hpac(*command.split(), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, len(errors.splitlines())) == (7, 1), errors
+
+
+def test_a_signal_is_an_exit_code_of_the_summary_too(tmp_path: Path, photograph: object) -> None:
+    for number in range(40):
+        (tmp_path / f"{number}.png").write_bytes(save_png(photograph[number:300]))  # type: ignore[index]
+    run = start_hpac(
+        "encode", "-r", ".", "--output-dir", "o", "--json", "-j", "2", cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    first = run.stdout.readline()
+    run.terminate()
+    rest = run.communicate(timeout=60)[0]
+    assert first
+    assert run.returncode == 143
+    assert b'"exit_code": 0}' not in rest.splitlines()[-1]

@@ -299,13 +299,13 @@ def test_each_frame_has_its_own_cells(stretched: NDArray[np.uint8]) -> None:
 
 def test_a_picture_that_nothing_was_done_to_has_no_cells(networks: Networks) -> None:
     digest = networks.digest("grey-small")
-    assert find_cells(smooth_noise(), networks.by_digest(digest), Part(1, 8, digest), share=1) == b""
+    assert find_cells(smooth_noise(), networks.by_digest(digest), Part(1, 8, digest), one_in=1) == b""
 
 
 def test_the_same_cells_for_any_number_of_threads(stretched: NDArray[np.uint8], networks: Networks) -> None:
     part = Part(3, 8, networks.digest("rgb-small"))
     found = {
-        find_cells(stretched, networks.by_digest(part.weights_digest), part, share=1, threads=threads)
+        find_cells(stretched, networks.by_digest(part.weights_digest), part, one_in=1, threads=threads)
         for threads in (1, 3)
     }
     assert len(found) == 1

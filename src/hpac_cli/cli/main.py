@@ -151,7 +151,7 @@ def encode(
 ) -> None:
     """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
-        raise typer.BadParameter("goes not with --no-verify", param_hint="--remove-source")
+        raise typer.BadParameter("cannot be combined with --no-verify", param_hint="--remove-source")
     options = api.Options(
         tile=tile_size,
         verify=not no_verify,
@@ -235,11 +235,11 @@ def decode(
     box = parse_region(region)
     is_part = frame is not None or box is not None
     if salvage and is_part:
-        raise typer.BadParameter("goes neither with --frame nor with --region", param_hint="--salvage")
+        raise typer.BadParameter("cannot be combined with --frame or --region", param_hint="--salvage")
     if skip_existing and (salvage or is_part):
-        raise typer.BadParameter("goes only with whole files", param_hint="--skip-existing")
+        raise typer.BadParameter("works only with whole files", param_hint="--skip-existing")
     if remove_source and (salvage or is_part):
-        raise typer.BadParameter("goes only with whole files", param_hint="--remove-source")
+        raise typer.BadParameter("works only with whole files", param_hint="--remove-source")
 
     def work(task: Task, session: api.Session) -> api.Result:
         if salvage:
@@ -256,7 +256,7 @@ def decode(
     except UsageError as error:
         raise typer.BadParameter(line(str(error)), param_hint="IN") from error
     if scheduler is not None and (salvage or is_part):
-        raise typer.BadParameter("goes only with whole files", param_hint="--scheduler")
+        raise typer.BadParameter("works only with whole files", param_hint="--scheduler")
     run(tasks, work if salvage or is_part else actions.decode, options, choice)
 
 

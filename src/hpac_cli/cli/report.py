@@ -73,7 +73,7 @@ def gather(choice: Choice, why_not: Judge) -> list[Source]:
     elif not names:
         raise typer.BadParameter("name at least one input", param_hint="IN")
     if choice.output is not None and choice.output_dir is not None:
-        raise typer.BadParameter("goes not with --output-dir", param_hint="-o")
+        raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
     found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
     sources = found.sources
     if choice.output is not None and len(sources) > 1:

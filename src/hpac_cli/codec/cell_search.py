@@ -77,13 +77,13 @@ class _Table(NamedTuple):
         return self.fineness.step
 
 
-def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int, threads: int = 1) -> bytes:
+def find_cells(ordered: Ordered, network: Network, part: Part, *, one_in: int, threads: int = 1) -> bytes:
     """Find cells that make a part smaller.
 
     Args:
         ordered: (H, W, C) ordered samples of the part's channels, of a whole frame.
         network: that is asked; need not be the one that codes them.
-        share: one pixel in so many is looked at, more in small frames, fewer in large ones.
+        one_in: one pixel in so many is looked at, more in small frames, fewer in large ones.
 
     Returns:
         As pack_cells writes them; nothing if none pay.
@@ -91,13 +91,13 @@ def find_cells(ordered: Ordered, network: Network, part: Part, *, share: int, th
     pixels = ordered.shape[0] * ordered.shape[1]
     if part.bit_depth > MAX_CELL_BITS or pixels < _LEAST_PIXELS:
         return b""
-    values, size = Values(part), min(max(_SAMPLE, pixels // share), _MOST)
+    values, size = Values(part), min(max(_SAMPLE, pixels // one_in), _MOST)
     columns = _draw(ordered, values, part, size)
     counts = _count_all(ordered, values, part)
     if counts is None:
         counts = _count_values(columns, part.bit_depth) * (pixels / _count(columns))
     roughness = _roughness(counts)
-    if roughness * _ROUGH < ordered.size * share:
+    if roughness * _ROUGH < ordered.size * one_in:
         return b""
     if roughness * _VERY_ROUGH > ordered.size:
         columns = _draw(ordered, values, part, 2 * size)

@@ -15,7 +15,7 @@ class Effort:
     """By which each orientation of tiles is tried in frames of a quarter to one megapixel; 0: tiles stay upright."""
     tried_by: str
     """Size of the networks that try them: small ones choose as well as large ones, but not as medium ones."""
-    cells: int
+    cells_one_in: int
     """One pixel in so many is asked how wide values are, by the same networks."""
     adapt: str
     """Schedule by which weights are adapted to each image, of adapt.schedules, or "off"."""

@@ -95,7 +95,7 @@ def _choose_cells(frame: Frame, trials: Trials, effort: Effort) -> Frame:
         if part.weights_digest:
             samples = trials.ordered[..., first : first + part.channels]
             network = trials.networks.by_digest(trials.digest(_role_of(part), effort.tried_by))
-            cells = find_cells(samples, network, part, share=effort.cells, threads=trials.threads)
+            cells = find_cells(samples, network, part, one_in=effort.cells_one_in, threads=trials.threads)
             part = replace(part, cells=cells)
         parts.append(part)
         first += part.channels

@@ -3,7 +3,8 @@
 python tests/mutants.py                all of them; it takes some minutes
 python tests/mutants.py --only hash    those whose names hold this
 
-A mutant is a copy of the sources in which one text is replaced; the tests named for it must fail.
+A mutant is a copy of the sources in which one text is replaced; the tests named for it must fail. The copy without any
+mutant must pass them all, which is tried first.
 """
 
 import argparse
@@ -157,9 +158,12 @@ MUTANTS = (
     Mutant("removal: no file", "batch/work.py", "if os.path.exists(source) and not os.path.isfile(source):", "if False:", ("test_batch.py",)),
     Mutant("removal: unverified", "api/encoding.py", "if options.remove_source and not options.verify:", "if False:", _SAFETY),
     Mutant("removal: output to nowhere", "api/existing.py", "if options.remove_source and (target is None or files.is_special(target)):", "if False:", _SAFETY),
-    Mutant("removal: the only copy of another", "api/existing.py", "if options.remove_source and (held or files.is_hpac(target)):", "if False:", ("test_batch.py",)),
+    Mutant("removal: a change that times do not show", "batch/work.py", "return files.stamp(source), api.hash_stream(stream)", "return files.stamp(source)", ("test_only_copy.py",)),
+    Mutant("removal: an output that became another file", "files.py", "if judged is not None and stamp(str(path)) != judged:", "if False:", ("test_only_copy.py",)),
+    Mutant("removal: what a decoded URL would replace", "batch/urls.py", "if not same and (options.remove_source or not options.force):", "if not same and not options.force:", ("test_only_copy.py",)),
+    Mutant("removal: the only copy of another", "api/existing.py", "if options.remove_source and (held.hash or files.is_hpac(target)):", "if False:", ("test_batch.py",)),
     Mutant("removal: an output that appears meanwhile", "api/existing.py", "return options.force and (there or not options.remove_source)", "return options.force", ("test_batch.py",)),
-    Mutant("skipping: of this very source", "api/encoding.py", "if options.skip_existing and held and opened.digest.startswith(held):", "if options.skip_existing:", ("test_batch.py",)),
+    Mutant("skipping: of this very source", "api/encoding.py", "if options.skip_existing and held.is_of(opened.digest) and (held.identical or options.transcode):", "if options.skip_existing:", ("test_batch.py",)),
     Mutant("skipping: decoded already", "api/existing.py", "        if same_bytes(stream, data):\n", "        if True:\n", ("test_batch.py",)),
     Mutant("outputs that clash", "batch/targets.py", "if first != task.source:", "if False:", ("test_batch.py",)),
     Mutant("outputs that are inputs", "batch/targets.py", "if taken != task.source:", "if False:", ("test_batch.py",)),
@@ -170,19 +174,31 @@ MUTANTS = (
 )  # fmt: skip
 
 
-def survives(mutant: Mutant, folder: Path) -> bool:
+def copy_checkout(folder: Path) -> Path:
+    """Copy the sources, with the weights beside them; return where they are."""
+    shutil.copytree(SOURCES.parent / "weights", folder / "weights")
+    return Path(shutil.copytree(SOURCES, folder / "src"))
+
+
+def survives(mutant: Mutant, copy: Path) -> bool:
     """Whether the tests for a mutant pass, though they should not.
 
     Raises:
         ValueError: what is to be replaced is not there, or more than once.
     """
-    copy = folder / "src"
-    shutil.copytree(SOURCES, copy, dirs_exist_ok=True)
     path = copy / "hpac_cli" / mutant.file
     text = path.read_text()
     if text.count(mutant.text) != 1:
         raise ValueError(f"{mutant.name}: its text is {text.count(mutant.text)} times in {mutant.file}")
     path.write_text(text.replace(mutant.text, mutant.replacement))
+    try:
+        return pass_tests(mutant.tests, copy)
+    finally:
+        path.write_text(text)
+
+
+def pass_tests(tests: tuple[str, ...], copy: Path) -> bool:
+    """Whether tests pass with a copy of the sources."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         sys.executable,
@@ -192,16 +208,14 @@ def survives(mutant: Mutant, folder: Path) -> bool:
         "-x",
         "-p",
         "no:cacheprovider",
-        *(str(TESTS / t) for t in mutant.tests),
+        *(str(TESTS / t) for t in tests),
     ]
     try:
         done = subprocess.run(command, env=environment, cwd=TESTS.parent, capture_output=True, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         return False
-    finally:
-        path.write_text(text)
     if done.returncode not in (0, 1):
-        raise ValueError(f"{mutant.name}: pytest could not run: {done.stdout.decode()[-2000:]}")
+        raise ValueError(f"{tests}: pytest could not run: {done.stdout.decode()[-2000:]}")
     return done.returncode == 0
 
 
@@ -212,9 +226,13 @@ def main() -> None:
     wanted = [mutant for mutant in MUTANTS if parser.parse_args().only in mutant.name]
     alive = []
     with tempfile.TemporaryDirectory() as folder:
+        copy = copy_checkout(Path(folder))
+        for tests in dict.fromkeys(mutant.tests for mutant in wanted):
+            if not pass_tests(tests, copy):
+                sys.exit(f"{', '.join(tests)}: does not pass without a mutant either")
         for mutant in wanted:
             start = time.monotonic()
-            lives = survives(mutant, Path(folder))
+            lives = survives(mutant, copy)
             alive += [mutant.name] * lives
             print(f"{'SURVIVES' if lives else 'dies    '} {time.monotonic() - start:5.1f} s  {mutant.name}", flush=True)
     print(f"{len(wanted)} mutants, {len(alive)} survive")

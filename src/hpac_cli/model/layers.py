@@ -100,7 +100,7 @@ def layer_table(shape: Shape) -> tuple[Layer, ...]:
     taps = len(causal_offsets(shape.rows, shape.rows, centre=True))
     relu, act, stream = Activation.RELU, Activation.ACT, Activation.STREAM
     table = [
-        _row("input", Role.INPUT, 0, c, num_features(shape.planes), relu),
+        _row("input", Role.INPUT, 0, c, num_features(shape.planes, shape.references), relu),
         _row("input2", Role.INPUT2, 0, c, c, stream),
     ]
     if context:

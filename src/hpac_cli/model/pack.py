@@ -15,7 +15,7 @@ class Packed:
     """Contiguous arrays; layers follow one another in the order of the table of layers."""
 
     shape: NDArray[np.int32]
-    """(9,): planes, width, blocks, expand, rows, head, components, context, context_places."""
+    """(10,): planes, width, blocks, expand, rows, head, components, context, context_places, references."""
     weights: NDArray[np.int8]
     """Of each layer outputs x inputs numbers, row-major."""
     biases: NDArray[np.int32]

@@ -22,6 +22,7 @@ _RANGES = {
     "components": (1, 8, 1),
     "context": (0, 512, GRAIN),
     "context_places": (0, 6, 1),
+    "references": (0, 2, 1),
 }
 """Smallest and largest number (both allowed), and the step between those that are allowed."""
 
@@ -31,7 +32,7 @@ class Shape:
     """Sizes of one network; always valid.
 
     Raises:
-        ModelError: a size is out of range, or there are context_places without a context.
+        ModelError: a size is out of range, there are context_places without a context, or references beside three planes.
     """
 
     planes: int
@@ -51,6 +52,8 @@ class Shape:
     """Features whose means over the tile so far the network is told; 0 for a network without."""
     context_places: int = 0
     """Binary places by which these means are finer than other activations."""
+    references: int = 0
+    """Other planes whose samples around the same place the network is told; only with one plane."""
 
     def __post_init__(self) -> None:
         for name, (least, most, step) in _RANGES.items():
@@ -59,6 +62,8 @@ class Shape:
                 raise ModelError(f"a network's {name} is {size!r}; allowed are {least} to {most} in steps of {step}")
         if self.context_places and not self.context:
             raise ModelError("a network without a context has no context_places")
+        if self.references and self.planes > 1:
+            raise ModelError("a network of three planes has no references")
 
     def to_json(self) -> str:
         """All sizes as JSON, in ASCII, keys in alphabetical order: the one form that digests count."""
@@ -76,5 +81,5 @@ class Shape:
         return cls(**sizes)
 
     def packed(self) -> NDArray[np.int32]:
-        """(9,) int32, the sizes in the order of the fields."""
+        """(10,) int32, the sizes in the order of the fields."""
         return np.array(astuple(self), np.int32)

@@ -23,7 +23,19 @@ WINDOW = causal_offsets(RADIUS, RADIUS, centre=False)
 
 NUM_POSITION_FEATURES = 3
 
+REFERENCE_RADIUS = (2, 1)
+"""Rows and columns around the same place that are seen of the first and of the second reference."""
+NUM_REFERENCE_FEATURES = 3
+"""Beside each reference's window: its base and its level, as they differ from the plane's, and whether it is there."""
 
-def num_features(num_planes: int) -> int:
+
+def reference_window(reference: int) -> list[tuple[int, int]]:
+    """List the (dy, dx) that are seen of a reference (0 or 1), in raster order; all of its samples are known."""
+    reach = range(-REFERENCE_RADIUS[reference], REFERENCE_RADIUS[reference] + 1)
+    return [(dy, dx) for dy in reach for dx in reach]
+
+
+def num_features(planes: int, references: int = 0) -> int:
     """Count the network's inputs per pixel."""
-    return num_planes * (len(WINDOW) + 2) + NUM_POSITION_FEATURES
+    of_references = sum(len(reference_window(k)) + NUM_REFERENCE_FEATURES for k in range(references))
+    return planes * (len(WINDOW) + 2) + NUM_POSITION_FEATURES + of_references

@@ -11,7 +11,7 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -258,8 +258,9 @@ class Tile:
         data: bytes,
         record: Record | None = None,
         edges: list[list[int]] | None = None,
+        references: Sequence[np.ndarray] = (),
     ) -> None:
-        self.record, self.edges = record, edges
+        self.record, self.edges, self.references = record, edges, [r.tolist() for r in references]
         self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
         self.planes, self.k = weights.shape["planes"], weights.shape["components"]
         self.coder = RangeDecoder(data)
@@ -295,6 +296,9 @@ class Tile:
 
     def focus(self, p: int, y: int, x: int) -> tuple[int, int]:
         near = {o: self.sample[p].get((y + o[0], x + o[1])) for o in window(3, False)}
+        return self.focus_of(near, 1 << (self.depth - 1) if p == 0 else 0)
+
+    def focus_of(self, near: dict[tuple[int, int], int | None], fallback: int) -> tuple[int, int]:
         w, n, nw, ne, ww, nn = (near[o] for o in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)))
         if nw is not None:
             base = max(min(max(w, n), w + n - nw), min(w, n))
@@ -303,7 +307,7 @@ class Tile:
         elif n is not None:
             base = n
         else:
-            base = 1 << (self.depth - 1) if p == 0 else 0
+            base = fallback
         pairs = [(a, b) for a, b in ((w, nw), (n, nw), (ne, n), (w, ww), (n, nn)) if a is not None and b is not None]
         if not pairs:
             return base, min(20 + 4 * max(self.depth - 8, 0), 72)
@@ -344,6 +348,8 @@ class Tile:
         inputs += [((base - m) * 64) >> self.depth for (base, _), m in zip(focus, middle, strict=True)]
         px, py = (16 if v % 2 else -16 for v in (x, y))
         inputs += [px, py, px * py // 16]
+        for k in range(self.w.shape["references"]):
+            inputs += self.look_at_reference(k, y, x, *focus[0])
         self.first[y, x] = np.clip(self.w.layer("input", np.array(inputs)), 0, 127)
         self.note("input", self.first[y, x])
         stream = np.clip(self.w.layer("input2", self.first[y, x]), -32767, 32767)
@@ -367,6 +373,23 @@ class Tile:
             self.note(f"blocks.{b}.up", hidden)
             self.note(f"blocks.{b}.down", stream)
         return np.clip((stream + 8) >> 4, -127, 127), focus, []
+
+    def look_at_reference(self, k: int, y: int, x: int, base: int, level: int) -> list[int]:
+        around = range(-2 + k, 3 - k)
+        if k >= len(self.references):
+            return [0] * (len(around) ** 2 + 3)
+        plane = self.references[k]
+
+        def at(dy: int, dx: int) -> int:
+            return plane[clamp(y + dy, 0, self.height - 1)][clamp(x + dx, 0, self.width - 1)]
+
+        def is_inside(dy: int, dx: int) -> bool:
+            return 0 <= y + dy and 0 <= x + dx < self.width
+
+        near = {o: at(*o) if is_inside(*o) else None for o in window(3, False)}
+        own_base, own_level = self.focus_of(near, 1 << (self.depth - 1))
+        found = [self.normalise(at(dy, dx) - own_base, level) for dy in around for dx in around]
+        return [*found, self.normalise(own_base - base, level), clamp(4 * (own_level - level), -127, 127), 16]
 
     def mixture(self, p: int, y: int, x: int, state: tuple) -> "Mixture":
         trunk, focus, earlier = state

@@ -384,7 +384,7 @@ class Tile:
             return plane[clamp(y + dy, 0, self.height - 1)][clamp(x + dx, 0, self.width - 1)]
 
         def is_inside(dy: int, dx: int) -> bool:
-            return 0 <= y + dy and 0 <= x + dx < self.width
+            return y + dy >= 0 and 0 <= x + dx < self.width
 
         near = {o: at(*o) if is_inside(*o) else None for o in window(3, False)}
         own_base, own_level = self.focus_of(near, 1 << (self.depth - 1))

@@ -66,7 +66,7 @@ static void make_test(struct test_room *room, const struct shape *s) {
   for (int k = 0; k < TEST_SAMPLES; k++) {
     const uint32_t random = next_random(&state) >> 16;
     room->samples[k] = (int32_t)(k < TEST_SAMPLES / 2 ? 100 + random % 7 : random & 255);
-    room->references[k] = (int32_t)(k % 5 ? room->samples[k] ^ 3 : next_random(&state) >> 24);
+    room->references[k] = k % 5 ? room->samples[k] ^ 3 : (int32_t)(next_random(&state) >> 24);
   }
   static const int32_t shifts[4] = {0, 100, 36, -20}; /* wide, empty and narrow cells; the last plane has none */
   for (int p = 0; p < MAX_PLANES; p++)

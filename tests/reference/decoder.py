@@ -505,6 +505,11 @@ class Fields:
                 return value
 
 
+    def signed(self) -> int:
+        value = self.varint()
+        return -(value + 1) // 2 if value % 2 else value // 2
+
+
 LZMA = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 23}]
 TYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
 
@@ -513,7 +518,8 @@ class Part:
     def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
-        self.colours, self.cells = 0, b""
+        self.colours, self.cells, self.whole = 0, b"", 0
+        self.references: list[tuple[int, int, int, int]] = []
         if table:
             planes = zlib.decompress(table)
             n, value = len(planes) // 8, 0
@@ -530,10 +536,13 @@ class Part:
 
 
 class Frame:
-    def __init__(self, width: int, height: int, kind: str, side: int, parts: list[Part]) -> None:
+    def __init__(self, width: int, height: int, kind: str, side: int, order: list[int], parts: list[Part]) -> None:
         self.width, self.height, self.kind, self.side, self.parts = width, height, kind, side, parts
         self.bits = 8 * int(kind[1:])
-        self.samples = np.zeros((height, width, sum(p.channels for p in parts)), f"u{kind[1:]}")
+        channels = sum(p.channels for p in parts)
+        self.order = order or list(range(channels))
+        self.samples = np.zeros((height, width, channels), f"u{kind[1:]}")
+        self.values = np.zeros((height, width, channels), object)
 
     def to_pattern(self, ordered: int) -> int:
         """The bits of a sample in memory, as an unsigned number."""
@@ -546,20 +555,35 @@ class Frame:
 
     def place(self, part: Part, first: int, y: int, x: int, values: np.ndarray) -> None:
         for (dy, dx, c), value in np.ndenumerate(values):
-            self.samples[y + dy, x + dx, first + c] = self.to_pattern(part.to_ordered(int(value)))
+            at = y + dy, x + dx, self.order[first + c]
+            self.values[at] = int(value)
+            if part.whole:
+                number = np.array(int(value) + part.offset).astype(self.kind)
+                self.samples[at] = number.view(self.samples.dtype)
+            else:
+                self.samples[at] = self.to_pattern(part.to_ordered(int(value)))
 
 
 def parse_frame(payload: bytes) -> Frame:
     fields = Fields(payload)
     width, height, kind, side, num_parts = (fields.varint() for _ in range(5))
+    numbers, order = Fields(fields.take(fields.varint())), []
+    while numbers.at < len(numbers.data):
+        order.append(numbers.varint())
     parts = []
     for _ in range(num_parts):
         channels, coding, depth = (fields.varint() for _ in range(3))
         digest = fields.take(8) if coding in (1, 3) else b""
-        parts.append(Part(channels, coding, depth, digest, fields.varint(), fields.take(fields.varint())))
+        whole = fields.varint() if TYPES[kind][0] == "f" else 0
+        offset = fields.signed() if whole else fields.varint()
+        parts.append(Part(channels, coding, depth, digest, offset, fields.take(fields.varint())))
+        parts[-1].whole = whole
         parts[-1].colours = fields.varint() if coding == 3 else 0
         parts[-1].cells = fields.take(fields.varint()) if digest else b""
-    return Frame(width, height, TYPES[kind], side, parts)
+        if digest and channels == 1:
+            for _ in range(fields.varint()):
+                parts[-1].references.append((fields.varint(), fields.varint(), fields.signed(), fields.signed()))
+    return Frame(width, height, TYPES[kind], side, order, parts)
 
 
 def unpack(mode: int, data: bytes) -> bytes:
@@ -657,8 +681,8 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         digest = end[16 if len(end) == 48 else 8 :]
         assert hashlib.sha256(whole).digest()[: len(digest)] == digest
     stream = iter(tiles)
-    for frame in frames:
-        decode_frame(frame, stream, known)
+    for number in range(len(frames)):
+        decode_frame(frames[: number + 1], stream, known)
     assert next(stream, None) is None
     is_file = source_kind in (2, 3, 4, 6)
     size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
@@ -666,7 +690,21 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     return [frame.samples for frame in frames]
 
 
-def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weights]) -> None:
+def tell(frames: list[Frame], part: Part, y: int, x: int, h: int, w: int, orientation: int) -> list[np.ndarray]:
+    """Values of a part's references in a tile of the last frame, turned as the tile is."""
+    told = []
+    for back, channel, gain, offset in part.references:
+        plane = frames[-1 - back].values[y : y + h, x : x + w, channel]
+        moved = (plane * gain + (offset << 12) + (1 << 11)) >> 12
+        plane = np.clip(moved, 0, (1 << part.depth) - 1).astype(np.int64)
+        plane = plane.T if orientation & 4 else plane
+        plane = plane[::-1] if orientation & 1 else plane
+        told.append(plane[:, ::-1] if orientation & 2 else plane)
+    return told
+
+
+def decode_frame(frames: list[Frame], stream: Iterator[bytes], known: dict[bytes, Weights]) -> None:
+    frame = frames[-1]
     side = frame.side
     for y in range(0, frame.height, side):
         for x in range(0, frame.width, side):
@@ -676,13 +714,15 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
                 if part.coding == 0:
                     values = np.zeros((h, w, part.channels), int)
                 else:
-                    tile = Fields(next(stream))
-                    _, (orientation, mode) = tile.varint(), divmod(tile.varint(), 16)
-                    rest = tile.data[tile.at :]
+                    chunk = Fields(next(stream))
+                    _, (orientation, mode) = chunk.varint(), divmod(chunk.varint(), 16)
+                    rest = chunk.data[chunk.at :]
                     size = (w, h) if orientation & 4 else (h, w)
                     if mode == 0:
                         edges = part.edges() if part.coding == 1 else None
-                        decoded = Tile(known[part.digest], *size, part.depth, rest, edges=edges).decode()
+                        told = tell(frames, part, y, x, h, w, orientation)
+                        tile = Tile(known[part.digest], *size, part.depth, rest, edges=edges, references=told)
+                        decoded = tile.decode()
                         values = decoded.transpose(1, 2, 0)
                     elif mode == 8:
                         values = from_luma_chroma(known[part.digest], size, part, rest)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from hpac_cli.binary import Fields, put_string, put_varint
+from hpac_cli.binary import Fields, put_signed, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples, keep_whole
 from hpac_cli.kept import Kept
@@ -199,7 +199,7 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
         out += _build_layout(layout)
         for place in layout.places:
             step = place.offset - before
-            out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
+            out += put_signed(step) + put_varint(place.length)
             before = place.offset + place.length
         for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
             out += put_string(b"" if head.stream == one_before.stream else head.stream)
@@ -230,8 +230,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_segments:,} strips or tiles")
         places = []
         for _ in layout.boxes():
-            step = fields.varint()
-            offset = before + (-(step + 1) // 2 if step & 1 else step // 2)
+            offset = before + fields.signed()
             places.append(Place(offset, fields.varint()))
             before = offset + places[-1].length
             if offset < 0 or before > size:

@@ -1,0 +1,219 @@
+"""References: parts that are told of earlier frames, and of other channels of the same frame."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from reference.decoder import decode as decode_plainly
+
+from hpac_cli import api
+from hpac_cli.codec.decode import decode_image
+from hpac_cli.codec.efforts import effort_of
+from hpac_cli.codec.encode import encode_image
+from hpac_cli.codec.networks import Networks
+from hpac_cli.codec.partial import decode_region, decode_salvaged, parts_needed
+from hpac_cli.codec.tiles import Box
+from hpac_cli.container.fields import Adapted, Frame, Part, Reference, build_frame, parse_frame
+from hpac_cli.container.parse import Reader
+from hpac_cli.container.salvage import find_undamaged
+from hpac_cli.errors import ContainerError
+from hpac_cli.image import Image
+from hpac_cli.limits import DEFAULT_LIMITS
+from hpac_cli.model.files import weights_folder
+
+NETWORKS = Networks()
+GREY = NETWORKS.digest("grey-small")
+TILE = 16
+FILL = 77
+BACK = Reference(1, 0)
+
+Change = Callable[[tuple[Frame, ...]], tuple[Frame, ...]]
+
+
+def encode(images: tuple[np.ndarray, ...], change: Change) -> bytes:
+    """Code images with another plan than the encoder's."""
+    stream = io.BytesIO()
+
+    def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
+        return change(frames), ()
+
+    image = Image(images, "frames")
+    encode_image(image, stream, networks=NETWORKS, effort=effort_of(1), tile=TILE, adapt=adapt)
+    return stream.getvalue()
+
+
+def open_file(data: bytes) -> Reader:
+    return Reader(io.BytesIO(data), DEFAULT_LIMITS)
+
+
+def told(*references: Reference, orientation: int = 0, bit_depth: int = 8, **fields: object) -> Part:
+    return Part(1, bit_depth, GREY, orientation=orientation, references=references, **fields)  # type: ignore[arg-type]
+
+
+def refer(*references: Reference, orientation: int = 0) -> Change:
+    """Let every frame but the first, all of one channel, have these references."""
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        alone = [replace(frame, parts=(told(orientation=orientation),)) for frame in frames]
+        return alone[0], *(replace(f, parts=(told(*references, orientation=orientation),)) for f in alone[1:])
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def slices(photograph: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Four frames of one channel, each a little like the one before; four tiles each, of different sizes."""
+    return tuple(photograph[100 + n : 121 + n, 200:227, 1:2] for n in range(4))
+
+
+def assert_comes_back(data: bytes, images: tuple[np.ndarray, ...]) -> None:
+    """From the decoder on one thread and on several, and from the second decoder."""
+    for threads in (1, 3):
+        decoded = decode_image(open_file(data), networks=NETWORKS, threads=threads).frames
+        assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(decoded, images, strict=True))
+    plain = decode_plainly(data, weights_folder())
+    assert all(np.array_equal(a, b.view(a.dtype)) for a, b in zip(plain, images, strict=True))
+
+
+@pytest.mark.parametrize("orientation", range(8))
+def test_frames_that_refer_to_the_one_before_come_back(slices: tuple[np.ndarray, ...], orientation: int) -> None:
+    assert_comes_back(encode(slices[:2], refer(BACK, orientation=orientation)), slices[:2])
+
+
+def test_gains_and_offsets_are_brought_to_the_range_of_the_tile(slices: tuple[np.ndarray, ...]) -> None:
+    dark = (slices[0], 255 - slices[1] // 2)
+    assert_comes_back(encode(dark, refer(Reference(1, 0, -2048, 255))), dark)
+
+
+def test_a_frame_refers_to_two(slices: tuple[np.ndarray, ...]) -> None:
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        first, second, third = refer(BACK)(frames)
+        return first, second, replace(third, parts=(told(BACK, Reference(2, 0)),))
+
+    assert_comes_back(encode(slices[:3], change), slices[:3])
+
+
+def test_bands_refer_to_each_other_in_their_own_order(photograph: np.ndarray) -> None:
+    bands = (np.dstack([photograph[40:60, 50:75], photograph[41:61, 50:75, :1]]),)
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        parts = (told(), told(Reference(0, 2)), told(Reference(0, 0), Reference(0, 2)), told(Reference(0, 1)))
+        return (replace(frames[0], order=(2, 0, 3, 1), parts=parts[:1] + parts[1:2] + (told(Reference(0, 0)), parts[2])),)
+
+    assert_comes_back(encode(bands, change), bands)
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_floats_that_hold_whole_numbers_are_counted(kind: str) -> None:
+    whole = (np.arange(-300, 300, dtype=np.int64).reshape(20, 30, 1) % 517 - 200).astype(kind)
+    data = encode((whole,), lambda frames: frames)
+    (frame,) = open_file(data).header.frames
+    assert frame.parts[0].whole
+    assert frame.parts[0].offset == int(whole.min())
+    assert_comes_back(data, (whole,))
+
+
+@pytest.mark.parametrize("odd", [-0.0, np.nan, np.inf, 0.5, 2.0**25])
+def test_floats_that_are_no_whole_numbers_are_not(odd: float) -> None:
+    floats = (np.arange(600) % 7).astype("f4").reshape(20, 30, 1)
+    floats[3, 4] = odd
+    data = encode((floats,), lambda frames: frames)
+    assert not open_file(data).header.frames[0].parts[0].whole
+    (decoded,) = decode_image(open_file(data), networks=NETWORKS).frames
+    assert decoded.tobytes() == floats.tobytes()
+
+
+def test_a_frame_alone_is_decoded_from_what_it_needs(slices: tuple[np.ndarray, ...]) -> None:
+    """Frame 3 needs 2 and 0, but not 1, whose tiles are damaged."""
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        parts = [(told(),), (told(),), (told(Reference(2, 0)),), (told(BACK),)]
+        return tuple(replace(frame, parts=part) for frame, part in zip(frames, parts, strict=True))
+
+    data = encode(slices, change)
+    assert parts_needed(open_file(data).header.frames, 3) == {3: {0}, 2: {0}, 0: {0}}
+    reader = open_file(data)
+    sizes = [tile.size for tile in reader.tiles()]
+    end = len(data) - reader.sizes["end"]
+    damaged = bytearray(data)
+    for tile in range(4, 8):
+        damaged[end - sum(sizes[tile:]) + 8] ^= 1
+    region = decode_region(open_file(bytes(damaged)), 3, Box(2, 3, 17, 20), networks=NETWORKS)
+    assert np.array_equal(region, slices[3][2:19, 3:23])
+
+
+def test_parts_of_one_frame_need_each_other() -> None:
+    parts = (told(), told(Reference(0, 0)), told(Reference(0, 1)))
+    first = Frame(8, 8, "u1", 8, parts)
+    second = Frame(8, 8, "u1", 8, (told(Reference(1, 2)),))
+    assert parts_needed((first, second), 1) == {1: {0}, 0: {0, 1, 2}}
+
+
+def test_salvage_loses_what_refers_to_a_lost_tile_and_nothing_else(slices: tuple[np.ndarray, ...]) -> None:
+    data = encode(slices, refer(BACK))
+    reader = open_file(data)
+    sizes = [tile.size for tile in reader.tiles()]
+    damaged = bytearray(data)
+    damaged[len(data) - reader.sizes["end"] - sum(sizes[6:]) + 8] ^= 1  # the third tile of the second frame
+    for threads in (1, 3):
+        found, lost = decode_salvaged(
+            find_undamaged(bytes(damaged), DEFAULT_LIMITS), FILL, networks=NETWORKS, threads=threads
+        )
+        assert [(part.frame, part.channels, part.box) for part in lost] == [(n, (0,), Box(16, 0, 5, 16)) for n in (1, 2, 3)]
+        expected = [frame.copy() for frame in slices]
+        for frame in expected[1:]:
+            frame[16:21, 0:16] = FILL
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+SMALL = Frame(8, 8, "u1", 8, (Part(1, 8, GREY), Part(1, 0), Part(1, 8)))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "references"),
+    [
+        ((), (BACK,)),
+        ((SMALL,), (Reference(2, 0),)),
+        ((SMALL,), (Reference(1, 3),)),
+        ((SMALL,), (Reference(1, 1),)),
+        ((SMALL,), (Reference(0, 0),)),
+        ((replace(SMALL, width=9),), (BACK,)),
+        ((replace(SMALL, height=9),), (BACK,)),
+        ((replace(SMALL, tile=10),), (BACK,)),
+        ((Frame(8, 8, "u4", 8, (Part(1, 17),)),), (BACK,)),
+        ((SMALL,), (BACK, BACK, BACK)),
+        ((SMALL,), (replace(BACK, gain=1 << 20),)),
+        ((SMALL,), (replace(BACK, offset=-(1 << 20)),)),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused(earlier: tuple[Frame, ...], references: tuple[Reference, ...]) -> None:
+    payload = build_frame(Frame(8, 8, "u1", 8, (told(*references),)))
+    with pytest.raises(ContainerError):
+        parse_frame(payload, DEFAULT_LIMITS, earlier)
+
+
+def test_a_reference_to_packed_bytes_is_taken() -> None:
+    payload = build_frame(Frame(8, 8, "u1", 8, (told(Reference(1, 2)),)))
+    assert parse_frame(payload, DEFAULT_LIMITS, (SMALL,)).parts[0].references == (Reference(1, 2),)
+
+
+@pytest.mark.parametrize("order", [(0,), (0, 0, 1), (0, 1, 3), (0, 1, 2, 3)])
+def test_an_order_that_is_none_is_refused(order: tuple[int, ...]) -> None:
+    with pytest.raises(ContainerError, match="order"):
+        parse_frame(build_frame(replace(SMALL, order=order)), DEFAULT_LIMITS)
+
+
+def test_weights_that_take_no_references_are_refused_them() -> None:
+    """Weights without references, which an adapter could make, are none that are shipped: told by the network's shape."""
+    assert NETWORKS.by_digest(GREY).coder.references == 2
+    assert NETWORKS.by_digest(NETWORKS.digest("rgb-small")).coder.references == 0
+
+
+def test_no_frame_needs_more_frames_than_it_may(slices: tuple[np.ndarray, ...]) -> None:
+    session = api.Session(api.Options(effort=1, tile=TILE, keyframe=3))
+    stream = io.BytesIO()
+    session.encode(Image(tuple(slices[0] for _ in range(8)), "frames"), stream)
+    frames = open_file(stream.getvalue()).header.frames
+    assert max(len(parts_needed(frames, number)) for number in range(8)) <= 3

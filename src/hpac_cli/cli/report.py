@@ -5,9 +5,9 @@ import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import typer
 
@@ -15,8 +15,7 @@ from hpac_cli import api, files
 from hpac_cli.batch import cluster
 from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool, can_fork
-from hpac_cli.batch.sources import Judge, find_sources, read_list
-from hpac_cli.batch.tasks import LeftOut, Source, Task
+from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
@@ -55,48 +54,6 @@ class _Tally:
         if not self.codes:
             return 0
         return self.codes[0] if sum(self.count.values()) == 1 else 1
-
-
-def gather(choice: Choice, why_not: Judge) -> list[Source]:
-    """List the files that the user means, and say what is left out of folders.
-
-    Raises:
-        Exit: the list of them cannot be read.
-        BadParameter: there are none, or several for one output.
-    """
-    names = list(choice.names or [])
-    if choice.files_from is not None:
-        try:
-            names += read_list(choice.files_from, separator="\0" if choice.null else "\n")
-        except HpacError as error:
-            raise typer.Exit(complain(choice.files_from, str(error), error.exit_code)) from error
-    elif not names:
-        raise typer.BadParameter("name at least one input", param_hint="IN")
-    if choice.output is not None and choice.output_dir is not None:
-        raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
-    found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
-    sources = found.sources
-    if choice.output is not None and len(sources) > 1:
-        raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
-    if choice.json and choice.output == files.STANDARD:
-        raise typer.BadParameter("needs standard output for itself", param_hint="--json")
-    if found.left_out:
-        _tell_left_out(found.left_out, choice)
-    return sources
-
-
-def _tell_left_out(left_out: Sequence[LeftOut], choice: Choice) -> None:
-    """Count what is left out of folders, by reason; with --verbose, name each."""
-    if choice.verbose:
-        for each in left_out:
-            if choice.json:
-                print(json.dumps({"schema": SCHEMA, "left_out": each.name, "why": each.why}), flush=True)
-            else:
-                print(line(f"hpac: {each.name}: left out: {each.why}"), file=sys.stderr, flush=True)
-    if not choice.quiet:
-        reasons = ", ".join(f"{count:,} {why}" for why, count in Counter(each.why for each in left_out).items())
-        hint = "" if choice.verbose else "; -v names them"
-        print(f"hpac: left out of folders: {reasons}{hint}", file=sys.stderr, flush=True)
 
 
 def run(
@@ -154,6 +111,12 @@ def run(
     raise typer.Exit(tally.exit_code())
 
 
+def run_once(name: str, work: Action, options: api.Options) -> NoReturn:
+    """Do something that is not about one file, with the same care for errors, and exit with the right code."""
+    outcome = attempt(Task(name, None, None), api.Session(options), work)
+    raise typer.Exit(complain(name, outcome.error, outcome.exit_code) if outcome.exit_code else 0)
+
+
 @contextlib.contextmanager
 def ending_quietly() -> Iterator[None]:
     """End without a word when the reader of standard output had enough, with one line when it is full."""
@@ -187,6 +150,16 @@ def describe_sizes(outcome: Outcome) -> str:
         f"{outcome.file} -> {outcome.output}: {outcome.input_bytes:,} -> {outcome.output_bytes:,} bytes ({change:+.1%}), "
         f"{outcome.fidelity}{_kept(outcome)}, {outcome.seconds:.1f} s"
     )
+
+
+def describe_estimate(outcome: Outcome) -> str:
+    """One line about a file of which another would be made."""
+    return describe_sizes(outcome).replace(f"{outcome.file} -> : ", f"{outcome.file}: about ")
+
+
+def describe_exact(outcome: Outcome) -> str:
+    """One line about a file that came back as it should."""
+    return f"{outcome.file}: exact ({outcome.samples:,} samples)"
 
 
 def _kept(outcome: Outcome) -> str:

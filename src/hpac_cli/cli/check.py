@@ -1,0 +1,85 @@
+"""hpac check: pictures encoded and decoded in memory, and compared."""
+
+from hpac_cli import api
+from hpac_cli.batch import actions
+from hpac_cli.batch.tasks import Task
+
+from .app import app
+from .efforts import EffortCommand
+from .inputs import gather, judge
+from .options import (
+    All,
+    Backend,
+    Choice,
+    Effort,
+    FilesFrom,
+    Inputs,
+    Jobs,
+    Json,
+    KeepGoing,
+    MaxMemory,
+    MaxPixels,
+    MaxSeconds,
+    Null,
+    Quiet,
+    Recursive,
+    Scheduler,
+    Threads,
+    Tile,
+    Transcode,
+    Verbose,
+    parse_limits,
+)
+from .report import describe_exact, run
+
+
+@app.command(
+    cls=EffortCommand,
+    epilog="Example: hpac check -r photos/   ends with 0 only if every picture would come back exactly; made for CI.",
+)
+def check(
+    inputs: Inputs = None,
+    recursive: Recursive = False,
+    all: All = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    scheduler: Scheduler = None,
+    keep_going: KeepGoing = True,
+    transcode: Transcode = False,
+    effort: Effort = api.DEFAULT,
+    tile_size: Tile = 0,
+    threads: Threads = 0,
+    backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
+    options = api.Options(
+        effort=effort,
+        tile=tile_size,
+        transcode=transcode,
+        keep_all=all,
+        threads=threads,
+        backend=backend,
+        max_seconds=max_seconds,
+        limits=parse_limits(max_pixels, max_memory),
+    )
+    choice = Choice(
+        inputs,
+        recursive,
+        files_from,
+        null,
+        jobs=jobs,
+        keep_going=keep_going,
+        quiet=quiet,
+        json=json,
+        scheduler=scheduler,
+        verbose=verbose,
+    )
+    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all, ""))]
+    run(tasks, actions.check, options, choice, tell=describe_exact)

@@ -1,0 +1,124 @@
+"""hpac encode: image files to .hpac."""
+
+from typing import Annotated
+
+import typer
+
+from hpac_cli import api
+from hpac_cli.batch import actions
+from hpac_cli.batch.targets import plan_encoding
+from hpac_cli.batch.tasks import Task
+from hpac_cli.errors import UsageError
+
+from .app import app
+from .efforts import EFFORT_TABLE, EffortCommand
+from .inputs import check_removal, gather, judge
+from .options import (
+    Adapt,
+    All,
+    Backend,
+    Choice,
+    Effort,
+    FilesFrom,
+    Force,
+    Inputs,
+    Jobs,
+    Json,
+    KeepGoing,
+    MaxMemory,
+    MaxPixels,
+    MaxSeconds,
+    NoVerify,
+    Null,
+    Output,
+    OutputDir,
+    Preserve,
+    Quiet,
+    Recursive,
+    Remove,
+    Scheduler,
+    Skip,
+    Threads,
+    Tile,
+    TimeBudget,
+    Transcode,
+    Verbose,
+    parse_limits,
+)
+from .report import describe_estimate, run
+from .words import line
+
+
+@app.command(
+    cls=EffortCommand,
+    epilog="Examples: hpac encode photo.png   writes photo.png.hpac beside it. "
+    "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
+    "hpac encode -r photos/ --dry-run   says about what that would save. "
+    "hpac encode -9 photo.png   takes minutes, for what is stored for long.\n\n" + EFFORT_TABLE,
+)
+def encode(
+    inputs: Inputs = None,
+    output: Output = None,
+    output_dir: OutputDir = None,
+    recursive: Recursive = False,
+    all: All = False,
+    files_from: FilesFrom = None,
+    null: Null = False,
+    jobs: Jobs = 0,
+    scheduler: Scheduler = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Write nothing; estimate sizes from a sample of each image.")
+    ] = False,
+    skip_existing: Skip = False,
+    remove_source: Remove = False,
+    keep_going: KeepGoing = True,
+    force: Force = False,
+    preserve: Preserve = True,
+    no_verify: NoVerify = False,
+    transcode: Transcode = False,
+    effort: Effort = api.DEFAULT,
+    adapt: Adapt = None,
+    time_budget: TimeBudget = 0,
+    tile_size: Tile = 0,
+    threads: Threads = 0,
+    backend: Backend = "",
+    max_pixels: MaxPixels = 0,
+    max_memory: MaxMemory = 0,
+    max_seconds: MaxSeconds = 0,
+    quiet: Quiet = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
+    if remove_source and no_verify:
+        raise typer.BadParameter("cannot be combined with --no-verify", param_hint="--remove-source")
+    options = api.Options(
+        tile=tile_size,
+        verify=not no_verify,
+        force=force,
+        skip_existing=skip_existing,
+        remove_source=remove_source,
+        preserve=preserve,
+        transcode=transcode,
+        effort=effort,
+        keep_all=all,
+        adapt=adapt.value if adapt else "",
+        time_budget=time_budget,
+        threads=threads,
+        backend=backend,
+        max_seconds=max_seconds,
+        limits=parse_limits(max_pixels, max_memory),
+    )
+    choice = Choice(
+        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+    )
+    sources = gather(choice, judge(all, output_dir))
+    check_removal(remove_source, [source.name for source in sources], output)
+    if dry_run:
+        estimates = [Task(source.name, None, None) for source in sources]
+        run(estimates, actions.estimate, options, choice, tell=describe_estimate)
+    try:
+        tasks = plan_encoding(sources, output=output, output_dir=output_dir)
+    except UsageError as error:
+        raise typer.BadParameter(line(str(error)), param_hint="IN") from error
+    run(tasks, actions.encode, options, choice)

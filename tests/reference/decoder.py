@@ -504,7 +504,6 @@ class Fields:
             if byte < 128:
                 return value
 
-
     def signed(self) -> int:
         value = self.varint()
         return -(value + 1) // 2 if value % 2 else value // 2

@@ -4,7 +4,7 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 `hpac info` stay quick.
 """
 
-from hpac_cli.codec.efforts import DEFAULT, EFFORTS, Effort
+from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 
 from .arrays import decode, encode
 from .decoding import Region, decompress, decompress_part, rebuild, verify
@@ -18,6 +18,7 @@ from .streams import hash_stream, same_bytes
 __all__ = [
     "DEFAULT",
     "EFFORTS",
+    "KEYFRAME",
     "LIKENESSES",
     "NOTHING",
     "SUFFIX",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
-from hpac_cli.codec.efforts import DEFAULT, Effort, effort_of, list_efforts
+from hpac_cli.codec.efforts import DEFAULT, KEYFRAME, Effort, effort_of, list_efforts
 from hpac_cli.errors import LimitExceededError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -38,6 +38,8 @@ class Options:
     """Level of codec.efforts, 1 to 9: higher makes files smaller, and takes longer."""
     tile: int = 0
     """Tile side in pixels: even, 8 to 1024; 0 for about 256. Parts of images with smaller ones decode faster."""
+    keyframe: int = KEYFRAME
+    """Frames, itself included, that a frame may need to be decoded: each may be told of earlier ones. 1: none of others."""
     verify: bool = True
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
@@ -136,6 +138,7 @@ class Session:
                 networks=self.networks,
                 effort=effort,
                 tile=self.options.tile,
+                keyframe=self.options.keyframe,
                 threads=max(1, self.options.threads),
                 progress=advance,
                 adapt=self._adapt(image, effort.adapt, seconds) if image.frames and effort.adapt != "off" else None,

@@ -17,6 +17,7 @@ from .options import (
     Jobs,
     Json,
     KeepGoing,
+    Keyframe,
     MaxMemory,
     MaxPixels,
     MaxSeconds,
@@ -49,6 +50,7 @@ def check(
     transcode: Transcode = False,
     effort: Effort = api.DEFAULT,
     tile_size: Tile = 0,
+    keyframe: Keyframe = api.KEYFRAME,
     threads: Threads = 0,
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
@@ -62,6 +64,7 @@ def check(
     options = api.Options(
         effort=effort,
         tile=tile_size,
+        keyframe=keyframe,
         transcode=transcode,
         keep_all=all,
         threads=threads,

@@ -25,6 +25,7 @@ from .options import (
     Jobs,
     Json,
     KeepGoing,
+    Keyframe,
     MaxMemory,
     MaxPixels,
     MaxSeconds,
@@ -80,6 +81,7 @@ def encode(
     adapt: Adapt = None,
     time_budget: TimeBudget = 0,
     tile_size: Tile = 0,
+    keyframe: Keyframe = api.KEYFRAME,
     threads: Threads = 0,
     backend: Backend = "",
     max_pixels: MaxPixels = 0,
@@ -94,6 +96,7 @@ def encode(
         raise typer.BadParameter("cannot be combined with --no-verify", param_hint="--remove-source")
     options = api.Options(
         tile=tile_size,
+        keyframe=keyframe,
         verify=not no_verify,
         force=force,
         skip_existing=skip_existing,

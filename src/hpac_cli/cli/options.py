@@ -84,6 +84,16 @@ Tile = Annotated[
 ]
 
 
+Keyframe = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Frames that must be decoded to get one of many, at most; more make files smaller. 1: each stands alone.",
+    ),
+]
+
+
 Effort = Annotated[
     int,
     typer.Option(

@@ -12,14 +12,13 @@ from hpac_cli.errors import LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits
 
-from .efforts import Effort
+from .efforts import KEYFRAME, Effort
 from .hashes import hash_samples
 from .kinds import KINDS
 from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import measure_quickly, pack_quickly, pack_smallest
 from .plan import Planner
-from .reference_search import KEYFRAME
 from .references import Known, Told
 from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes

@@ -52,7 +52,7 @@ def plan_together(samples: Samples, trials: Trials, tile: int, order: Sequence[i
     coded = any(part.weights_digest for part in parts)
     frame = Frame(width, height, kind_of_sample(samples.dtype), tile if coded else MAX_BYTES_TILE, parts)
     if coded and _may_be_graphics(trials.ordered):
-        graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(trials.ordered),))
+        graphics = replace(frame, tile=MAX_BYTES_TILE, parts=(_graphics_part(trials),))
         if _is_smaller_as_graphics(frame, graphics, trials):
             return graphics
     return frame
@@ -134,11 +134,14 @@ def _flat_share(ordered: Ordered) -> float:
     return float((rows[:, 1:] == rows[:, :-1]).all(axis=2).mean())
 
 
-def _graphics_part(ordered: Ordered) -> Part:
+def _graphics_part(trials: Trials) -> Part:
     """All channels as one part that no network codes, in as few bits as they fit."""
+    ordered = trials.ordered
     channels, bits = ordered.shape[2], 8 * ordered.dtype.itemsize
-    whole = Part(channels, bits)
-    return whole if bits == 8 else min([whole, *_mappings(ordered, channels)], key=lambda part: part.bit_depth)
+    plain = Part(channels, bits)
+    if bits == 8:
+        return plain
+    return min([plain, *_mappings(ordered, channels, is_float=trials.is_float)], key=lambda part: part.bit_depth)
 
 
 def _plan_triple(trials: Trials, first: int) -> list[Part] | None:
@@ -146,7 +149,7 @@ def _plan_triple(trials: Trials, first: int) -> list[Part] | None:
     three = trials.ordered[..., first : first + 3]
     if three.max() == three.min():
         return [Part(3, 0, offset=int(three.min()))]
-    together = [_with(part, trials.digest("rgb")) for part in _mappings(three, 3)]
+    together = [_with(part, trials.digest("rgb")) for part in _mappings(three, 3, is_float=trials.is_float)]
     if not together:
         return None
     constant = any(three[..., c].min() == three[..., c].max() for c in range(3))

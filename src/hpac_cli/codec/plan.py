@@ -7,12 +7,12 @@ from hpac_cli.container.fields import Coding, Frame, Part
 from hpac_cli.image import Samples
 
 from .cell_search import find_cells
-from .efforts import Effort
+from .efforts import KEYFRAME, Effort
 from .likeness import look_at
 from .networks import Networks
 from .orientation_search import choose_orientations
 from .parts import frame_bytes, packed_frame_bytes, plan_apart, plan_together, role_of
-from .reference_search import KEYFRAME, Looks, ReferenceSearch, can_tell, may_refer
+from .reference_search import Looks, ReferenceSearch, can_tell, may_refer
 from .references import Known, Told
 from .tiles import Box
 from .trial import FEW, Trials

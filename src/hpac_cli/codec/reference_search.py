@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 from hpac_cli.container.fields import GAIN_BITS, MAX_CODED_BITS, MAX_GAIN, Coding, Frame, Part, Reference
 
+from .efforts import KEYFRAME
 from .likeness import Fit, Look, fit, told_by_two
 from .trial import Trials
 
-KEYFRAME = 16
-"""A frame needs at most so many frames to be decoded, itself included, unless told otherwise."""
 _REMEMBERED = 256
 """Frames that are looked at for likeness."""
 _LEAST_ALIKE, _LEAST_MORE = 0.01, 0.004

@@ -4,7 +4,6 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +56,12 @@ def read_sources(config: Config, data: Path) -> list[Source]:
     sources = []
     for entry in config.sources:
         rgb, references = entry.get("rgb", config.planes == 3), entry.get("references", "")
-        read = partial(read_channels, kind=references) if references and not rgb else partial(read_pictures, rgb=rgb)
-        pictures = [p for pack in entry["packs"] for p in read(data / pack)]
-        least = config.crop // 2 if references else config.crop
+        if references and not rgb:
+            pictures = [p for pack in entry["packs"] for p in read_channels(data / pack, references)]
+            least = config.crop // 2  # stacks are often small
+        else:
+            pictures = [p for pack in entry["packs"] for p in read_pictures(data / pack, rgb=rgb)]
+            least = config.crop
         train, held = split([p for p in pictures if min(p.shape[:2]) >= least])
         if not train:
             raise InputError(f"{data}: no picture in {', '.join(entry['packs'])} to train on")

@@ -45,11 +45,7 @@ def refer(
     number = 0 if draw < _NONE else 1 if draw < _NONE + _ONE else most
     plane, *others = (tile[..., channel] for channel in order[: 1 + number])
     jitters = [float(rng.normal(0, 0.1)) if rng.random() < _JITTERED else 0.0 for _ in others]
-    fits = [
-        fit(plane, other, jitter) if kind == BANDS else (1 << GAIN_BITS, 0)
-        for other, jitter in zip(others, jitters, strict=True)
-    ]
-    references = [bring(other, *line, depth_of(plane)) for other, line in zip(others, fits, strict=True)]
+    references = [_as_reference(plane, other, kind, jitter) for other, jitter in zip(others, jitters, strict=True)]
     if references and rng.random() < _WRONG:
         references[0] = references[0][::-1, ::-1]
     return np.stack([plane, *references], -1).astype(tile.dtype)
@@ -58,9 +54,14 @@ def refer(
 def refer_plainly(tile: Samples, kind: str, most: int, channel: int) -> Samples:
     """What refer may draw, for tiles to measure with: a channel that refers to those before it, the nearest first."""
     plane, *others = (tile[..., at] for at in range(channel, max(channel - most, 0) - 1, -1))
-    lines = [fit(plane, other) if kind == BANDS else (1 << GAIN_BITS, 0) for other in others]
-    references = [bring(other, *line, depth_of(plane)) for other, line in zip(others, lines, strict=True)]
+    references = [_as_reference(plane, other, kind) for other in others]
     return np.stack([plane, *references], -1).astype(tile.dtype)
+
+
+def _as_reference(plane: Samples, other: Samples, kind: str, jitter: float = 0.0) -> NDArray[np.int64]:
+    """Bring another plane to a plane's domain of values: slices as they are, bands as they fit."""
+    gain, offset = fit(plane, other, jitter) if kind == BANDS else (1 << GAIN_BITS, 0)
+    return bring(other, gain, offset, depth_of(plane))
 
 
 def _order_slices(number: int, rng: np.random.Generator) -> list[int]:

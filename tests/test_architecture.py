@@ -40,7 +40,7 @@ ONLY_IN = {
     "torch": {"training", "adapt"},
     "ctypes": {"core", "deflate", "jpeg", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
-    "tifffile": {"images"},
+    "tifffile": {"images", "training"},
     "pydicom": {"images"},
     "imagecodecs": {"images", "bench"},
     "safetensors": {"model"},

@@ -41,7 +41,7 @@ def test_batches_are_crops_of_the_tiles() -> None:
     seen = set()
     for update in range(4):
         pool.seek(update)
-        planes, depth = pool.batch()
+        planes, depth, _ = pool.batch()
         assert (planes.shape, depth.tolist()) == ((3, 6, 16, 16), [8] * 6)
         green, red, blue = planes.numpy()
         for crop in np.stack([red + green, green, blue + green], -1):
@@ -54,7 +54,7 @@ def test_deep_and_shallow_tiles_share_a_batch() -> None:
     deep, shallow = make_tiles((16, 16), dtype=np.uint16), make_tiles((16, 16))
     pool = make_pool(deep + shallow, replace(PLAIN, planes=1, batch=20))
     pool.seek(0)
-    planes, depth = pool.batch()
+    planes, depth, _ = pool.batch()
     assert set(depth.tolist()) == {8, int(planes.max()).bit_length()}
     assert planes.min() >= 0
     assert planes[0, depth == 8].max() < 256 <= planes.max()

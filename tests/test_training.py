@@ -20,6 +20,7 @@ from hpac_cli.model.weights import read_weights, write_weights
 from hpac_cli.model.window import causal_offsets
 from hpac_cli.training.config import Config, read_config
 from hpac_cli.training.depthwise import convolve, sum_taps
+from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers, to_integers
 from hpac_cli.training.planes import to_planes
 from hpac_cli.training.run import run
@@ -140,11 +141,14 @@ def test_an_update_mixes_no_devices_and_asks_for_no_number(data: Path) -> None:
         trainer.take_loss()
 
 
-def test_the_network_is_one_graph_that_quantises_by_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_network_is_one_graph_that_quantises_by_a_number(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
-    net = Hpac(make_config().network)
-    planes, depth = torch.randint(0, 200, (3, 2, 12, 12), dtype=torch.int32), torch.tensor([8, 11], dtype=torch.int32)
-    expected = [net(planes, depth, quantise) for quantise in (0.0, 1.0)]
+    net = Hpac(replace(make_config(1 if number else 3).network, references=number))
+    planes, depth = torch.randint(0, 200, (5, 2, 12, 12), dtype=torch.int32), torch.tensor([8, 11], dtype=torch.int32)
+    references = References(planes[3:], torch.tensor([[True, True], [False, True]])) if number else None
+    planes = planes[: net.shape.planes]
+    expected = [net(planes, depth, quantise, references=references) for quantise in (0.0, 1.0)]
     # as a GPU does it
     monkeypatch.setattr(
         "hpac_cli.training.twin.convolve_causally",
@@ -153,7 +157,7 @@ def test_the_network_is_one_graph_that_quantises_by_a_number(monkeypatch: pytest
         ),
     )
     compiled = torch.compile(net, backend="eager", fullgraph=True)
-    found = [compiled(planes, depth, torch.tensor(quantise)) for quantise in (0.0, 1.0)]
+    found = [compiled(planes, depth, torch.tensor(quantise), references=references) for quantise in (0.0, 1.0)]
     assert not torch.equal(*found)
     assert all(torch.allclose(a, b, rtol=0.01, atol=0.01) for a, b in zip(found, expected, strict=True))
 

@@ -13,7 +13,7 @@ from .histories import LUMA, add_noise, from_jpeg, halve_chroma, photo_cd, plain
 from .tones import convert, posterise, retouch
 
 Samples = NDArray[Any]
-"""(H, W) or (H, W, 3), uint8 or uint16."""
+"""(H, W) or (H, W, C), uint8 or uint16."""
 
 Way = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 
@@ -111,14 +111,14 @@ def depth_of(tile: Samples) -> int:
 
 def _to_grey(tile: Samples, rng: np.random.Generator) -> Samples:
     if tile.ndim == 2:
-        return _rescale(tile, rng) if tile.dtype == np.uint16 else tile
+        return rescale(tile, rng) if tile.dtype == np.uint16 else tile
     choice = int(rng.integers(5))
     grey: Samples = tile[..., choice] if choice < 3 else np.round(tile @ LUMA).astype(np.uint8)
     return grey
 
 
-def _rescale(tile: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
-    """Give a deep tile another depth, gain or background, as other devices would."""
+def rescale(tile: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Give a deep tile another depth, gain or background, as other devices would; all channels alike."""
     draw = rng.random()
     if draw < 0.2:
         return np.right_shift(tile, int(rng.integers(1, 4)))

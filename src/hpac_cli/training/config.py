@@ -9,6 +9,7 @@ from hpac_cli.errors import InputError, ModelError
 from hpac_cli.model.shape import Shape
 
 from .augment import Histories
+from .refer import KINDS
 
 _FOLDER = Path(__file__).parent / "configs"
 NAMES = tuple(f"{kind}-{size}" for kind in ("rgb", "ycc", "grey") for size in ("small", "medium", "large"))
@@ -24,7 +25,8 @@ class Config:
     updates: int
     """0 for as many as there is time for."""
     sources: list[dict[str, Any]]
-    """Of each: `packs`, file or folder names; `weight`; and `rgb`, whether its colour pictures are meant."""
+    """Of each: `packs`, file or folder names; `weight`; `rgb`, whether its colour pictures are meant; and, where its
+    channels refer to each other, `references`: whether they are slices or bands."""
     crop: int = 96
     """Side of the crops; even."""
     batch: int = 2
@@ -39,6 +41,9 @@ class Config:
 
     def __post_init__(self) -> None:
         _ = self.network, self.shares
+        for kind in (source["references"] for source in self.sources if "references" in source):
+            if kind not in KINDS or not self.network.references:
+                raise ValueError(f"references is {kind!r}; a network that has some takes {' or '.join(KINDS)}")
         if self.crop % 2:
             raise ValueError(f"crop is {self.crop}; it must be even")
 

@@ -3,21 +3,26 @@
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import tifffile
 from PIL import Image
 
 from hpac_cli.errors import InputError
 
 from .augment import Samples
 from .config import Config
+from .refer import BANDS
 
 HELD_OUT = 12
 """One picture in so many is kept from training, to choose by."""
 TILE = 256
 """Largest side of a tile."""
+
+_MOST_SLOTS = 16
+"""Most channels of a picture that the pool holds at once."""
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -29,9 +34,13 @@ class Source:
     tiles: list[Samples]
     shares: list[float]
     """Of each tile, how often it is drawn: pictures alike, and the tiles of each."""
+    held_out: list[Samples] = field(default_factory=list)
+    """Pictures to measure with."""
+    references: str = ""
+    """How the channels of each tile refer to each other, one of refer's kinds; none where they do not."""
 
 
-def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Samples]]]:
+def read_sources(config: Config, data: Path) -> list[Source]:
     """Read every pack of a config.
 
     Args:
@@ -39,23 +48,56 @@ def read_sources(config: Config, data: Path) -> tuple[list[Source], list[list[Sa
         data: folder of the packs.
 
     Returns:
-        Sources of tiles with even sides of at most TILE, and the held-out pictures of each.
+        Sources of tiles with even sides of at most TILE, and of at least the config's crop.
 
     Raises:
         InputError: a pack is missing, or has no picture that is large enough.
     """
-    sources, held_out = [], []
+    sources = []
     for entry in config.sources:
-        rgb = entry.get("rgb", config.planes == 3)
-        pictures = [p for pack in entry["packs"] for p in read_pictures(data / pack, rgb=rgb)]
-        train, held = split([p for p in pictures if min(p.shape[:2]) >= config.crop])
+        rgb, references = entry.get("rgb", config.planes == 3), entry.get("references", "")
+        if references and not rgb:
+            pictures = [p for pack in entry["packs"] for p in read_channels(data / pack, references)]
+            least = config.crop // 2  # stacks are often small
+        else:
+            pictures = [p for pack in entry["packs"] for p in read_pictures(data / pack, rgb=rgb)]
+            least = config.crop
+        train, held = split([p for p in pictures if min(p.shape[:2]) >= least])
         if not train:
             raise InputError(f"{data}: no picture in {', '.join(entry['packs'])} to train on")
-        tiles = [cut(picture) for picture in train]
+        tiles = [[fill(tile, config.crop) for tile in cut(picture)] for picture in train]
+        if references:
+            tiles = [tile * min(picture.shape[2], _MOST_SLOTS) for tile, picture in zip(tiles, train, strict=True)]
         shares = [entry["weight"] / len(train) / len(parts) for parts in tiles for _ in parts]
-        sources.append(Source([tile for parts in tiles for tile in parts], shares))
-        held_out.append(held)
-    return sources, held_out
+        sources.append(Source([tile for parts in tiles for tile in parts], shares, held, references))
+    return sources
+
+
+def read_channels(path: Path, kind: str) -> list[Samples]:
+    """Read the TIFFs of a zip pack or folder whose pages are slices of one stack, or whose channels are bands.
+
+    Integers that floats hold are taken for such; files that hold others, or more than 16 bits, are left out.
+
+    Returns:
+        (H, W, C) uint8 or uint16 each, less its lowest sample, or that of each band, from which the codec counts.
+
+    Raises:
+        InputError: there is nothing at the path.
+    """
+    stacks = []
+    for data in _read_files(path):
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            series = file.series[0]
+            samples, axes = series.asarray(), series.axes
+        if samples.ndim != 3:
+            continue
+        (channel,) = (axis for axis in range(3) if axes[axis] not in "YX")
+        type_ = np.uint8 if samples.dtype == np.uint8 else np.uint16
+        samples = np.moveaxis(samples, channel, -1).astype(np.float64)
+        samples -= samples.min((0, 1) if kind == BANDS else None)
+        if samples.max() < 1 << 16 and (samples == np.floor(samples)).all():
+            stacks.append(samples.astype(type_))
+    return stacks
 
 
 def read_pictures(path: Path, *, rgb: bool) -> list[Samples]:
@@ -102,3 +144,9 @@ def cut(picture: Samples, side: int = TILE) -> list[Samples]:
         picture[y : min(y + side, height), x : min(x + side, width)] for y in begins(height) for x in begins(width)
     ]
     return [np.ascontiguousarray(tile) for tile in tiles]
+
+
+def fill(tile: Samples, side: int) -> Samples:
+    """Continue a tile that is smaller than `side` by its mirror image."""
+    height, width = (max(side - n, 0) for n in tile.shape[:2])
+    return np.pad(tile, ((0, height), (0, width), *[(0, 0)] * (tile.ndim - 2)), "symmetric")

@@ -19,6 +19,8 @@ from .lookup import look_up
 _AT = {offset: index for index, offset in enumerate(WINDOW)}
 _W, _N, _NW, _NE = _AT[0, -1], _AT[-1, 0], _AT[-1, -1], _AT[-1, 1]
 _WW, _NN = _AT[0, -2], _AT[-2, 0]
+PRESENT = 16
+"""What the network is told of a reference that is there."""
 _PAIRS = ((_W, _NW), (_N, _NW), (_NE, _N), (_W, _WW), (_N, _NN))
 
 
@@ -98,3 +100,23 @@ def features(
     level = 2 * focus.level - 24
     base = ((focus.base - fallback) * 64) >> depth
     return torch.cat([window.flatten(0, 1), level, base, parity])
+
+
+def reference_features(
+    window: Tensor, present: Tensor, reference: Focus, focus: Focus, tables: dict[str, Tensor]
+) -> Tensor:
+    """Assemble the inputs that tell of one reference.
+
+    Args:
+        window: (n, ...) int32 samples of the reference around the same place.
+        present: bool, broadcastable to (...).
+        reference, focus: (...) of the reference's own samples and of the plane's.
+        tables: as for find_focus.
+
+    Returns:
+        (n + 3, ...) int32, -127 to 127, 0 where it is absent: window, base and level as they differ, presence.
+    """
+    distance = torch.cat([window - reference.base, (reference.base - focus.base)[None]])
+    level = (4 * (reference.level - focus.level)).clamp(-127, 127)
+    there = torch.full_like(level, PRESENT)
+    return torch.cat([normalise(distance, focus.level, tables), torch.stack([level, there])]) * present

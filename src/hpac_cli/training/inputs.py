@@ -1,10 +1,21 @@
-"""What the network's inputs are made of, for whole tiles at once: neighbours, parity, the first base."""
+"""What the network's inputs are made of, for whole tiles at once: neighbours, parity, the first base, references."""
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hpac_cli.model.window import RADIUS, WINDOW
+from hpac_cli.model.window import RADIUS, REFERENCE_RADIUS, WINDOW, reference_window
+
+
+class References(NamedTuple):
+    """Planes that tiles of one plane refer to: whole, and brought to the tile's domain of values."""
+
+    values: Tensor
+    """(R, B, H, W) int32, 0 to 2**bit_depth - 1; any where it is absent."""
+    present: Tensor
+    """(R, B) bool."""
 
 
 def gather_window(planes: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,3 +50,15 @@ def plane_fallback(planes: int, depth: Tensor) -> Tensor:
     """
     middle = (1 << (depth - 1))[None]
     return torch.cat([middle, torch.zeros_like(middle).expand(planes - 1, *depth.shape)])
+
+
+def gather_reference(reference: int, values: Tensor) -> Tensor:
+    """Shift reference number `reference` (0 or 1): (B, H, W) to what is seen of it, (n, B, H, W); edges repeat."""
+    radius, (height, width) = REFERENCE_RADIUS[reference], values.shape[-2:]
+    rows, columns = (
+        torch.arange(-radius, length + radius, device=values.device).clamp(0, length - 1) for length in (height, width)
+    )
+    padded = values.index_select(-2, rows).index_select(-1, columns)
+    return torch.stack(
+        [padded[:, radius + dy :, radius + dx :][:, :height, :width] for dy, dx in reference_window(reference)]
+    )

@@ -16,7 +16,9 @@ from torch import Tensor
 from .augment import Samples, augment, depth_of
 from .config import Config
 from .data import Source
+from .inputs import References
 from .planes import to_planes
+from .refer import refer
 
 BLOCK = 500
 """Updates whose draws are made at once; after each, a part of the tiles is augmented anew."""
@@ -25,7 +27,10 @@ PARTS = 8
 
 
 class Pool:
-    """N tiles in slots of one size (S, T, C) on a device, and the draws of a block of updates."""
+    """N tiles in slots of one size (S, T, C) on a device, and the draws of a block of updates.
+
+    C are the channels of a colour picture, or a plane and what it may refer to.
+    """
 
     def __init__(self, sources: Sequence[Source], config: Config, device: torch.device, threads: int = 0) -> None:
         """Make room.
@@ -36,13 +41,16 @@ class Pool:
             device: where tiles and batches lie.
             threads: that augment tiles ahead; 0 to do it when it is their turn. They change nothing but the speed.
         """
-        self._tiles = [tile for source in sources for tile in source.tiles]
+        self._tiles = [(tile, source.references) for source in sources for tile in source.tiles]
         self._config = config
         shares = np.array([share for source in sources for share in source.shares])
         self._shares = shares / shares.sum()
-        height, width = (max(tile.shape[axis] for tile in self._tiles) for axis in (0, 1))
+        height, width = (max(tile.shape[axis] for tile, _ in self._tiles) for axis in (0, 1))
         dtype = torch.uint8 if config.planes == 3 else torch.int16  # which holds the bits of uint16
-        self._slots = torch.zeros(len(self._tiles), height, width, config.planes, dtype=dtype, device=device)
+        self._most = config.network.references
+        channels = config.planes + self._most
+        self._slots = torch.zeros(len(self._tiles), height, width, channels, dtype=dtype, device=device)
+        self._references = torch.zeros(len(self._tiles), dtype=torch.int32, device=device)
         self._depths = torch.zeros(len(self._tiles), dtype=torch.int32, device=device)
         self._sides = np.zeros((len(self._tiles), 2), np.int64)
         self._draws = torch.zeros(BLOCK, config.batch, 4, dtype=torch.int64, device=device)
@@ -58,11 +66,11 @@ class Pool:
             self._renew(block)
         self._at.fill_(at)
 
-    def batch(self) -> tuple[Tensor, Tensor]:
+    def batch(self) -> tuple[Tensor, Tensor, References | None]:
         """Cut the batch of the update that was sought: static shapes, and nothing asked of the device.
 
         Returns:
-            (P, B, H, W) int32 planes and (B,) int32 bit depths.
+            (P, B, H, W) int32 planes, (B,) int32 bit depths, and references of a network that may have some.
         """
         entry, y, x, turn = self._draws.index_select(0, self._at)[0].unbind(-1)
         side = self._config.crop
@@ -72,8 +80,12 @@ class Pool:
         rows, columns = torch.where(bits[0], column, row), torch.where(bits[0], row, column)
         rows = torch.where(bits[1], side - 1 - rows, rows) + y[:, None, None]
         columns = torch.where(bits[2], side - 1 - columns, columns) + x[:, None, None]
-        samples = self._slots[entry[:, None, None], rows, columns].to(torch.int32) & 0xFFFF
-        return to_planes(samples.permute(3, 0, 1, 2)), self._depths[entry]
+        samples = (self._slots[entry[:, None, None], rows, columns].to(torch.int32) & 0xFFFF).permute(3, 0, 1, 2)
+        planes, depths = to_planes(samples[: self._config.planes]), self._depths[entry]
+        if not self._most:
+            return planes, depths, None
+        number = torch.arange(self._most, device=entry.device)[:, None]
+        return planes, depths, References(samples[1:], number < self._references[entry])
 
     def _renew(self, block: int) -> None:
         """Augment the tiles whose turn it is, or all if the block before is not there; make the block's draws."""
@@ -83,8 +95,10 @@ class Pool:
             height, width = tile.shape[:2]
             self._sides[i] = height, width
             bits = np.ascontiguousarray(tile).view(np.int16) if tile.dtype == np.uint16 else tile
-            self._slots[i, :height, :width] = torch.from_numpy(bits.reshape(height, width, -1).copy())
-            self._depths[i] = depth_of(tile)
+            bits = bits.reshape(height, width, -1)
+            self._slots[i, :height, :width, : bits.shape[2]] = torch.from_numpy(bits.copy())
+            self._references[i] = bits.shape[2] - self._config.planes
+            self._depths[i] = depth_of(tile.reshape(height, width, -1)[..., : self._config.planes])
         self._draws.copy_(torch.from_numpy(self._draw(block)))
         self._block = block
         if self._executor:
@@ -100,7 +114,10 @@ class Pool:
         """What tile i is during a block: as it was made when its turn was last."""
         last = block - (block - i) % PARTS
         rng = np.random.default_rng((self._config.seed, 0, i, last + PARTS))
-        return augment(self._tiles[i], self._config.planes, self._config.shares, self._config.crop, rng)
+        (tile, references), config = self._tiles[i], self._config
+        if references:
+            return refer(tile, references, self._most, config.shares, config.crop, rng)
+        return augment(tile, config.planes, config.shares, config.crop, rng)
 
     def _draw(self, block: int) -> NDArray[np.int64]:
         """(BLOCK, B, 4): tile, y and x of the corner, and which way round, of each crop."""

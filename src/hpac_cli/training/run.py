@@ -69,10 +69,10 @@ def run(
         start=start,
         report=report,
     )
-    for quantise, what in ((False, "float"), (True, "quantised")):
-        lengths = ", ".join(f"{bits:.4f}" for bits in trainer.evaluate(quantise=quantise))
-        report(f"held-out tiles, {what}: {lengths} bpsp")
     weights = to_integers(trainer.config.name, trainer.net.shape, trainer.average)
     target = out / f"{trainer.config.name}.safetensors"
     write_weights(weights, target)
     report(f"{target}: {count_multiply_adds(weights.shape):,} multiply-adds a pixel, digest {weights.digest().hex()}")
+    for quantise, what in ((False, "float"), (True, "quantised")):
+        lengths = ", ".join(f"{bits:.4f}" for bits in trainer.evaluate(quantise=quantise))
+        report(f"held-out tiles, {what}: {lengths} bpsp")

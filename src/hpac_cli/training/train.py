@@ -4,7 +4,7 @@ import copy
 import csv
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,18 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hpac_cli.errors import ModelError
 from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
 
-from .augment import age, depth_of
+from .augment import Samples, age, depth_of
 from .config import Config
-from .data import read_sources
+from .data import Source, read_sources
+from .inputs import References
 from .launch import launcher
 from .planes import to_planes
 from .plot import plot_log
 from .pool import Pool
+from .refer import refer_plainly
 from .soap import Soap
 from .twin import Hpac
 
@@ -57,20 +60,20 @@ class Trainer:
         self._parameters = list(self.net.parameters())
         self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
         self.optimiser = Soap(self._parameters)
-        sources, self.held_out = read_sources(config, data)
-        self.pool = Pool(sources, config, self.device, threads)
+        self.sources = read_sources(config, data)
+        self.pool = Pool(self.sources, config, self.device, threads)
         self.update = 0
         self.seconds = 0.0
         self._quantise, self._ema_step, self._loss = (torch.zeros((), device=self.device) for _ in range(3))
         self._run: Callable[[], object] | None = None
-        self._cost: Callable[[Tensor, Tensor], Tensor] = self._mean_length
+        self._cost: Callable[[Tensor, Tensor, References | None], Tensor] = self._mean_length
         if self.device.type == "cuda":
             self._cost = torch.compile(self._mean_length, fullgraph=True)
 
     def start_from(self, state: dict[str, Any]) -> None:
         """Take the averaged weights of another training's state() as a start.
 
-        That network may lack the context, which begins with no effect.
+        That network may lack the context, or references, which begin with no effect.
 
         Raises:
             ModelError: it is of another shape.
@@ -78,7 +81,11 @@ class Trainer:
         ours = self.net.state_dict()
         context = [layer.name for layer in layer_table(self.net.shape) if layer.role in CONTEXT_ROLES]
         begun = {key: ours[key] for name in context for key in (f"{name}.weight", f"{name}.bias")}
-        self._load_network(begun | state["average"])
+        theirs = begun | state["average"]
+        columns = ours["input.weight"].shape[1] - theirs["input.weight"].shape[1]
+        if self.net.shape.references and columns > 0:  # inputs that tell of references are the last
+            theirs["input.weight"] = F.pad(theirs["input.weight"], (0, columns))
+        self._load_network(theirs)
         self._load_average(self.net.state_dict())
 
     def _load_network(self, values: dict[str, Tensor]) -> None:
@@ -140,13 +147,13 @@ class Trainer:
 
     def _gradients(self) -> tuple[Tensor, list[Tensor]]:
         """The loss of the pool's batch, and its gradients in the order of the parameters."""
-        planes, depth = self.pool.batch()
-        loss = self._cost(planes, depth)
+        loss = self._cost(*self.pool.batch())
         return loss.detach(), list(torch.autograd.grad(loss, self._parameters))
 
-    def _mean_length(self, planes: Tensor, depth: Tensor) -> Tensor:
+    def _mean_length(self, planes: Tensor, depth: Tensor, references: References | None) -> Tensor:
         on_cpu = self.device.type == "cpu"  # where the number is at hand, and 0 saves work
-        length: Tensor = self.net(planes, depth, self._quantise.item() if on_cpu else self._quantise)
+        quantise = self._quantise.item() if on_cpu else self._quantise
+        length: Tensor = self.net(planes, depth, quantise, references=references)
         return length.mean()
 
     def take_loss(self) -> float:
@@ -185,24 +192,48 @@ class Trainer:
     def evaluate(self, *, quantise: bool, limit: int = 40) -> list[float]:
         """Bits per sub-pixel of the moving average on the first held-out pictures of each source.
 
-        A network of luma and chroma gets them as such.
+        A network of luma and chroma gets them as such. A source whose channels refer to each other has two numbers, with
+        references and without.
         """
         net = Hpac(self.net.shape).to(self.device)
         net.load_state_dict(self.average)
         results = []
-        for pictures in self.held_out:
-            bits = samples = 0.0
-            rng = np.random.default_rng(0)
-            for picture in pictures[:limit]:
-                tile = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
-                if tile.ndim == 3:
-                    tile = age(tile, self.config.shares.luma_and_chroma, self.config.crop, rng)
-                    tile = tile if self.config.planes == 3 else tile[..., 1]
-                x = torch.from_numpy(tile.astype(np.int32)).reshape(1, *tile.shape[:2], -1).permute(3, 0, 1, 2)
-                length = net(to_planes(x.to(self.device)), depth_of(tile), float(quantise))
-                bits, samples = bits + length.double().sum().item(), samples + length.numel()
-            results.append(bits / samples)
+        for source in self.sources:
+            tiles = list(self._to_measure(source, limit))
+            for most in (self.net.shape.references, 0) if source.references else (0,):
+                bits = samples = 0.0
+                for tile in tiles:
+                    x = torch.from_numpy(tile.astype(np.int32)).permute(2, 0, 1)[:, None].to(self.device)
+                    planes = x[: self.config.planes]
+                    depth = depth_of(tile[..., : self.config.planes])
+                    length = net(to_planes(planes), depth, float(quantise), references=_references(x[1:], most))
+                    bits, samples = bits + length.double().sum().item(), samples + length.numel()
+                results.append(bits / samples)
         return results
+
+    def _to_measure(self, source: Source, limit: int) -> Iterator[Samples]:
+        """Held-out tiles of a source, (H, W, C) as they lie in the pool; where channels refer, three of each picture."""
+        rng = np.random.default_rng(0)
+        for picture in source.held_out[: limit // 3 if source.references else limit]:
+            tile = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
+            if source.references:
+                last = tile.shape[2] - 1
+                for channel in sorted({min(2, last), last // 2 + 1, last}):
+                    yield refer_plainly(tile, source.references, self.net.shape.references, channel)
+                continue
+            if tile.ndim == 3:
+                tile = age(tile, self.config.shares.luma_and_chroma, self.config.crop, rng)
+                tile = tile if self.config.planes == 3 else tile[..., 1]
+            yield tile.reshape(*tile.shape[:2], -1)
+
+
+def _references(values: Tensor, most: int) -> References | None:
+    """References that are there, (n, 1, H, W), as so many of which some are not; None for none."""
+    if not most:
+        return None
+    missing = most - len(values)
+    present = torch.arange(most, device=values.device)[:, None] < len(values)
+    return References(F.pad(values, (0, 0, 0, 0, 0, 0, 0, missing)), present)
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:

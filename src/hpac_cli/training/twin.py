@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from hpac_cli.model.layers import ACTIVATION_Q, Layer, Role, find_layer
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.tables import TABLE_LENGTHS, load_tables
-from hpac_cli.model.window import causal_offsets
+from hpac_cli.model.window import NUM_REFERENCE_FEATURES, causal_offsets, reference_window
 
 from .code_length import code_length
 from .context import tile_means
 from .depthwise import convolve_causally
-from .focus import features, find_focus, normalise
-from .inputs import gather_window, plane_fallback, tile_parity
+from .focus import Focus, features, find_focus, normalise, reference_features
+from .inputs import References, gather_reference, gather_window, plane_fallback, tile_parity
 from .quantise import Quantise, activate, round_weight
 
 
@@ -133,8 +133,43 @@ class Hpac(nn.Module):
     def tables(self) -> dict[str, Tensor]:
         return {name: getattr(self, f"table_{name}") for name in TABLE_LENGTHS}
 
+    def inputs(self, planes: Tensor, depth: Tensor, references: References | None = None) -> tuple[Tensor, Focus]:
+        """Compute the integers that the network sees, exactly as docs/format.md has them.
+
+        Args:
+            planes, references: as for forward.
+            depth: (B, 1, 1) int32 bit depths.
+
+        Returns:
+            (F, B, H, W) int32, -127 to 127, and the planes' focus.
+        """
+        tables = self.tables()
+        near, valid = gather_window(planes)
+        parity = tile_parity(planes.shape[-2], planes.shape[-1], planes.device)
+        parity = parity[:, None].expand(3, *planes.shape[1:])
+        fallback = plane_fallback(self.shape.planes, depth)
+        focus = find_focus(near, valid, fallback, depth, tables)
+        parts = [features(near, valid, fallback, focus, parity, depth, tables)]
+        own = Focus(focus.base[0], focus.level[0])
+        for k in range(self.shape.references):
+            if references is None:
+                number = len(reference_window(k)) + NUM_REFERENCE_FEATURES
+                parts.append(planes.new_zeros(number, *planes.shape[1:]))
+                continue
+            values = references.values[k]
+            near, valid = gather_window(values[None])
+            base, level = find_focus(near, valid, fallback[:1], depth, tables)
+            window, present = gather_reference(k, values), references.present[k, :, None, None]
+            parts.append(reference_features(window, present, Focus(base[0], level[0]), own, tables))
+        return torch.cat(parts), focus
+
     def forward(
-        self, planes: Tensor, bit_depth: int | Tensor, quantise: Quantise, shifts: Tensor | None = None
+        self,
+        planes: Tensor,
+        bit_depth: int | Tensor,
+        quantise: Quantise,
+        shifts: Tensor | None = None,
+        references: References | None = None,
     ) -> Tensor:
         """Compute code lengths in bits.
 
@@ -143,6 +178,7 @@ class Hpac(nn.Module):
             bit_depth: of the source samples; (B,) int32 where tiles differ.
             quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
             shifts: of the edges of values' cells, as in code_length; tiles are then of one depth.
+            references: of a network that has some, what they are; None where all are absent.
 
         Returns:
             (P, B, H, W) float32.
@@ -151,12 +187,7 @@ class Hpac(nn.Module):
         depth = torch.as_tensor(bit_depth, dtype=torch.int32, device=planes.device).expand(planes.shape[1])[
             :, None, None
         ]
-        near, valid = gather_window(planes)
-        parity = tile_parity(planes.shape[-2], planes.shape[-1], planes.device)
-        parity = parity[:, None].expand(3, *planes.shape[1:])
-        fallback = plane_fallback(self.shape.planes, depth)
-        focus = find_focus(near, valid, fallback, depth, tables)
-        inputs = features(near, valid, fallback, focus, parity, depth, tables)
+        inputs, focus = self.inputs(planes, depth, references)
         residual = planes - focus.base
 
         def known(plane: int, by: int) -> Tensor:

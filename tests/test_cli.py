@@ -156,10 +156,6 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert_one_line(hpac("decode", tmp_path / "no.hpac"), 7, "no such file")
 
 
-def test_standard_input_needs_a_named_output(picture: Path) -> None:
-    assert_one_line(hpac("encode", "-", data=picture.read_bytes()), 2, "-o FILE")
-
-
 def test_newer_format(encoded: Path, tmp_path: Path) -> None:
     data = bytearray(encoded.read_bytes())
     data[9] = 9

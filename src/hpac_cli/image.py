@@ -3,17 +3,20 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .kept import Kept
 
-_BAND_BYTES = 1 << 20
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Samples = NDArray[Any]
-"""(H, W, C) of an unsigned, signed or float type, little endian or native."""
+    Samples = NDArray[Any]
+    """(H, W, C) of an unsigned, signed or float type, little endian or native."""
+else:
+    Samples = Any  # nothing here loads numpy before it compares samples, so that `hpac info` stays quick
+
+_BAND_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") ->
 
 def same_frames(ours: tuple[Samples, ...], others: tuple[Samples, ...]) -> bool:
     """Whether frames are equal bit for bit: NaN payloads and signs of zero too."""
+    import numpy as np
+
     return len(ours) == len(others) and all(
         a.dtype == b.dtype
         and a.shape == b.shape
@@ -90,10 +95,12 @@ def _bands(samples: Samples) -> Iterator[slice]:
     return (slice(top, top + rows) for top in range(0, len(samples), rows))
 
 
-def _bytes_of(samples: Samples) -> NDArray[np.uint8]:
+def _bytes_of(samples: Samples) -> "NDArray[np.uint8]":
+    import numpy as np
+
     return np.ascontiguousarray(samples).view(np.uint8)
 
 
-def kind_of_sample(dtype: np.dtype[Any]) -> str:
+def kind_of_sample(dtype: "np.dtype[Any]") -> str:
     """Name a sample type as the container does: u1, i2, f4 and so on."""
     return f"{dtype.kind}{dtype.itemsize}"

@@ -19,14 +19,14 @@ cannot read or write; 8 weights missing; 9 salvaged, but something is lost; 70 a
 interrupted.
 """
 
-HABITS = {"-z": "encode", "-d": "decode", "-t": "verify"}
+HABITS = {"-z": "encode", "-d": "decode", "-t": "verify", "-l": "list"}
 """Options of gzip, xz and zstd in the place of a command, and the command that each stands for."""
 
 
 class Commands(TyperGroup):
     """The commands, in the order of the help."""
 
-    ORDER = ("encode", "decode", "verify", "check", "info", "compare", "bench", "train")
+    ORDER = ("encode", "decode", "verify", "check", "list", "info", "compare", "bench", "train")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name them."""

@@ -21,6 +21,7 @@ from .options import (
     MaxPixels,
     MaxSeconds,
     Null,
+    Progress,
     Quiet,
     Recursive,
     Scheduler,
@@ -30,6 +31,7 @@ from .options import (
     Verbose,
     parse_limits,
 )
+from .progress import Mode
 from .report import describe_exact, run
 
 
@@ -57,6 +59,7 @@ def check(
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
+    progress: Progress = Mode.AUTO,
 ) -> None:
     """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
     options = api.Options(
@@ -80,6 +83,7 @@ def check(
         json=json,
         scheduler=scheduler,
         verbose=verbose,
+        progress=progress,
     )
     tasks = [Task(source.name, None, None) for source in gather(choice, judge(all, ""))]
     run(tasks, actions.check, options, choice, tell=describe_exact)

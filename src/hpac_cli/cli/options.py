@@ -10,7 +10,10 @@ import typer
 
 from hpac_cli import api
 from hpac_cli.errors import UsageError
+from hpac_cli.files import STANDARD
 from hpac_cli.limits import Limits
+
+from .progress import Mode
 
 Inputs = Annotated[
     list[str] | None,
@@ -19,6 +22,9 @@ Inputs = Annotated[
 Output = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only."),
+]
+Stdout = Annotated[
+    bool, typer.Option("-c", "--stdout", help="Write to standard output, as -o - does; for one input only.")
 ]
 OutputDir = Annotated[
     str | None,
@@ -33,7 +39,14 @@ All = Annotated[
         "--all", help="Keep every other file whole, so that what is made of a folder is complete; fail on none."
     ),
 ]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name each file that -r leaves out, and why.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v",
+        "--verbose",
+        help="Name each file that is done, on a terminal or not, and each that -r leaves out, and why.",
+    ),
+]
 FilesFrom = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +68,13 @@ Skip = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists, rather than fail on them.")
 ]
 Remove = Annotated[
-    bool, typer.Option("--remove-source", help="Remove an input once its output is whole, on disk, and was verified.")
+    bool,
+    typer.Option(
+        "--remove-source/--keep",
+        "--rm/-k",
+        help="Remove an input once its output is whole, on disk, and was verified, or keep it. [default: keep]",
+        show_default=False,
+    ),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going/--fail-fast", help="Whether to go on after an input that failed.")
@@ -154,6 +173,14 @@ MaxSeconds = Annotated[
         help="Refuse files that would take longer, by an estimate before it begins; 0: none.",
     ),
 ]
+Progress = Annotated[
+    Mode,
+    typer.Option(
+        "--progress",
+        help="How far files are, on standard error: bars where that is a terminal (auto), lines of text every five "
+        "seconds, lines of JSON, or none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
 
 
@@ -173,6 +200,18 @@ class Choice:
     json: bool = False
     scheduler: str | None = None
     verbose: bool = False
+    progress: Mode = Mode.AUTO
+
+
+def parse_output(output: str | None, stdout: bool) -> str | None:
+    """The one output: a name, "-", or None if the user named none.
+
+    Raises:
+        BadParameter: two were given.
+    """
+    if stdout and output not in (None, STANDARD):
+        raise typer.BadParameter("cannot be combined with -o", param_hint="-c")
+    return STANDARD if stdout else output
 
 
 def parse_limits(max_pixels: int, max_memory: int) -> Limits:

@@ -104,8 +104,8 @@ def test_other_inputs_are_still_done(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (b"plain text", 4, ["no PNG, TIFF or DICOM"]),
-        (b"", 4, ["no PNG, TIFF or DICOM"]),
+        (b"plain text", 4, ["no PNG, TIFF, DICOM, BMP, PNM or .npy", "--all"]),
+        (b"", 4, ["no PNG, TIFF, DICOM, BMP, PNM or .npy", "--all"]),
         (b"GIF89a", 3, ["GIF"]),
     ],
 )

@@ -65,6 +65,26 @@ class Image:
         return (self.kind, self.envelope) == (other.kind, other.envelope) and same_frames(self.frames, other.frames)
 
 
+@dataclass(frozen=True)
+class RawSamples:
+    """How samples lie in a file that does not say so: frame by frame, row by row, channels interleaved."""
+
+    width: int
+    height: int
+    channels: int
+    bits: int
+    """Of a sample: 8, 16, 32 or 64."""
+    kind: str = "u"
+    """u, i or f: unsigned, signed, float."""
+    little: bool = True
+    """Bytes of a sample come low ones first."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of one frame."""
+        return self.width * self.height * self.channels * self.bits // 8
+
+
 def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") -> Image:
     """Take a file as it is.
 

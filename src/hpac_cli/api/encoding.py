@@ -109,7 +109,12 @@ def _read(opened: Source, options: Options) -> Image:
     from hpac_cli import images
 
     return images.read_stream(
-        opened.stream, opened.digest, options.limits, transcode=options.transcode, keep_all=options.keep_all
+        opened.stream,
+        opened.digest,
+        options.limits,
+        transcode=options.transcode,
+        keep_all=options.keep_all,
+        raw=options.raw,
     )
 
 

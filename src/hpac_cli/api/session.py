@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hpac_cli.codec.networks import Networks
     from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image, Samples
+    from hpac_cli.image import Image, RawSamples, Samples
 
 
 class Step(NamedTuple):
@@ -78,6 +78,8 @@ class Options:
     """Keep whole what is no picture, or none that can be read, rather than fail."""
     max_seconds: float = 0.0
     """Refuse what would take longer to encode or decode, by an estimate that is made before it begins; 0: nothing."""
+    raw: RawSamples | None = None
+    """How samples lie in files that are nothing else; None for files that say what they are."""
     limits: Limits = DEFAULT_LIMITS
 
 

@@ -23,6 +23,7 @@ from .options import (
     Null,
     Progress,
     Quiet,
+    Raw,
     Recursive,
     Scheduler,
     Threads,
@@ -30,6 +31,7 @@ from .options import (
     Transcode,
     Verbose,
     parse_limits,
+    parse_raw,
 )
 from .progress import Mode
 from .report import describe_exact, run
@@ -49,6 +51,7 @@ def check(
     scheduler: Scheduler = None,
     keep_going: KeepGoing = True,
     transcode: Transcode = False,
+    raw: Raw = None,
     effort: Effort = api.DEFAULT,
     tile_size: Tile = 0,
     threads: Threads = 0,
@@ -66,6 +69,7 @@ def check(
         effort=effort,
         tile=tile_size,
         transcode=transcode,
+        raw=parse_raw(raw),
         keep_all=all,
         threads=threads,
         backend=backend,
@@ -85,5 +89,5 @@ def check(
         verbose=verbose,
         progress=progress,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all, ""))]
+    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all or raw is not None, ""))]
     run(tasks, actions.check, options, choice, tell=describe_exact)

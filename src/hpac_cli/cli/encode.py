@@ -35,6 +35,7 @@ from .options import (
     Preserve,
     Progress,
     Quiet,
+    Raw,
     Recursive,
     Remove,
     Scheduler,
@@ -47,6 +48,7 @@ from .options import (
     Verbose,
     parse_limits,
     parse_output,
+    parse_raw,
 )
 from .progress import Mode
 from .report import describe_estimate, run
@@ -81,6 +83,7 @@ def encode(
     preserve: Preserve = True,
     no_verify: NoVerify = False,
     transcode: Transcode = False,
+    raw: Raw = None,
     effort: Effort = api.DEFAULT,
     adapt: Adapt = None,
     time_budget: TimeBudget = 0,
@@ -95,7 +98,7 @@ def encode(
     verbose: Verbose = False,
     progress: Progress = Mode.AUTO,
 ) -> None:
-    """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
+    """Encode PNG, TIFF, DICOM, BMP, PNM and .npy files to .hpac; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
         raise typer.BadParameter("cannot be combined with --no-verify", param_hint="--remove-source")
     options = api.Options(
@@ -106,6 +109,7 @@ def encode(
         remove_source=remove_source,
         preserve=preserve,
         transcode=transcode,
+        raw=parse_raw(raw),
         effort=effort,
         keep_all=all,
         adapt=adapt.value if adapt else "",
@@ -130,7 +134,7 @@ def encode(
         verbose,
         progress,
     )
-    sources = gather(choice, judge(all, output_dir))
+    sources = gather(choice, judge(all or raw is not None, output_dir))
     check_removal(remove_source, sources, choice.output)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]

@@ -22,7 +22,7 @@ from .words import line
 def _no_picture(head: bytes, name: str) -> str:
     from hpac_cli.images import is_picture
 
-    return "" if is_picture(head, name) else "no PNG, TIFF or DICOM"
+    return "" if is_picture(head, name) else "no picture that is known"
 
 
 def no_hpac(_head: bytes, name: str) -> str:
@@ -35,9 +35,13 @@ def _hpac_beside(_head: bytes, name: str) -> str:
     return f"named {SUFFIX}, as outputs beside it are" if name.endswith(SUFFIX) else ""
 
 
-def judge(keep_all: bool, output_dir: str | None) -> Judge:
-    """Choose what tells why a file in a folder is not encoded."""
-    if not keep_all:
+def judge(take_all: bool, output_dir: str | None) -> Judge:
+    """Choose what tells why a file in a folder is not encoded.
+
+    Args:
+        take_all: not for what it is: it will be kept whole, or its samples lie as the user says.
+    """
+    if not take_all:
         return _no_picture
     return _hpac_beside if output_dir is None else lambda _head, _name: ""
 

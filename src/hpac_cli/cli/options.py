@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from hpac_cli.files import STANDARD
 from hpac_cli.limits import Limits
 
 from .progress import Mode
+
+if TYPE_CHECKING:
+    from hpac_cli.image import RawSamples
 
 Inputs = Annotated[
     list[str] | None,
@@ -148,6 +151,15 @@ TimeBudget = Annotated[
         help="Encode each image in about so long: effort is lowered, and adapting ended, to fit; 0: no limit.",
     ),
 ]
+Raw = Annotated[
+    str | None,
+    typer.Option(
+        "--raw",
+        metavar="WxHxCxBITS",
+        help="Inputs are samples without a header, as 512x512x1x16: width, height, channels, and 8, 16, 32 or 64 bits; "
+        "then be for big endian; before the bits i for signed, f for float: 512x512x1xi16be. Several frames may follow.",
+    ),
+]
 Transcode = Annotated[
     bool,
     typer.Option(
@@ -224,6 +236,23 @@ def parse_limits(max_pixels: int, max_memory: int) -> Limits:
         return Limits.within(pixels=max_pixels, memory_bytes=max_memory << 20)
     except UsageError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def parse_raw(text: str | None) -> "RawSamples | None":
+    """How samples lie, or None if there is no text.
+
+    Raises:
+        BadParameter: it is something else.
+    """
+    if text is None:
+        return None
+    from hpac_cli.image import RawSamples
+
+    match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})x([1-9]\d{0,4})x([uif]?)(8|16|32|64)(le|be)?", text)
+    if not match or (match[4], match[5]) == ("f", "8"):
+        raise typer.BadParameter("is WxHxCxBITS, as 512x512x1x16 or 640x480x3xi16be", param_hint="--raw")
+    width, height, channels = (int(match[number]) for number in (1, 2, 3))
+    return RawSamples(width, height, channels, int(match[5]), match[4] or "u", match[6] != "be")
 
 
 def parse_region(text: str | None) -> api.Region | None:

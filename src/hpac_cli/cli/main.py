@@ -24,7 +24,7 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _stop)
     try:
-        app()
+        app(prog_name="hpac")
         code: Any = 0
     except SystemExit as stop:
         code = stop.code or 0

@@ -19,14 +19,14 @@ cannot read or write; 8 weights missing; 9 salvaged, but something is lost; 70 a
 interrupted.
 """
 
-HABITS = {"-z": "encode", "-d": "decode", "-t": "verify"}
+HABITS = {"-z": "encode", "-d": "decode", "-t": "verify", "-l": "list"}
 """Options of gzip, xz and zstd in the place of a command, and the command that each stands for."""
 
 
 class Commands(TyperGroup):
     """The commands, in the order of the help."""
 
-    ORDER = ("encode", "decode", "verify", "check", "info", "compare", "bench", "train")
+    ORDER = ("encode", "decode", "verify", "check", "list", "info", "compare", "bench", "train")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name them."""
@@ -44,7 +44,7 @@ app = typer.Typer(
     name="hpac",
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Lossless image compression: PNG, TIFF and DICOM to .hpac and back, exactly.",
+    help="Lossless image compression: PNG, TIFF, DICOM, BMP, PNM and .npy to .hpac and back, exactly.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

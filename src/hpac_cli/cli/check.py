@@ -22,7 +22,9 @@ from .options import (
     MaxPixels,
     MaxSeconds,
     Null,
+    Progress,
     Quiet,
+    Raw,
     Recursive,
     Scheduler,
     Threads,
@@ -30,7 +32,9 @@ from .options import (
     Transcode,
     Verbose,
     parse_limits,
+    parse_raw,
 )
+from .progress import Mode
 from .report import describe_exact, run
 
 
@@ -48,6 +52,7 @@ def check(
     scheduler: Scheduler = None,
     keep_going: KeepGoing = True,
     transcode: Transcode = False,
+    raw: Raw = None,
     effort: Effort = api.DEFAULT,
     tile_size: Tile = 0,
     keyframe: Keyframe = api.KEYFRAME,
@@ -59,6 +64,7 @@ def check(
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
+    progress: Progress = Mode.AUTO,
 ) -> None:
     """Encode pictures in memory, decode that, and compare with the source; nothing is written."""
     options = api.Options(
@@ -66,6 +72,7 @@ def check(
         tile=tile_size,
         keyframe=keyframe,
         transcode=transcode,
+        raw=parse_raw(raw),
         keep_all=all,
         threads=threads,
         backend=backend,
@@ -83,6 +90,7 @@ def check(
         json=json,
         scheduler=scheduler,
         verbose=verbose,
+        progress=progress,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all, ""))]
+    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all or raw is not None, ""))]
     run(tasks, actions.check, options, choice, tell=describe_exact)

@@ -10,7 +10,8 @@ from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import attempt
 
 from .app import app
-from .options import MaxMemory, MaxPixels, MaxSeconds, Quiet, count_processors, parse_limits
+from .jsonlines import json_line
+from .options import Json, MaxMemory, MaxPixels, MaxSeconds, Quiet, count_processors, parse_limits
 from .report import complain, ending_quietly
 
 
@@ -28,6 +29,7 @@ def compare(
     other: Annotated[str, typer.Argument(metavar="B", help="Another.")],
     require: Annotated[Likeness, typer.Option(help="How alike they must be for exit code 0.")] = Likeness.SAMPLES,
     quiet: Quiet = False,
+    json: Json = False,
     max_pixels: MaxPixels = 0,
     max_memory: MaxMemory = 0,
     max_seconds: MaxSeconds = 0,
@@ -45,7 +47,9 @@ def compare(
     outcome = attempt(Task(one, None, None), api.Session(options), work)
     if outcome.exit_code:
         raise typer.Exit(complain(f"{one}, {other}", outcome.error, outcome.exit_code))
+    code = int(api.LIKENESSES.index(found[0]) < api.LIKENESSES.index(require.value))
     if not quiet:
+        facts = {"files": [one, other], "likeness": found[0], "exit_code": code}
         with ending_quietly():
-            print(found[0], flush=True)
-    raise typer.Exit(api.LIKENESSES.index(found[0]) < api.LIKENESSES.index(require.value))
+            print(json_line(facts) if json else found[0], flush=True)
+    raise typer.Exit(code)

@@ -11,7 +11,7 @@ from hpac_cli.batch.tasks import Task
 from hpac_cli.errors import UsageError
 
 from .app import app
-from .inputs import check_removal, gather, no_hpac
+from .inputs import check_outputs, check_removal, gather, no_hpac
 from .options import (
     Backend,
     Choice,
@@ -28,17 +28,21 @@ from .options import (
     Output,
     OutputDir,
     Preserve,
+    Progress,
     Quiet,
     Recursive,
     Remove,
     Scheduler,
     Skip,
+    Stdout,
     Threads,
     Verbose,
     parse_limits,
+    parse_output,
     parse_region,
 )
-from .report import run
+from .progress import Mode
+from .report import describe_exact, run
 from .words import line
 
 
@@ -50,6 +54,7 @@ from .words import line
 def decode(
     inputs: Inputs = None,
     output: Output = None,
+    stdout: Stdout = False,
     output_dir: OutputDir = None,
     recursive: Recursive = False,
     files_from: FilesFrom = None,
@@ -65,6 +70,9 @@ def decode(
     region: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Decode only these pixels of a frame; needs -o.")
     ] = None,
+    test: Annotated[
+        bool, typer.Option("-t", "--test", help="Write nothing: decode and check every checksum, as hpac verify does.")
+    ] = False,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Get what is undamaged of a damaged file; a report names the rest.")
     ] = False,
@@ -77,6 +85,7 @@ def decode(
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
+    progress: Progress = Mode.AUTO,
 ) -> None:
     """Decode .hpac files to the kind of file that they came from; -o x.png, x.tif, x.npy convert samples."""
     limits = parse_limits(max_pixels, max_memory)
@@ -94,6 +103,8 @@ def decode(
     is_part = frame is not None or box is not None
     if salvage and is_part:
         raise typer.BadParameter("cannot be combined with --frame or --region", param_hint="--salvage")
+    if test and (salvage or is_part or remove_source or output is not None or output_dir is not None or stdout):
+        raise typer.BadParameter("writes nothing, so it cannot be combined with what does", param_hint="--test")
     if skip_existing and (salvage or is_part):
         raise typer.BadParameter("works only with whole files", param_hint="--skip-existing")
     if remove_source and (salvage or is_part):
@@ -105,12 +116,27 @@ def decode(
         return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box)
 
     choice = Choice(
-        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+        inputs,
+        recursive,
+        files_from,
+        null,
+        parse_output(output, stdout),
+        output_dir,
+        jobs,
+        keep_going,
+        quiet,
+        json,
+        scheduler,
+        verbose,
+        progress,
     )
     sources = gather(choice, no_hpac)
-    check_removal(remove_source, [source.name for source in sources], output)
+    if test:
+        run([Task(each.name, None, None) for each in sources], actions.verify, options, choice, tell=describe_exact)
+    check_removal(remove_source, sources, choice.output)
+    check_outputs(choice, sources)
     try:
-        tasks = plan_decoding(sources, output=output, output_dir=output_dir)
+        tasks = plan_decoding(sources, output=choice.output, output_dir=output_dir)
     except UsageError as error:
         raise typer.BadParameter(line(str(error)), param_hint="IN") from error
     if scheduler is not None and (salvage or is_part):

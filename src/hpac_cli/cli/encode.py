@@ -12,7 +12,7 @@ from hpac_cli.errors import UsageError
 
 from .app import app
 from .efforts import EFFORT_TABLE, EffortCommand
-from .inputs import check_removal, gather, judge
+from .inputs import check_outputs, check_removal, gather, judge
 from .options import (
     Adapt,
     All,
@@ -34,18 +34,24 @@ from .options import (
     Output,
     OutputDir,
     Preserve,
+    Progress,
     Quiet,
+    Raw,
     Recursive,
     Remove,
     Scheduler,
     Skip,
+    Stdout,
     Threads,
     Tile,
     TimeBudget,
     Transcode,
     Verbose,
     parse_limits,
+    parse_output,
+    parse_raw,
 )
+from .progress import Mode
 from .report import describe_estimate, run
 from .words import line
 
@@ -60,6 +66,7 @@ from .words import line
 def encode(
     inputs: Inputs = None,
     output: Output = None,
+    stdout: Stdout = False,
     output_dir: OutputDir = None,
     recursive: Recursive = False,
     all: All = False,
@@ -68,7 +75,7 @@ def encode(
     jobs: Jobs = 0,
     scheduler: Scheduler = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Write nothing; estimate sizes from a sample of each image.")
+        bool, typer.Option("--dry-run", help="Write nothing; estimate sizes and times from a sample of each image.")
     ] = False,
     skip_existing: Skip = False,
     remove_source: Remove = False,
@@ -77,6 +84,7 @@ def encode(
     preserve: Preserve = True,
     no_verify: NoVerify = False,
     transcode: Transcode = False,
+    raw: Raw = None,
     effort: Effort = api.DEFAULT,
     adapt: Adapt = None,
     time_budget: TimeBudget = 0,
@@ -90,8 +98,9 @@ def encode(
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
+    progress: Progress = Mode.AUTO,
 ) -> None:
-    """Encode PNG, TIFF and DICOM files to .hpac, exactly; each output is decoded and compared before it gets its name."""
+    """Encode PNG, TIFF, DICOM, BMP, PNM and .npy files to .hpac; each output is decoded and compared before it gets its name."""
     if remove_source and no_verify:
         raise typer.BadParameter("cannot be combined with --no-verify", param_hint="--remove-source")
     options = api.Options(
@@ -103,6 +112,7 @@ def encode(
         remove_source=remove_source,
         preserve=preserve,
         transcode=transcode,
+        raw=parse_raw(raw),
         effort=effort,
         keep_all=all,
         adapt=adapt.value if adapt else "",
@@ -113,15 +123,28 @@ def encode(
         limits=parse_limits(max_pixels, max_memory),
     )
     choice = Choice(
-        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+        inputs,
+        recursive,
+        files_from,
+        null,
+        parse_output(output, stdout),
+        output_dir,
+        jobs,
+        keep_going,
+        quiet,
+        json,
+        scheduler,
+        verbose,
+        progress,
     )
-    sources = gather(choice, judge(all, output_dir))
-    check_removal(remove_source, [source.name for source in sources], output)
+    sources = gather(choice, judge(all or raw is not None, output_dir))
+    check_removal(remove_source, sources, choice.output)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
-        run(estimates, actions.estimate, options, choice, tell=describe_estimate)
+        run(estimates, actions.estimate, options, choice, tell=describe_estimate, aloud=True)
+    check_outputs(choice, sources)
     try:
-        tasks = plan_encoding(sources, output=output, output_dir=output_dir)
+        tasks = plan_encoding(sources, output=choice.output, output_dir=output_dir)
     except UsageError as error:
         raise typer.BadParameter(line(str(error)), param_hint="IN") from error
     run(tasks, actions.encode, options, choice)

@@ -1,6 +1,5 @@
 """Which files a command works on, and what is said of those that it leaves out."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -14,15 +13,16 @@ from hpac_cli.batch.targets import SUFFIX
 from hpac_cli.batch.tasks import LeftOut, Source
 from hpac_cli.errors import HpacError
 
+from .jsonlines import json_line
 from .options import Choice
-from .report import SCHEMA, complain
+from .report import complain
 from .words import line
 
 
 def _no_picture(head: bytes, name: str) -> str:
     from hpac_cli.images import is_picture
 
-    return "" if is_picture(head, name) else "no PNG, TIFF or DICOM"
+    return "" if is_picture(head, name) else "no picture that is known"
 
 
 def no_hpac(_head: bytes, name: str) -> str:
@@ -35,9 +35,13 @@ def _hpac_beside(_head: bytes, name: str) -> str:
     return f"named {SUFFIX}, as outputs beside it are" if name.endswith(SUFFIX) else ""
 
 
-def judge(keep_all: bool, output_dir: str | None) -> Judge:
-    """Choose what tells why a file in a folder is not encoded."""
-    if not keep_all:
+def judge(take_all: bool, output_dir: str | None) -> Judge:
+    """Choose what tells why a file in a folder is not encoded.
+
+    Args:
+        take_all: not for what it is: it will be kept whole, or its samples lie as the user says.
+    """
+    if not take_all:
         return _no_picture
     return _hpac_beside if output_dir is None else lambda _head, _name: ""
 
@@ -63,8 +67,6 @@ def gather(choice: Choice, why_not: Judge) -> list[Source]:
     sources = found.sources
     if choice.output is not None and len(sources) > 1:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
-    if choice.json and choice.output == files.STANDARD:
-        raise typer.BadParameter("needs standard output for itself", param_hint="--json")
     if found.left_out:
         _tell_left_out(found.left_out, choice)
     return sources
@@ -75,7 +77,7 @@ def _tell_left_out(left_out: Sequence[LeftOut], choice: Choice) -> None:
     if choice.verbose:
         for each in left_out:
             if choice.json:
-                print(json.dumps({"schema": SCHEMA, "left_out": each.name, "why": each.why}), flush=True)
+                print(json_line({"left_out": each.name, "why": each.why}), flush=True)
             else:
                 print(line(f"hpac: {each.name}: left out: {each.why}"), file=sys.stderr, flush=True)
     if not choice.quiet:
@@ -84,13 +86,26 @@ def _tell_left_out(left_out: Sequence[LeftOut], choice: Choice) -> None:
         print(f"hpac: left out of folders: {reasons}{hint}", file=sys.stderr, flush=True)
 
 
-def check_removal(wanted: bool, names: list[str], output: str | None) -> None:
+def check_outputs(choice: Choice, sources: Sequence[Source]) -> None:
+    """Refuse outputs that cannot be where they should.
+
+    Raises:
+        BadParameter: standard output is wanted for two things, or standard input is to become a file in a folder.
+    """
+    is_piped = any(source.name == files.STANDARD for source in sources)
+    if choice.output_dir is not None and is_piped:
+        raise typer.BadParameter("standard input has no name there; use -o", param_hint="--output-dir")
+    if choice.json and (choice.output == files.STANDARD or (is_piped and choice.output is None)):
+        raise typer.BadParameter("needs standard output for itself", param_hint="--json")
+
+
+def check_removal(wanted: bool, sources: Sequence[Source], output: str | None) -> None:
     """Refuse to remove sources that are no files, or whose outputs would be none.
 
     Raises:
         BadParameter: so it is.
     """
-    if wanted and files.STANDARD in names:
+    if wanted and any(source.name == files.STANDARD for source in sources):
         raise typer.BadParameter("cannot remove standard input", param_hint="--remove-source")
     if wanted and output is not None and (output == files.STANDARD or files.is_special(Path(output))):
         raise typer.BadParameter(

@@ -6,11 +6,11 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from . import bench, check, compare, decode, encode, info, train, verify
+from . import bench, check, compare, decode, encode, info, listing, train, verify
 from .app import app
 from .report import INTERRUPTED
 
-_COMMANDS = (bench, check, compare, decode, encode, info, train, verify)
+_COMMANDS = (bench, check, compare, decode, encode, info, listing, train, verify)
 """Each registers itself with the program when it is imported."""
 
 
@@ -24,7 +24,7 @@ def main() -> NoReturn:
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _stop)
     try:
-        app()
+        app(prog_name="hpac")
         code: Any = 0
     except SystemExit as stop:
         code = stop.code or 0

@@ -1,7 +1,6 @@
 """Runs a command over its files, tells what came of each, and which exit code that makes."""
 
 import contextlib
-import json
 import os
 import sys
 import time
@@ -19,12 +18,11 @@ from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
+from .jsonlines import json_line
 from .options import Choice, count_processors
-from .progress import show_files, show_progress
+from .progress import describe_seconds, seldom, show
 from .words import line
 
-SCHEMA = 1
-"""Of the lines of --json: keys are added, never removed or given another meaning."""
 INTERRUPTED = 130
 
 
@@ -32,16 +30,21 @@ INTERRUPTED = 130
 class _Tally:
     """What came of all files so far."""
 
+    workers: int = 1
+    """Files that are worked on side by side."""
     began: float = field(default_factory=time.monotonic)
     count: dict[str, int] = field(default_factory=lambda: {"done": 0, "skipped": 0, "failed": 0})
     input_bytes: int = 0
     output_bytes: int = 0
     codes: list[int] = field(default_factory=list)
+    estimated_seconds: float = 0.0
+    """Of all files of a dry run, one after another."""
 
     def add(self, outcome: Outcome) -> None:
         self.count[outcome.status] += 1
         self.input_bytes += outcome.input_bytes
         self.output_bytes += outcome.output_bytes
+        self.estimated_seconds += outcome.estimated_seconds or 0
         if outcome.exit_code:
             self.codes.append(outcome.exit_code)
 
@@ -62,11 +65,14 @@ def run(
     options: api.Options,
     choice: Choice,
     tell: Callable[[Outcome], str] | None = None,
+    *,
+    aloud: bool = False,
 ) -> None:
     """Do all tasks, several at once where that helps, and exit with the right code.
 
     Args:
         tell: a line for standard error about a file that went well; None for sizes.
+        aloud: whether these lines are what the user asked for, rather than news for a terminal.
     """
     processors = count_processors(options.threads)
     in_turn = bool(choice.scheduler) or not can_fork()
@@ -78,25 +84,23 @@ def run(
         except HpacError as error:
             raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
     talks = not choice.quiet and not choice.json
-    visible = talks and sys.stderr.isatty()
-    tally = _Tally()
+    on_terminal = talks and sys.stderr.isatty()
+    visible = on_terminal or (talks and (choice.verbose or aloud))
+    tally = _Tally(max(1, workers))
 
     def work(task: Task) -> Outcome:
-        with show_progress(task.source, visible=visible and workers == 1) as session.progress:
-            return attempt(task, session, action)
+        session.progress = seldom(pool.tell)
+        return attempt(task, session, action)
 
     sizes = {task.source: _size(task.source) for task in tasks}
-    if choice.scheduler:
-        outcomes = cluster.run(choice.scheduler, tasks, action, options)
-    else:
-        outcomes = Pool(work, lost, workers).run(tasks)
-    is_one = workers == 1 and not choice.scheduler
-    with ending_quietly(), show_files(sum(sizes.values()), visible=visible and not is_one) as advance:
+    with ending_quietly(), show(choice.progress, sizes, on_terminal=on_terminal) as shown:
+        pool = Pool(work, lost, workers, hear=lambda task, step: shown.step(task.source, step))
+        outcomes = cluster.run(choice.scheduler, tasks, action, options) if choice.scheduler else pool.run(tasks)
         try:
             for outcome in outcomes:
                 tally.add(outcome)
+                shown.end(outcome.file, _saved(tally))
                 _tell(outcome, choice, visible, tell or describe_sizes)
-                advance(f"{sum(tally.count.values())}/{len(tasks)} files, {_saved(tally)}", sizes[outcome.file])
                 if outcome.exit_code and not choice.keep_going:
                     break
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -132,7 +136,7 @@ def ending_quietly() -> Iterator[None]:
 def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outcome], str]) -> None:
     if choice.json:
         bpsp = 8 * outcome.output_bytes / outcome.samples if outcome.samples and outcome.output_bytes else None
-        print(json.dumps({"schema": SCHEMA, **outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
+        print(json_line({**outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
     if outcome.exit_code:
         complain(outcome.file, outcome.error, outcome.exit_code)
     if outcome.note:
@@ -154,7 +158,11 @@ def describe_sizes(outcome: Outcome) -> str:
 
 def describe_estimate(outcome: Outcome) -> str:
     """One line about a file of which another would be made."""
-    return describe_sizes(outcome).replace(f"{outcome.file} -> : ", f"{outcome.file}: about ")
+    change = outcome.output_bytes / max(1, outcome.input_bytes) - 1
+    return (
+        f"{outcome.file}: {outcome.input_bytes:,} -> about {outcome.output_bytes:,} bytes ({change:+.1%})"
+        f"{_kept(outcome)}, in about {describe_seconds(outcome.estimated_seconds or 0)}"
+    )
 
 
 def describe_exact(outcome: Outcome) -> str:
@@ -173,11 +181,16 @@ def _sum_up(tally: _Tally, files_in_all: int, choice: Choice) -> None:
     if choice.json:
         facts = {"files": files_in_all, **tally.count, "not_reached": left}
         sizes = {"input_bytes": tally.input_bytes, "output_bytes": tally.output_bytes}
-        summary = {**facts, **sizes, "seconds": round(tally.seconds, 3), "exit_code": tally.exit_code()}
-        print(json.dumps({"schema": SCHEMA, "summary": summary}), flush=True)
+        seconds = {"seconds": round(tally.seconds, 3)}
+        if tally.estimated_seconds:
+            seconds["estimated_seconds"] = round(tally.estimated_seconds / tally.workers, 3)
+        summary = {**facts, **sizes, **seconds, "exit_code": tally.exit_code()}
+        print(json_line({"summary": summary}), flush=True)
     elif not choice.quiet:
         counts = [f"{count} {status}" for status, count in {**tally.count, "not reached": left}.items() if count]
-        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
+        about = tally.estimated_seconds / tally.workers
+        time_taken = f"in about {describe_seconds(about)}" if about else f"{tally.seconds:.1f} s"
+        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {time_taken}"
         print(text, file=sys.stderr, flush=True)
 
 

@@ -18,12 +18,14 @@ from .options import (
     MaxPixels,
     MaxSeconds,
     Null,
+    Progress,
     Quiet,
     Recursive,
     Threads,
     Verbose,
     parse_limits,
 )
+from .progress import Mode
 from .report import describe_exact, run
 
 
@@ -43,13 +45,23 @@ def verify(
     quiet: Quiet = False,
     json: Json = False,
     verbose: Verbose = False,
+    progress: Progress = Mode.AUTO,
 ) -> None:
     """Decode .hpac files and check every checksum, writing nothing."""
     options = api.Options(
         threads=threads, backend=backend, max_seconds=max_seconds, limits=parse_limits(max_pixels, max_memory)
     )
     choice = Choice(
-        inputs, recursive, files_from, null, jobs=jobs, keep_going=keep_going, quiet=quiet, json=json, verbose=verbose
+        inputs,
+        recursive,
+        files_from,
+        null,
+        jobs=jobs,
+        keep_going=keep_going,
+        quiet=quiet,
+        json=json,
+        verbose=verbose,
+        progress=progress,
     )
     tasks = [Task(source.name, None, None) for source in gather(choice, no_hpac)]
     run(tasks, actions.verify, options, choice, tell=describe_exact)

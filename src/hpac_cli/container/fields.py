@@ -68,6 +68,11 @@ class Kind(IntEnum):
     ARRAY_FRAMES = 5
     FILE = 6
     """Any other file, kept whole."""
+    PNM = 7
+    BMP = 8
+    NPY = 9
+    RAW = 10
+    """Samples that lie as the user said."""
 
 
 ARRAYS = (Kind.ARRAY_2D, Kind.ARRAY, Kind.ARRAY_FRAMES)

@@ -65,7 +65,7 @@ def cut(
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
     Args:
-        kind: tiff or dicom.
+        kind: of files.
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated; only with layouts of which one at least can be cut out.
@@ -248,7 +248,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
 
 def _build_layout(layout: Layout) -> bytes:
     padded = layout.padding.rows > 0 or layout.padding.columns > 0
-    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded]
+    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded, layout.swapped]
     numbers = (
         layout.height,
         layout.width,
@@ -276,7 +276,7 @@ def _parse_layout(fields: Fields) -> Layout:
         fields.varint() for _ in range(12)
     )
     sides = (height, width, channels, rows, columns)
-    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 31:
+    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 63:
         raise InputError("the stored layout is damaged")
     if split >= bits or predictor not in list(Predictor) or codec not in list(Codec):
         raise InputError("the stored layout is damaged")
@@ -287,7 +287,9 @@ def _parse_layout(fields: Fields) -> Layout:
     if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")
     recipe = _parse_recipe(fields) if codec == Codec.DEFLATE else None
-    little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))
+    little, planar, flat, reverse, padded, swapped = (bool(flags >> bit & 1) for bit in range(6))
+    if swapped and channels < 3:
+        raise InputError("the stored layout is damaged")
     padding = _parse_padding(fields) if padded else Padding(0, 0)
     if padding.rows >= height or padding.columns >= width:
         raise InputError("the stored layout is damaged")
@@ -310,6 +312,7 @@ def _parse_layout(fields: Fields) -> Layout:
         recipe,
         (),
         variant,
+        swapped,
         padding,
     )
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import make_network
 
 from hpac_cli.errors import InputError
+from hpac_cli.model.index import load_by_name
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.tables import load_tables
 from hpac_cli.model.window import num_features, reference_window
@@ -17,6 +19,7 @@ from hpac_cli.training.augment import Histories
 from hpac_cli.training.config import Config, read_config
 from hpac_cli.training.data import Source, read_channels
 from hpac_cli.training.inputs import References
+from hpac_cli.training.integers import from_integers
 from hpac_cli.training.pool import Pool
 from hpac_cli.training.refer import BANDS, SLICES, bring, fit, refer, refer_plainly
 from hpac_cli.training.train import Trainer
@@ -284,3 +287,20 @@ def test_the_grey_config_holds_the_same_photographs_out_of_all_its_sources() -> 
     assert channels["packs"][: len(photographs["packs"])] == photographs["packs"]
     assert photographs["rgb"]
     assert channels["rgb"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_twin_sees_references_as_the_core_does(count: int, photograph: np.ndarray) -> None:
+    """Code lengths of a shipped network, estimated by the twin and measured by the core."""
+    weights = load_by_name("grey-small")
+    samples = photograph[64:128, 64:160].astype(np.int32)
+    told = tuple(np.ascontiguousarray(samples[..., channel]) for channel in range(count))
+    planes = torch.from_numpy(samples[..., 2].copy())[None, None]
+    values = torch.from_numpy(np.stack([*told, samples[..., 1], samples[..., 1]][:2]))[:, None]
+    net = Hpac(weights.shape)
+    net.load_state_dict(from_integers(weights)[0])
+    with torch.no_grad():
+        references = References(values, torch.tensor([[k < count] for k in range(2)]))
+        estimate = float(net(planes, 8, True, references=references).sum())
+    measured = make_network(weights).coder.measure(samples[..., 2:], 8, references=told).sum()
+    assert measured == pytest.approx(estimate, rel=0.005)

@@ -169,16 +169,16 @@ def atomic_output(
     try:
         with writing(str(path)):
             with tempfile.NamedTemporaryFile(
-                "w+b", dir=path.parent, prefix=f".{_beginning(path.name)}.", suffix=_PARTIAL, delete=False
+                "w+b", dir=path.parent, delete=False, **temporary_name(path.name)
             ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
                 file.flush()
                 os.fsync(file.fileno())
-            _dress(temporary, like)
+            dress(temporary, like)
             if judged is not None and stamp(str(path)) != judged:
                 raise OutputExistsError(f"output {path} became another file meanwhile, which is kept")
-            _publish(temporary, path, force=force)
+            publish(temporary, path, force=force)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -189,12 +189,22 @@ def _beginning(name: str) -> str:
     return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
 
 
-def _dress(temporary: Path, like: str | None) -> None:
+def temporary_name(name: str) -> dict[str, str]:
+    """What tempfile is told, so that a temporary file or folder is named after another (is_temporary)."""
+    return {"prefix": f".{_beginning(name)}.", "suffix": _PARTIAL}
+
+
+def usual_mode(mode: int) -> int:
+    """The permissions that a new file or folder gets here, of these."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mode & ~mask
+
+
+def dress(temporary: Path, like: str | None) -> None:
     """Give a file its owner, where this process may, its permissions and times."""
     if like is None:
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(usual_mode(0o666))
         return
     facts = os.stat(like)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -216,7 +226,12 @@ def _claim(path: Path) -> None:
         raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
 
 
-def _publish(temporary: Path, path: Path, *, force: bool) -> None:
+def publish(temporary: Path, path: Path, *, force: bool) -> None:
+    """Give a file its final name.
+
+    Raises:
+        OutputExistsError: it is taken, and force is not given.
+    """
     if force:
         temporary.replace(path)
     else:
@@ -231,8 +246,13 @@ def _publish(temporary: Path, path: Path, *, force: bool) -> None:
             except OSError:
                 path.unlink()
                 raise
-    with contextlib.suppress(OSError):  # not every file system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on disk, where the file system can do that."""
+    with contextlib.suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

@@ -19,6 +19,7 @@ from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import measure_quickly, pack_quickly, pack_smallest
 from .plan import plan_frame
+from .series import table_of, write_whole_members
 from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes
 from .values import Values, to_ordered
@@ -47,6 +48,7 @@ def check_size(image: Image, limits: Limits) -> None:
     pixels = sum(frame.shape[0] * frame.shape[1] for frame in image.frames)
     for what, count, limit in (
         ("frames", len(image.frames), limits.max_frames),
+        ("files", len(image.members), limits.max_frames),
         ("pixels", pixels, limits.max_pixels),
         ("pixels on a side", max((max(frame.shape[:2]) for frame in image.frames), default=0), limits.max_side),
         ("channels", max((frame.shape[2] for frame in image.frames), default=0), limits.max_channels),
@@ -78,19 +80,22 @@ def encode_image(
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
     """
-    if not image.frames:
+    if not image.frames and not image.members:
         return encode_whole(image, stream, progress)
-    tile = tile or choose_tile(image.frames)
     frames = tuple(
-        plan_frame(f, networks=networks, effort=effort, tile=tile, order=image.order, threads=threads)
-        for f in image.frames
+        plan_frame(f, networks=networks, effort=effort, tile=side, order=picture.order, threads=threads)
+        for picture in image.pictures
+        for side in (tile or choose_tile(picture.frames),)
+        for f in picture.frames
     )
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
     suffix = os.fsencode(image.suffix)
-    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept)
+    members = table_of(image)
+    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept, members)
     writer = Writer(stream, header, image.envelope)
+    write_whole_members(image, writer, progress)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:
         box, frame = job.box, frames[job.frame]
@@ -114,7 +119,7 @@ def encode_image(
         for coded_tile in tiles:
             writer.tile(coded_tile)
         progress(size)
-    writer.end(hash_samples(image.frames), image.file_hash)
+    writer.end(hash_samples(image.frames), *(picture.file_hash for picture in image.pictures))
 
 
 def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> CodedTile:

@@ -11,6 +11,8 @@ from .whole import estimate_whole
 
 _AROUND = 100
 """Bytes of signature, header and end."""
+_AROUND_MEMBER = 40
+"""Bytes of a file of a series, in its table and end."""
 
 
 def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: int) -> int:
@@ -20,10 +22,11 @@ def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: in
         effort: which networks may code it.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
-    if not image.frames:
-        return _AROUND + estimate_whole(image)
-    tile = tile or choose_tile(image.frames)
-    frames = (
-        estimate_frame(frame, networks=networks, effort=effort, tile=tile, order=image.order) for frame in image.frames
-    )
-    return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))
+    size = float(_AROUND + len(pack_metadata(image.envelope)))
+    for picture in image.pictures:
+        side = tile or choose_tile(picture.frames)
+        for frame in picture.frames:
+            size += estimate_frame(frame, networks=networks, effort=effort, tile=side, order=picture.order)
+        if not picture.frames:
+            size += estimate_whole(picture)
+    return round(size + _AROUND_MEMBER * len(image.members))

@@ -10,5 +10,6 @@ KIND_NAMES = {
     Kind.TIFF: "tiff",
     Kind.DICOM: "dicom",
     Kind.FILE: "file",
+    Kind.SERIES: "series",
 }
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}

@@ -7,10 +7,11 @@ from hpac_cli.container.fields import Coding, Frame
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
-from hpac_cli.image import Samples
+from hpac_cli.image import Member, Samples
 
 from .decode import TileJob, decode_frames, places_of_tiles
 from .networks import Networks
+from .series import envelope_of, make_member, read_whole_member
 from .tiles import Box, tile_boxes
 
 
@@ -66,6 +67,40 @@ def decode_region(
     (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, threads=threads, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
     return samples[y : y + region.height, x : x + region.width]
+
+
+def decode_member(
+    reader: Reader,
+    number: int,
+    *,
+    networks: Networks,
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Member:
+    """Decode one file of a series, reading only the tiles that it needs.
+
+    Raises:
+        ContainerError: damaged; of the other members only what lies around their tiles is looked at.
+    """
+    members = reader.header.members
+    start = sum(member.num_frames for member in members[:number])
+    stop = start + members[number].num_frames
+    frames, whole = reader.header.frames[start:stop], None
+    if not frames:
+        whole = read_whole_member(reader, number)
+    first = sum(frame.num_tiles for frame in reader.header.frames[:start])
+    wanted = range(first, first + sum(frame.num_tiles for frame in frames))
+
+    def jobs() -> Iterator[TileJob]:
+        if wanted:
+            for place, tile in zip(places_of_tiles(frames), reader.tiles_of(wanted, wanted[-1]), strict=True):
+                yield TileJob(*place, tile)
+
+    networks = networks.adapted(reader.header.adapters)
+    samples, _ = decode_frames(frames, jobs(), networks=networks, threads=threads, progress=progress)
+    reader.skip_to_end()
+    envelope = b"" if whole else envelope_of(reader, number)
+    return make_member(members[number], samples, envelope, reader.member_hashes[number], whole)
 
 
 def decode_salvaged(

@@ -16,7 +16,8 @@ STANDARD = "-"
 
 _NAME_BYTES = 100
 """Of an output's name that its temporary file has."""
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""How it ends."""
 _SIGNATURE = b"\x89HPAC"
 
 
@@ -110,8 +111,8 @@ def open_special(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one that atomic_output gives while it writes."""
-    return name.startswith(".") and name.endswith(_PARTIAL)
+    """Whether a name is one that a file, or a folder, has while it is written."""
+    return name.startswith(".") and name.endswith(PARTIAL)
 
 
 Stamp = tuple[int, int, int]
@@ -169,7 +170,7 @@ def atomic_output(
     try:
         with writing(str(path)):
             with tempfile.NamedTemporaryFile(
-                "w+b", dir=path.parent, delete=False, **temporary_name(path.name)
+                "w+b", dir=path.parent, prefix=temporary_prefix(path.name), suffix=PARTIAL, delete=False
             ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
@@ -189,9 +190,9 @@ def _beginning(name: str) -> str:
     return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
 
 
-def temporary_name(name: str) -> dict[str, str]:
-    """What tempfile is told, so that a temporary file or folder is named after another (is_temporary)."""
-    return {"prefix": f".{_beginning(name)}.", "suffix": _PARTIAL}
+def temporary_prefix(name: str) -> str:
+    """How the name of a temporary file or folder begins that is named after another."""
+    return f".{_beginning(name)}."
 
 
 def usual_mode(mode: int) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import io
-import itertools
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -164,7 +163,7 @@ def find_member(header: Header, name: str) -> int:
     return number
 
 
-class _View(NamedTuple):
+class View(NamedTuple):
     """One file of a container, as much of it as its frames need."""
 
     kind: str
@@ -175,26 +174,32 @@ class _View(NamedTuple):
     """Number of its first frame in the container."""
 
 
-def _view(reader: Reader, member: str | None, frame: int | None) -> _View:
-    """The file that is meant: a member, or the one that has a frame, or the only one."""
+def list_views(reader: Reader) -> Iterator[View]:
+    """The files of a series, or the only one of another container."""
     from hpac_cli.codec.kinds import KIND_NAMES
-    from hpac_cli.codec.series import envelope_of
 
-    header = reader.header
-    if not header.is_series and member is None:
-        return _View(KIND_NAMES[header.kind], reader.metadata, header.frames, header.kept, 0)
-    if member is None and frame is None:
-        raise UsageError("it holds a series; name a frame of all with --frame, or a file with --member")
-    firsts = list(itertools.accumulate((each.num_frames for each in header.members), initial=0))
+    header, at, first = reader.header, 0, 0
+    if not header.is_series:
+        yield View(KIND_NAMES[header.kind], reader.metadata, header.frames, header.kept, 0)
+    for entry, frames in zip(header.members, header.frames_of_members(), strict=True):
+        envelope = reader.metadata[at : at + entry.size] if frames else b""
+        yield View(KIND_NAMES[entry.kind], envelope, frames, entry.kept, first)
+        at, first = at + len(envelope), first + len(frames)
+
+
+def _view(reader: Reader, member: str | None, frame: int | None) -> View:
+    """The file that is meant: a member, or the one that has a frame, or the only one."""
+    views = list(list_views(reader))
     if member is not None:
-        number = find_member(header, member)
-    elif frame is not None and 0 <= frame < len(header.frames):
-        number = bisect.bisect(firsts, frame) - 1
-    else:
-        raise UsageError(f"there is no frame {frame}: the series has {len(header.frames)}, counted from 0")
-    each, first = header.members[number], firsts[number]
-    own = header.frames[first : first + each.num_frames]
-    return _View(KIND_NAMES[each.kind], envelope_of(reader, number) if own else b"", own, each.kept, first)
+        return views[find_member(reader.header, member)]
+    if len(views) == 1:
+        return views[0]
+    if frame is None:
+        raise UsageError("it holds a series; name a frame of all with --frame, or a file with --member")
+    found = next((view for view in views if view.first <= frame < view.first + len(view.frames)), None)
+    if found is None:
+        raise UsageError(f"there is no frame {frame}: the series has {len(reader.header.frames)}, counted from 0")
+    return found
 
 
 def decompress_part(

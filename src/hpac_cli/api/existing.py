@@ -112,7 +112,9 @@ def check_replaced(target: Path, held: Held, is_same: bool, options: Options) ->
             "for it may be all that is left of that file: move it away first"
         )
     return (
-        f"{target} was overwritten; it was made of another file, or of this one before it changed" if held.is_whole else ""
+        f"{target} was overwritten; it was made of another file, or of this one before it changed"
+        if held.is_whole
+        else ""
     )
 
 

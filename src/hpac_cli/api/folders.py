@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hpac_cli import files
+from hpac_cli.codec.threads import spread
 from hpac_cli.errors import ContainerError, FileAccessError, OutputExistsError, UnsupportedError, UsageError
 
 from . import existing
@@ -56,17 +58,19 @@ def decode_to_folder(reader: Reader, folder: Path | None, source: str, session: 
     if folder is None:
         raise UsageError("a series becomes a folder; name it with -o, or one of its files with --member")
     names = [os.fsdecode(member.name) for member in reader.header.members]
-    _check_folder(folder, names, source, options)
+    check_folder(folder, names, source, options)
     if options.skip_existing and reader.header.identical and _is_all_there(folder, source, options):
         return Made(folder, 0, 0, "bytes", is_there=True)
     image = session.decode(reader)
     with staged(folder) as stage:
-        size = write_members(stage, image.members, like=model_of(source, options))
+        size = write_members(stage, image.members, like=model_of(source, options), threads=max(1, options.threads))
         put_in_place(stage, folder, names, options)
+    if options.remove_source and reader.header.identical and not _is_all_there(folder, source, options):
+        raise FileAccessError(f"{folder} does not hold what was put there, so the source is kept")
     return Made(folder, size, image.num_samples, image.fidelity)
 
 
-def _check_folder(folder: Path, names: list[str], source: str, options: Options) -> None:
+def check_folder(folder: Path, names: list[str], source: str, options: Options) -> None:
     """Refuse a folder before any work is done for it."""
     with files.writing(str(folder)):
         if not folder.parent.is_dir():
@@ -108,36 +112,43 @@ def staged(folder: Path) -> Iterator[Path]:
         FileAccessError: the file system refuses.
     """
     with files.writing(str(folder)):
-        stage = Path(tempfile.mkdtemp(dir=folder.parent, **files.temporary_name(folder.name)))
+        stage = Path(tempfile.mkdtemp(files.PARTIAL, files.temporary_prefix(folder.name), folder.parent))
     try:
         yield stage
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def write_members(stage: Path, members: tuple[Member, ...], *, like: str | None) -> int:
+def write_members(stage: Path, members: Iterable[Member], *, like: str | None, threads: int = 1) -> int:
     """Write files below an empty folder of our own; return their bytes.
 
     Raises:
         OutputExistsError: the file system takes two names for the same.
         HpacError: a file cannot be made again, or written.
     """
-    size = 0
-    for name, image in members:
-        place = stage / name
-        with files.writing(name):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with place.open("xb") as file:
-                    size += write_file(image, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-            except FileExistsError as error:
-                raise OutputExistsError(
-                    f"this file system takes {name} for the name of another file of the series; "
-                    "--member writes each under a name of its own"
-                ) from error
+    return sum(spread(functools.partial(_write_member, stage, like), members, threads=threads))
+
+
+def _write_member(stage: Path, like: str | None, member: Member) -> int:
+    name, place = member.name, stage / member.name
+    with files.writing(name):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = place.open("xb")
+        except FileExistsError as error:
+            raise OutputExistsError(
+                f"this file system takes {name} for the name of another file of the series; "
+                "--member writes each under a name of its own"
+            ) from error
+        try:
+            with file:
+                size = write_file(member.image, file)
+                file.flush()
+                os.fsync(file.fileno())
             files.dress(place, like)
+        except BaseException:
+            place.unlink()
+            raise
     return size
 
 

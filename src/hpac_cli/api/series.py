@@ -8,6 +8,7 @@ import itertools
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hpac_cli import files
 from hpac_cli.codec.efforts import DEFAULT, effort_of
+from hpac_cli.codec.threads import spread
 from hpac_cli.errors import ContainerError, HpacError, LimitExceededError, RoundTripError, UsageError
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
@@ -24,7 +26,7 @@ from . import existing
 from .encoding import SOMETHING_ELSE, read_image
 from .folders import write_file
 from .session import Options, Result, Session, check_tile
-from .streams import IN_MEMORY, Counting, Hashing, Source, hash_stream, open_source, write_output
+from .streams import IN_MEMORY, Counting, Hashing, hash_stream, open_source, write_output
 
 if TYPE_CHECKING:
     from hpac_cli.image import Image, Member
@@ -118,7 +120,9 @@ def check_names(inputs: Sequence[Input]) -> None:
     for each in inputs:
         other = first.setdefault(each.name, each.path)
         if other != each.path:
-            raise UsageError(f"{other} and {each.path} would both be {each.name} of the series; name their folder instead")
+            raise UsageError(
+                f"{other} and {each.path} would both be {each.name} of the series; name their folder instead"
+            )
     try:
         members.check_names([os.fsencode(each.name) for each in inputs])
     except ContainerError as error:
@@ -212,14 +216,12 @@ def _write(image: Image, stream: BinaryIO, session: Session) -> tuple[int, list[
 
 
 def _keep_whole(member: Member, path: str, size: int) -> Member:
-    from hpac_cli.codec.series import Extent
     from hpac_cli.image import keep_whole
 
-    name, image = member
+    image = member.image
     if not image.identical:
         return member
-    file: BinaryIO = Extent(functools.partial(files.open_input, path), 0, size)  # type: ignore[assignment]
-    return member._replace(image=keep_whole(file, image.kind, Kept.LARGER, image.file_hash))
+    return member._replace(image=keep_whole(_on_disk(path, size), image.kind, Kept.LARGER, image.file_hash))
 
 
 def _read_all(inputs: Sequence[Input], session: Session) -> Iterator[_Read]:
@@ -229,15 +231,11 @@ def _read_all(inputs: Sequence[Input], session: Session) -> Iterator[_Read]:
         HpacError: a file cannot be read; the message names it.
         LimitExceededError: together they are larger than limits allow.
     """
-    limits = session.options.limits
-    tally = Tally(limits)
-    with session.count("read", len(inputs)) as advance:
-        for path, name in inputs:
-            try:
-                with open_source(path) as opened:
-                    read = _read_one(opened, name, path, session.options)
-            except HpacError as error:
-                raise type(error)(f"{name}: {error}") from error
+    options = replace(session.options, keep_all=True)
+    tally = Tally(options.limits)
+    with session.count("read", len(inputs)) as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # before threads do so, one behind the other's back
+        for read in spread(functools.partial(_read, options), inputs, threads=max(1, options.threads)):
             try:
                 for frame in read.member.image.frames:
                     tally.add(frame.shape[1], frame.shape[0], frame.shape[2], frame.nbytes)
@@ -248,17 +246,27 @@ def _read_all(inputs: Sequence[Input], session: Session) -> Iterator[_Read]:
             advance(1)
 
 
-def _read_one(opened: Source, name: str, path: str, options: Options) -> _Read:
-    from hpac_cli.codec.series import Extent
+def _read(options: Options, source: Input) -> _Read:
     from hpac_cli.image import Member
     from hpac_cli.images.order import place_of
 
-    image = read_image(opened, replace(options, keep_all=True))
-    key = place_of(name, image.kind, opened.stream)
-    if image.whole is not None and path:
-        file: BinaryIO = Extent(functools.partial(files.open_input, path), 0, opened.size)  # type: ignore[assignment]
-        image = replace(image, whole=file)
+    path, name = source
+    try:
+        with open_source(path) as opened:
+            image = read_image(opened, options)
+            key = place_of(name, image.kind, opened.stream)
+    except HpacError as error:
+        raise type(error)(f"{name}: {error}") from error
+    if image.whole is not None:
+        image = replace(image, whole=_on_disk(path, opened.size))
     return _Read(key, Member(name, image), opened.size)
+
+
+def _on_disk(path: str, size: int) -> BinaryIO:
+    """A file that is opened when it is read, so that a thousand of them are neither in memory nor open."""
+    from hpac_cli.codec.series import Extent
+
+    return Extent(functools.partial(files.open_input, path), 0, size)  # type: ignore[return-value]
 
 
 def _check(expected: Sequence[_Expected], stream: BinaryIO, session: Session) -> None:
@@ -269,7 +277,8 @@ def _check(expected: Sequence[_Expected], stream: BinaryIO, session: Session) ->
     """
     try:
         decoded = session.decode(session.open(stream), "verify")
-        made = [(name, each, _hash_made(each)) for name, each in decoded.members]
+        digests = spread(_hash_made, decoded.pictures, threads=max(1, session.options.threads))
+        made = [(*member, digest) for member, digest in zip(decoded.members, digests, strict=True)]
     except HpacError as error:
         raise RoundTripError(
             f"the encoded series does not decode ({error}); nothing was written; please report these pictures"

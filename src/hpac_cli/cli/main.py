@@ -15,8 +15,8 @@ import typer
 from hpac_cli import __version__, api
 from hpac_cli.batch import actions
 from hpac_cli.batch.sources import Judge
-from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding
-from hpac_cli.batch.tasks import Task
+from hpac_cli.batch.targets import SUFFIX, plan_decoding, plan_encoding, plan_series
+from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import Outcome, attempt
 from hpac_cli.errors import HpacError, RoundTripError, UsageError
 from hpac_cli.files import is_special
@@ -49,6 +49,7 @@ from .options import (
     Recursive,
     Remove,
     Scheduler,
+    Series,
     Skip,
     Threads,
     Tile,
@@ -106,7 +107,20 @@ def _hpac_beside(_head: bytes, name: str) -> str:
 def _judge(keep_all: bool, output_dir: str | None) -> Judge:
     if not keep_all:
         return _no_picture
-    return _hpac_beside if output_dir is None else lambda _head, _name: ""
+    return _hpac_beside if output_dir is None else _everything
+
+
+def _everything(_head: bytes, _name: str) -> str:
+    return ""
+
+
+def _plan_series(sources: list[Source], choice: Choice) -> Task:
+    if choice.scheduler is not None:
+        raise typer.BadParameter("works only with files, not with a series", param_hint="--scheduler")
+    try:
+        return plan_series(sources, choice.names or [], output=choice.output, output_dir=choice.output_dir)
+    except UsageError as error:
+        raise typer.BadParameter(line(str(error)), param_hint="--series") from error
 
 
 @app.command(
@@ -122,6 +136,7 @@ def encode(
     output_dir: OutputDir = None,
     recursive: Recursive = False,
     all: All = False,
+    series: Series = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -170,10 +185,25 @@ def encode(
         limits=parse_limits(max_pixels, max_memory),
     )
     choice = Choice(
-        inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
+        inputs,
+        recursive,
+        files_from,
+        null,
+        output,
+        output_dir,
+        jobs,
+        keep_going,
+        quiet,
+        json,
+        scheduler,
+        verbose,
+        series,
     )
-    sources = gather(choice, _judge(all, output_dir))
+    sources = gather(choice, _everything if series else _judge(all, output_dir))
     _check_removal(remove_source, [source.name for source in sources], output)
+    if series:
+        task = _plan_series(sources, choice)
+        run([task], *((actions.estimate, options, choice, _about) if dry_run else (actions.encode, options, choice)))
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
         run(estimates, actions.estimate, options, choice, tell=_about)
@@ -207,6 +237,9 @@ def decode(
     region: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Decode only these pixels of a frame; needs -o.")
     ] = None,
+    member: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Decode one file of a series, as info lists it.")
+    ] = None,
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Get what is undamaged of a damaged file; a report names the rest.")
     ] = False,
@@ -234,17 +267,20 @@ def decode(
     )
     box = parse_region(region)
     is_part = frame is not None or box is not None
-    if salvage and is_part:
-        raise typer.BadParameter("cannot be combined with --frame or --region", param_hint="--salvage")
-    if skip_existing and (salvage or is_part):
+    not_all = salvage or is_part or member is not None
+    if salvage and (is_part or member is not None):
+        raise typer.BadParameter("cannot be combined with --frame, --region or --member", param_hint="--salvage")
+    if skip_existing and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--skip-existing")
-    if remove_source and (salvage or is_part):
+    if remove_source and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--remove-source")
 
     def work(task: Task, session: api.Session) -> api.Result:
         if salvage:
             return api.salvage(task.source, task.target, session, fill=fill)
-        return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box)
+        if is_part:
+            return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box, member=member)
+        return api.decompress_member(task.source, member or "", task.target, session, folder=task.folder)
 
     choice = Choice(
         inputs, recursive, files_from, null, output, output_dir, jobs, keep_going, quiet, json, scheduler, verbose
@@ -255,9 +291,11 @@ def decode(
         tasks = plan_decoding(sources, output=output, output_dir=output_dir)
     except UsageError as error:
         raise typer.BadParameter(line(str(error)), param_hint="IN") from error
-    if scheduler is not None and (salvage or is_part):
+    if scheduler is not None and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--scheduler")
-    run(tasks, work if salvage or is_part else actions.decode, options, choice)
+    if member is not None and len(tasks) > 1:
+        raise typer.BadParameter("is of one series; name one input", param_hint="--member")
+    run(tasks, work if not_all else actions.decode, options, choice)
 
 
 @app.command(epilog="Example: hpac verify *.hpac")
@@ -296,6 +334,7 @@ def check(
     inputs: Inputs = None,
     recursive: Recursive = False,
     all: All = False,
+    series: Series = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -335,8 +374,13 @@ def check(
         json=json,
         scheduler=scheduler,
         verbose=verbose,
+        series=series,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, _judge(all, ""))]
+    sources = gather(choice, _everything if series else _judge(all, ""))
+    if series:
+        tasks = [_plan_series(sources, replace(choice, output="none"))]
+    else:
+        tasks = [Task(source.name, None, None) for source in sources]
     run(tasks, actions.check, options, choice, tell=_exact)
 
 

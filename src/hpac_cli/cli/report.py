@@ -74,9 +74,16 @@ def gather(choice: Choice, why_not: Judge) -> list[Source]:
         raise typer.BadParameter("name at least one input", param_hint="IN")
     if choice.output is not None and choice.output_dir is not None:
         raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
-    found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
+    found = find_sources(
+        names,
+        recursive=choice.recursive,
+        why_not=why_not,
+        output_dir=choice.output_dir,
+        flat=choice.series,
+        output=choice.output if choice.series else None,
+    )
     sources = found.sources
-    if choice.output is not None and len(sources) > 1:
+    if choice.output is not None and len(sources) > 1 and not choice.series:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
     if choice.json and choice.output == files.STANDARD:
         raise typer.BadParameter("needs standard output for itself", param_hint="--json")
@@ -128,7 +135,7 @@ def run(
         with show_progress(task.source, visible=visible and workers == 1) as session.progress:
             return attempt(task, session, action)
 
-    sizes = {task.source: _size(task.source) for task in tasks}
+    sizes = {task.source: sum(_size(m.name) for m in task.members) or _size(task.source) for task in tasks}
     if choice.scheduler:
         outcomes = cluster.run(choice.scheduler, tasks, action, options)
     else:

@@ -6,7 +6,8 @@ import io
 import itertools
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, BinaryIO
 
 from hpac_cli.container import fields
@@ -60,9 +61,7 @@ class Extent(io.RawIOBase):
 def table_of(image: Image) -> tuple[fields.Member, ...]:
     """What a container says of the members of a series; nothing of any other image."""
     return tuple(
-        fields.Member(
-            os.fsencode(name), KINDS[each.kind], each.identical, each.kept, len(each.frames), _size_of(each)
-        )
+        fields.Member(os.fsencode(name), KINDS[each.kind], each.identical, each.kept, len(each.frames), _size_of(each))
         for name, each in image.members
     )
 
@@ -112,11 +111,19 @@ def read_whole_members(reader: Reader) -> list[BinaryIO]:
     if spool.tell() != sum(sizes):
         raise ContainerError("the pieces do not fit the members that are kept whole")
     starts = itertools.accumulate(sizes, initial=0)
-    return [_extent(spool, start, size) for start, size in zip(starts, sizes, strict=False)]
+    return _extents(spool, zip(starts, sizes, strict=False))
 
 
-def _extent(file: IO[bytes], start: int, size: int) -> BinaryIO:
-    return Extent(lambda: contextlib.nullcontext(file), start, size)  # type: ignore[return-value]
+def _extents(file: IO[bytes], places: Iterable[tuple[int, int]]) -> list[BinaryIO]:
+    """Parts of an open file, which several threads may read."""
+    lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def alone() -> Iterator[IO[bytes]]:
+        with lock:
+            yield file
+
+    return [Extent(alone, start, size) for start, size in places]  # type: ignore[misc]
 
 
 def list_members(reader: Reader, frames: Sequence[Samples], whole: Sequence[BinaryIO]) -> list[Member]:
@@ -175,4 +182,4 @@ def read_whole_member(reader: Reader, number: int) -> BinaryIO:
             file.write(unpack_piece(piece)[max(0, start - piece.offset) : end - piece.offset])
     if file.tell() != end - start:
         raise ContainerError("the pieces do not fit the members that are kept whole")
-    return _extent(file, 0, end - start)
+    return _extents(file, [(0, end - start)])[0]

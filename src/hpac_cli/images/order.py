@@ -76,7 +76,7 @@ def _slice_key(file: BinaryIO) -> Key | None:
         warnings.simplefilter("ignore")
         try:
             with asking_pydicom():
-                found = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))  # type: ignore[arg-type]
+                found = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_TAGS))
                 facts = {name: _plain(found.get(name)) for name in _TAGS}
         except InputError:
             return None

@@ -6,6 +6,7 @@ import functools
 import io
 import itertools
 import os
+import stat
 import tempfile
 import time
 import warnings
@@ -136,7 +137,14 @@ def _hash(path: str) -> bytes:
 
 def _most_private(inputs: Sequence[Input]) -> str:
     """The file that the fewest may read: what is made of all must be no easier to read."""
-    return min((each.path for each in inputs), key=lambda path: (os.stat(path).st_mode & 0o777).bit_count())
+    return min((each.path for each in inputs), key=_count_rights)
+
+
+def _count_rights(path: str) -> int:
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode).bit_count()
+    except OSError:
+        return 0  # which is said when it is read
 
 
 def _result(start: float, made: _Encoded | None, *, output: str = "", note: str = "") -> Result:

@@ -7,6 +7,7 @@ import itertools
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, BinaryIO
 
@@ -22,6 +23,8 @@ from .kinds import KIND_NAMES, KINDS
 
 _IN_MEMORY = 64 << 20
 """Of members that are kept whole, as much is in memory when they are decoded; more goes to a temporary file."""
+
+_MISFIT = "the pieces do not fit the members that are kept whole"
 
 
 class Extent(io.RawIOBase):
@@ -105,17 +108,27 @@ def read_whole_members(reader: Reader) -> list[BinaryIO]:
     sizes = [member.size for member in reader.header.members if not member.num_frames]
     if not reader.header.is_series:
         return []
-    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (it lives as long as what is read from it)
-    for piece in reader.pieces():
-        spool.write(unpack_piece(piece))
-    if spool.tell() != sum(sizes):
-        raise ContainerError("the pieces do not fit the members that are kept whole")
+    spool = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (_extents closes it)
+    with _closing_at_failure(spool):
+        for piece in reader.pieces():
+            spool.write(unpack_piece(piece))
+        if spool.tell() != sum(sizes):
+            raise ContainerError(_MISFIT)
     starts = itertools.accumulate(sizes, initial=0)
     return _extents(spool, zip(starts, sizes, strict=False))
 
 
+@contextlib.contextmanager
+def _closing_at_failure(file: IO[bytes]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
+
+
 def _extents(file: IO[bytes], places: Iterable[tuple[int, int]]) -> list[BinaryIO]:
-    """Parts of an open file, which several threads may read."""
+    """Parts of an open file, which several threads may read; it is closed when none of them is left."""
     lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -123,6 +136,7 @@ def _extents(file: IO[bytes], places: Iterable[tuple[int, int]]) -> list[BinaryI
         with lock:
             yield file
 
+    weakref.finalize(alone, file.close)
     return [Extent(alone, start, size) for start, size in places]  # type: ignore[misc]
 
 
@@ -176,10 +190,11 @@ def read_whole_member(reader: Reader, number: int) -> BinaryIO:
         ContainerError: damaged.
     """
     start, end = next((start, end) for each, start, end in places_of_whole(reader.header.members) if each == number)
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (it lives as long as what is read from it)
-    for piece in reader.pieces():
-        if piece.offset < end and piece.offset + piece.size > start:
-            file.write(unpack_piece(piece)[max(0, start - piece.offset) : end - piece.offset])
-    if file.tell() != end - start:
-        raise ContainerError("the pieces do not fit the members that are kept whole")
+    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 (_extents closes it)
+    with _closing_at_failure(file):
+        for piece in reader.pieces():
+            if piece.offset < end and piece.offset + piece.size > start:
+                file.write(unpack_piece(piece)[max(0, start - piece.offset) : end - piece.offset])
+        if file.tell() != end - start:
+            raise ContainerError(_MISFIT)
     return _extents(file, [(0, end - start)])[0]

@@ -9,8 +9,8 @@ from hpac_cli.limits import Limits
 
 from .fields import ARRAYS, MAX_KEPT, Kind, Member
 
-MAX_NAME_BYTES, MAX_PART_BYTES = 4096, 255
-"""Of a member's name, and of each part between its slashes: as much as file systems take."""
+MAX_NAME_BYTES, MAX_PART_BYTES, MAX_PARTS = 4096, 255, 64
+"""Of a member's name, and of each of its parts between slashes, as much as file systems take; and so many parts."""
 _SHOWN = 100
 """Bytes of a name in a message."""
 
@@ -73,6 +73,6 @@ def check_names(names: Sequence[bytes]) -> None:
 
 def is_name(name: bytes) -> bool:
     """Whether it names a file below a folder, on every system that has slashes between parts."""
-    parts = name.split(b"/")
-    lengths = all(0 < len(part) <= MAX_PART_BYTES for part in parts) and len(name) <= MAX_NAME_BYTES
-    return lengths and b"\0" not in name and not {b".", b".."} & set(parts)
+    if len(name) > MAX_NAME_BYTES or name.count(b"/") >= MAX_PARTS or b"\0" in name:
+        return False
+    return all(0 < len(part) <= MAX_PART_BYTES and part not in (b".", b"..") for part in name.split(b"/"))

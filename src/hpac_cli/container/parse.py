@@ -111,9 +111,7 @@ class Reader:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         members = self._read_members() if header.is_series else ()
         if chunk := self._take(METADATA):
-            self.metadata = unpack_metadata(
-                chunk.payload, min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
-            )
+            self.metadata = self._unpack(chunk)
             self.sizes["metadata"] = chunk.size
         adapters: list[Adapted] = []
         while chunk := self._take(ADAPTER):
@@ -144,8 +142,11 @@ class Reader:
         if chunk is None:
             raise ContainerError("the table of members is missing")
         self.sizes["members"] = chunk.size
+        return parse_members(self._unpack(chunk), self._limits)
+
+    def _unpack(self, chunk: Chunk) -> bytes:
         limit = min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
-        return parse_members(unpack_metadata(chunk.payload, limit), self._limits)
+        return unpack_metadata(chunk.payload, limit)
 
     def _check_members(self, header: Header) -> None:
         """Make sure that frames and metadata are those of the members, no more and no less."""

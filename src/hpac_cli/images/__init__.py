@@ -219,9 +219,12 @@ def write(image: Image) -> bytes:
 
     Raises:
         InputError: the envelope does not fit the samples.
+        UnsupportedError: a series, which is no one file.
     """
     from . import npy, png, splice
 
+    if image.kind == "series":
+        raise UnsupportedError("a series is several files")
     if not image.frames and image.kind not in ARRAYS:
         return image.read_whole()
     if image.kind == "png":

@@ -7,11 +7,12 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 
 from .arrays import decode, encode
-from .decoding import Region, decompress, decompress_part, rebuild, verify
+from .decoding import Region, decompress, decompress_member, decompress_part, rebuild, verify
 from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
 from .names import SUFFIX, default_output, name_decoded
 from .salvaging import salvage
+from .series import Input, check_series, compress_series, decode_series, encode_series, estimate_series
 from .session import NOTHING, Options, Progress, Result, Session, Step
 from .streams import hash_stream, same_bytes
 
@@ -24,6 +25,7 @@ __all__ = [
     "SUFFIX",
     "Effort",
     "Entry",
+    "Input",
     "Options",
     "Progress",
     "Region",
@@ -32,14 +34,20 @@ __all__ = [
     "Step",
     "check",
     "check_round_trip",
+    "check_series",
     "compare",
     "compress",
+    "compress_series",
     "decode",
+    "decode_series",
     "decompress",
+    "decompress_member",
     "decompress_part",
     "default_output",
     "encode",
+    "encode_series",
     "estimate",
+    "estimate_series",
     "hash_stream",
     "inspect",
     "list_file",

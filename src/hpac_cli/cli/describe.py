@@ -5,6 +5,7 @@ from typing import Any
 from hpac_cli.kept import Kept
 
 from .jsonlines import json_line
+from .words import line
 
 
 def describe(facts: dict[str, Any], *, as_json: bool) -> str:
@@ -17,6 +18,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     rows = {
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
         "kept": _describe_kept(facts),
+        "files": _describe_members(facts["members"]),
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
@@ -52,6 +54,24 @@ def _describe_kept(facts: dict[str, Any]) -> str:
 
 def _ratio(source: int | None, size: int) -> str:
     return "" if source is None else f"; the source {source:,}, {source / size:.3f} times as many"
+
+
+def _describe_members(members: list[dict[str, Any]]) -> str:
+    """A line for each file of a series."""
+    names = [line(m["name"]) for m in members]
+    width = max(map(len, names), default=0)
+    rows = [f"{n:<{width}}  {m['kind']}, {_describe_member(m)}" for n, m in zip(names, members, strict=True)]
+    return "\n           ".join([f"{len(members):,} in order", *rows]) if members else ""
+
+
+def _describe_member(member: dict[str, Any]) -> str:
+    if member["kept_whole"]:
+        why = f": {Kept[member['kept'].upper()].why}" if member["kept"] else ""
+        return f"kept whole, {member['kept_whole_bytes']:,} bytes{why}"
+    first, last = member["first_frame"], member["first_frame"] + member["frames"] - 1
+    frames = f"frame {first}" if first == last else f"frames {first} to {last}"
+    fidelity = "" if member["fidelity"] == "bytes" else f", {_FIDELITIES[member['fidelity']]}"
+    return f"{frames}, {member['tile_bytes']:,} bytes{fidelity}"
 
 
 def _turned(tiles: int) -> str:

@@ -3,9 +3,50 @@
 >>> import hpac_cli
 >>> data = hpac_cli.encode(array)   # integers or floats, (H, W), (H, W, C) or (N, H, W, C)
 >>> array = hpac_cli.decode(data)
+>>> with hpac_cli.open("scan.dcm.hpac") as picture:   # or a URL, or a stream that seeks
+...     part = picture.read(region=(0, 512, 256, 256), frame=3)
 """
 
-from .api import decode, encode
+from .api import FrameArray, Picture, decode, encode
+from .api import open_picture as open
+from .errors import (
+    ContainerError,
+    DecoderMissingError,
+    FileAccessError,
+    HpacError,
+    IncompleteError,
+    InputError,
+    LimitExceededError,
+    MissingPackageError,
+    ModelError,
+    NewerVersionError,
+    OutputExistsError,
+    RoundTripError,
+    UnsupportedError,
+    UsageError,
+)
+from .limits import Limits
 
-__all__ = ["decode", "encode"]
+__all__ = [
+    "ContainerError",
+    "DecoderMissingError",
+    "FileAccessError",
+    "FrameArray",
+    "HpacError",
+    "IncompleteError",
+    "InputError",
+    "LimitExceededError",
+    "Limits",
+    "MissingPackageError",
+    "ModelError",
+    "NewerVersionError",
+    "OutputExistsError",
+    "Picture",
+    "RoundTripError",
+    "UnsupportedError",
+    "UsageError",
+    "decode",
+    "encode",
+    "open",
+]
 __version__ = "0.1.0"

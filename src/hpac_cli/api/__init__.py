@@ -7,10 +7,13 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from hpac_cli.codec.efforts import DEFAULT, EFFORTS, Effort
 
 from .arrays import decode, encode
-from .decoding import Region, decompress, decompress_part, rebuild, verify
+from .decoding import decompress, decompress_part, rebuild, verify
 from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
+from .lazy import FrameArray
 from .names import SUFFIX, default_output, name_decoded
+from .opened import Picture, open_picture
+from .parts import Region
 from .salvaging import salvage
 from .session import NOTHING, Options, Progress, Result, Session, Step
 from .streams import hash_stream, same_bytes
@@ -23,7 +26,9 @@ __all__ = [
     "SUFFIX",
     "Effort",
     "Entry",
+    "FrameArray",
     "Options",
+    "Picture",
     "Progress",
     "Region",
     "Result",
@@ -44,6 +49,7 @@ __all__ = [
     "list_file",
     "map_code_lengths",
     "name_decoded",
+    "open_picture",
     "rebuild",
     "salvage",
     "same_bytes",

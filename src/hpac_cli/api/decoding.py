@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,18 +14,14 @@ from hpac_cli.errors import UnsupportedError
 
 from . import existing
 from .names import converted_name, decoded_name
+from .parts import Region, read_part
 from .session import Options, Result, Session
 from .streams import Counting, model_of, write_bytes, write_output
 
 if TYPE_CHECKING:
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.codec.whole import Held
-    from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image, Samples
-
-Region = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
+    from hpac_cli.image import Image
 
 
 def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
@@ -124,67 +119,18 @@ def decompress_part(source: str, output: str, session: Session, *, frame: int | 
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
-    from hpac_cli.codec.kinds import KIND_NAMES
-    from hpac_cli.codec.partial import decode_region
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.image import Image
-    from hpac_cli.images import colours
 
     start, options = time.monotonic(), session.options
     target, wanted = converted_name(output)
     files.check_output(target, source=source, force=options.force)
-    box = Box(region[1], region[0], region[3], region[2]) if region else None
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        header, kind = reader.header, KIND_NAMES[reader.header.kind]
-        frames = colours.stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in header.frames])
-        if frame is None:
-            frame = _first_picture(kind, reader.metadata, frames, header.kept)
-        across = colours.pixels_per_column(kind, reader.metadata, frames, frame)
-        inner = _columns_of(box, across) if box else None
-        session.check_duration(_part_of(header.frames, frame, inner))
-        with session.count("decode", box.height * box.width if box else header.num_samples) as advance:
-            threads = max(1, options.threads)
-            samples = decode_region(reader, frame, inner, networks=session.networks, threads=threads, progress=advance)
-    turn = colours.see if wanted == "array" else colours.show
-    (samples,) = turn(kind, reader.metadata, frames, {frame: samples})
-    if box:
-        samples = samples[:, box.x % across :][:, : box.width]
+        samples = read_part(reader, session, frame=frame, region=region, colours=wanted != "array")
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
-
-
-def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept: int) -> int:
-    """The frame that is meant where none is named."""
-    from hpac_cli.images.pages import find_main
-    from hpac_cli.kept import Kept
-
-    if not frames:
-        raise UnsupportedError(f"it was kept whole, since {Kept(kept or Kept.UNKNOWN).why}; decode it as it is")
-    if kind != "tiff" or (len(frames) == 1 and not kept):
-        return 0
-    return find_main(metadata, frames, Kept(kept))[0]
-
-
-def _columns_of(box: Box, across: int) -> Box:
-    """The columns of coded samples that hold a region's pixels, `across` in each."""
-    first, end = box.x // across, -(-(box.x + box.width) // across)
-    return box._replace(x=first, width=end - first)
-
-
-def _part_of(frames: tuple[Frame, ...], frame: int, box: Box | None) -> tuple[Frame, ...]:
-    """About what of the frames is decoded for a region: all tiles that it touches."""
-    if not 0 <= frame < len(frames):
-        return ()
-    whole = frames[frame]
-    if box is None:
-        return (whole,)
-    height, width = (
-        min(side, part + whole.tile) for side, part in ((whole.height, box.height), (whole.width, box.width))
-    )
-    return (replace(whole, height=height, width=width),)
 
 
 def verify(source: str, session: Session) -> Result:

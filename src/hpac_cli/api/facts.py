@@ -16,6 +16,7 @@ from .streams import Counting, read_whole
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
+    from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
 _READ_BYTES = 1 << 20
@@ -90,6 +91,27 @@ def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int 
     return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
 
 
+def describe_header(reader: Reader) -> dict[str, Any]:
+    """Describe a file by its beginning, in plain values."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.kept import Kept
+
+    header = reader.header
+    kept, kind = Kept(header.kept), KIND_NAMES[header.kind]
+    return {
+        "format_version": ".".join(map(str, reader.version)),
+        "kind": kind,
+        "suffix": os.fsdecode(header.suffix),
+        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kept": kept.name.lower() if kept else "",
+        "kept_whole": not header.frames,
+        "source_bytes": _source_bytes(kind, reader.metadata, header.frames) if header.frames else None,
+        "frames": _describe_frames(kind, reader.metadata, header.frames),
+        "adapters": [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters],
+        "metadata_bytes": len(reader.metadata),
+    }
+
+
 def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Describe one .hpac file without decoding samples; every checksum is checked.
 
@@ -99,10 +121,8 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     Raises:
         HpacError: any of errors.py.
     """
-    from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
-    from hpac_cli.kept import Kept
 
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
@@ -113,23 +133,14 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
-    size, kept = sum(reader.sizes.values()), Kept(header.kept)
-    known = _source_bytes(KIND_NAMES[header.kind], reader.metadata, header.frames) if header.frames else file_bytes
-    adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
+    size, described = sum(reader.sizes.values()), describe_header(reader)
     return {
         "file": source,
-        "format_version": ".".join(map(str, reader.version)),
-        "kind": KIND_NAMES[header.kind],
-        "fidelity": "bytes" if header.identical else "samples+metadata",
-        "kept": kept.name.lower() if kept else "",
-        "kept_whole": not header.frames,
+        **described,
+        "source_bytes": described["source_bytes"] if header.frames else file_bytes,
         "kept_whole_bytes": file_bytes,
-        "frames": _describe_frames(KIND_NAMES[header.kind], reader.metadata, header.frames),
         "tiles": modes,
         "turned_tiles": turned,
-        "adapters": adapters,
-        "metadata_bytes": len(reader.metadata),
-        "source_bytes": known,
         "bytes": {**reader.sizes, "total": size},
         "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
         "samples_sha256": reader.samples_hash.hex(),

@@ -36,6 +36,7 @@ def decode_region(
     """Decode a region of one frame, reading only the tiles that it needs.
 
     Args:
+        networks: with those that the file's adapters make.
         frame: counted from 0.
         region: None for all of the frame.
 
@@ -62,7 +63,6 @@ def decode_region(
             for tile in reader.tiles_of(wanted, max(wanted)):
                 yield TileJob(0, *wanted[tile.index], tile)
 
-    networks = networks.adapted(reader.header.adapters)
     (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, threads=threads, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
     return samples[y : y + region.height, x : x + region.width]

@@ -14,6 +14,7 @@ from .parse import Chunk, Reader, TileChunk
 _HEAD_BYTES = 6
 """Of a chunk, at most: its type, and a length below 2^35."""
 _CRC_BYTES = 4
+_READ_BYTES = 1 << 20
 
 
 class _Place(NamedTuple):
@@ -91,7 +92,7 @@ class RangedReader(Reader):
         """As many bytes as there are, up to `size`."""
         self._stream.seek(self._start + offset)
         parts, missing = list[bytes](), size
-        while missing and (part := self._stream.read(missing)):
+        while missing and (part := self._stream.read(min(missing, _READ_BYTES))):  # a length may lie
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)

@@ -40,7 +40,7 @@ from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import Adapted, Frame, TileMode
 from hpac_cli.container.parse import Reader
-from hpac_cli.image import Image, Member, join
+from hpac_cli.image import Image, Member, RawSamples, join
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
@@ -63,6 +63,8 @@ class Case:
     """Whether its weights are changed."""
     cells: int = 0
     """The step in which the widths of values' cells are given; 0 for none."""
+    raw: RawSamples | None = None
+    """How samples lie in a source that does not say so."""
 
 
 def crop(height: int = 22, width: int = 31) -> np.ndarray:
@@ -181,7 +183,7 @@ def graphics() -> dict[str, Case]:
 
 
 def image_files() -> dict[str, Case]:
-    """PNG, TIFF and DICOM files, by name, which begins with the kind; no deflate where the name does not say so."""
+    """Image files, by name, which begins with the kind; no deflate where the name does not say so."""
     part = crop()
     grey, bits_12 = part[..., 1], deep(12).astype(np.uint16)
     signed = np.stack([bits_12, bits_12[::-1]])[:, :12].astype(np.int16) - 1024
@@ -216,8 +218,14 @@ def image_files() -> dict[str, Case]:
         "dicom-deflate": recoded(make_dicom(bits_12), DeflatedExplicitVRLittleEndian),
         "dicom-signed-frames": make_dicom(signed),
         "dicom-rle": recoded(make_dicom(bits_12), RLELossless),
+        "pnm-rgb-and-grey": save_plain(part, "ppm") + save_plain(grey, "ppm"),
+        "pnm-deep": b"P5\n# a comment\n%d %d\n4095\n" % bits_12.shape[::-1] + bits_12.astype(">u2").tobytes(),
+        "bmp-rgb": save_plain(part, "bmp"),
+        "bmp-grey": save_plain(grey, "bmp"),
+        "npy-frames": save_npy(signed),
     }
-    return {name: Case(data) for name, data in files.items()}
+    raw = Case(bits_12.astype(">u2").tobytes(), raw=RawSamples(31, 22, 1, 16, little=False))
+    return {name: Case(data) for name, data in files.items()} | {"raw-big-endian": raw}
 
 
 def other_files() -> dict[str, Case]:
@@ -248,9 +256,23 @@ def read_all(files: dict[str, bytes]) -> Image:
     return join([Member(name, read_any(data)) for name, data in files.items()])
 
 
-def read_any(data: bytes) -> Image:
+def read_any(data: bytes, raw: RawSamples | None = None) -> Image:
     """Read an image file, or keep another one whole."""
-    return images.read_stream(io.BytesIO(data), hashlib.sha256(data).digest(), keep_all=True)
+    return images.read_stream(io.BytesIO(data), hashlib.sha256(data).digest(), keep_all=True, raw=raw)
+
+
+def save_plain(samples: np.ndarray, kind: str) -> bytes:
+    """A BMP or PNM file as Pillow writes it."""
+    file = io.BytesIO()
+    PillowImage.fromarray(samples).save(file, kind)
+    return file.getvalue()
+
+
+def save_npy(array: np.ndarray) -> bytes:
+    """A .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def save_tiff(samples: np.ndarray, compression: str) -> bytes:
@@ -389,7 +411,7 @@ def main() -> None:
         if sources:
             image = read_all(sources)
         else:
-            image = read_any(case.source) if isinstance(case.source, bytes) else from_array(case.source)
+            image = read_any(case.source, case.raw) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {
             **how,

@@ -7,10 +7,13 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 
 from .arrays import decode, encode
-from .decoding import Region, decompress, decompress_member, decompress_part, rebuild, verify
+from .decoding import decompress, decompress_member, decompress_part, rebuild, verify
 from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
+from .lazy import FrameArray
 from .names import SUFFIX, default_output, name_decoded
+from .opened import Picture, open_picture
+from .parts import Region
 from .salvaging import salvage
 from .series import Input, check_series, compress_series, decode_series, encode_series, estimate_series
 from .session import NOTHING, Options, Progress, Result, Session, Step
@@ -25,8 +28,10 @@ __all__ = [
     "SUFFIX",
     "Effort",
     "Entry",
+    "FrameArray",
     "Input",
     "Options",
+    "Picture",
     "Progress",
     "Region",
     "Result",
@@ -53,6 +58,7 @@ __all__ = [
     "list_file",
     "map_code_lengths",
     "name_decoded",
+    "open_picture",
     "rebuild",
     "salvage",
     "same_bytes",

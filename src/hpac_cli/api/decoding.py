@@ -6,29 +6,24 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO
 
 from hpac_cli import files
-from hpac_cli.errors import UnsupportedError, UsageError
+from hpac_cli.errors import UnsupportedError
 
 from . import existing
 from .folders import decode_to_folder, write_file
 from .names import converted_name, decoded_name
+from .parts import Region, read_part
 from .session import Options, Result, Session
 from .streams import Counting, model_of, write_bytes, write_output
+from .views import find_member
 
 if TYPE_CHECKING:
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.codec.whole import Held
-    from hpac_cli.container.fields import Frame, Header
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image, Samples
-
-Region = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
+    from hpac_cli.image import Image
 
 
 def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
@@ -161,60 +156,6 @@ def decompress_member(
     return Result(made, counted.count, size, image.num_samples, seconds, fidelity)
 
 
-def find_member(header: Header, name: str) -> int:
-    """Number of the file of a series that has a name.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if not header.is_series:
-        raise UsageError("it holds one file, no series; decode it without --member")
-    wanted = os.fsencode(name)
-    number = next((i for i, member in enumerate(header.members) if member.name == wanted), None)
-    if number is None:
-        raise UsageError(f"the series holds no file {name}; hpac info lists {len(header.members):,}")
-    return number
-
-
-class View(NamedTuple):
-    """One file of a container, as much of it as its frames need."""
-
-    kind: str
-    metadata: bytes
-    frames: tuple[Frame, ...]
-    kept: int
-    first: int
-    """Number of its first frame in the container."""
-
-
-def list_views(reader: Reader) -> Iterator[View]:
-    """The files of a series, or the only one of another container."""
-    from hpac_cli.codec.kinds import KIND_NAMES
-
-    header, at, first = reader.header, 0, 0
-    if not header.is_series:
-        yield View(KIND_NAMES[header.kind], reader.metadata, header.frames, header.kept, 0)
-    for entry, frames in zip(header.members, header.frames_of_members(), strict=True):
-        envelope = reader.metadata[at : at + entry.size] if frames else b""
-        yield View(KIND_NAMES[entry.kind], envelope, frames, entry.kept, first)
-        at, first = at + len(envelope), first + len(frames)
-
-
-def _view(reader: Reader, member: str | None, frame: int | None) -> View:
-    """The file that is meant: a member, or the one that has a frame, or the only one."""
-    views = list(list_views(reader))
-    if member is not None:
-        return views[find_member(reader.header, member)]
-    if len(views) == 1:
-        return views[0]
-    if frame is None:
-        raise UsageError("it holds a series; name a frame of all with --frame, or a file with --member")
-    found = next((view for view in views if view.first <= frame < view.first + len(view.frames)), None)
-    if found is None:
-        raise UsageError(f"there is no frame {frame}: the series has {len(reader.header.frames)}, counted from 0")
-    return found
-
-
 def decompress_part(
     source: str, output: str, session: Session, *, frame: int | None, region: Region | None, member: str | None = None
 ) -> Result:
@@ -230,71 +171,18 @@ def decompress_part(
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
-    from hpac_cli.codec.partial import decode_region
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.image import Image
-    from hpac_cli.images import colours
 
     start, options = time.monotonic(), session.options
     target, wanted = converted_name(output)
     files.check_output(target, source=source, force=options.force)
-    box = Box(region[1], region[0], region[3], region[2]) if region else None
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        view = _view(reader, member, frame)
-        kind, metadata = view.kind, view.metadata
-        frames = colours.stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in view.frames])
-        if frame is None:
-            frame = _first_picture(kind, metadata, frames, view.kept)
-        elif member is None:
-            frame -= view.first
-        if not 0 <= frame < len(frames):
-            raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
-        across = colours.pixels_per_column(kind, metadata, frames, frame)
-        inner = _columns_of(box, across) if box else None
-        session.check_duration(_part_of(view.frames, frame, inner))
-        with session.count("decode", box.height * box.width if box else view.frames[frame].num_samples) as advance:
-            threads, whole = max(1, options.threads), view.first + frame
-            samples = decode_region(reader, whole, inner, networks=session.networks, threads=threads, progress=advance)
-    turn = colours.see if wanted == "array" else colours.show
-    (samples,) = turn(kind, metadata, frames, {frame: samples})
-    if box:
-        samples = samples[:, box.x % across :][:, : box.width]
+        samples = read_part(reader, session, frame=frame, region=region, member=member, colours=wanted != "array")
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
-
-
-def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept: int) -> int:
-    """The frame that is meant where none is named."""
-    from hpac_cli.images.pages import find_main
-    from hpac_cli.kept import Kept
-
-    if not frames:
-        raise UnsupportedError(f"it was kept whole, since {Kept(kept or Kept.UNKNOWN).why}; decode it as it is")
-    if kind != "tiff" or (len(frames) == 1 and not kept):
-        return 0
-    return find_main(metadata, frames, Kept(kept))[0]
-
-
-def _columns_of(box: Box, across: int) -> Box:
-    """The columns of coded samples that hold a region's pixels, `across` in each."""
-    first, end = box.x // across, -(-(box.x + box.width) // across)
-    return box._replace(x=first, width=end - first)
-
-
-def _part_of(frames: tuple[Frame, ...], frame: int, box: Box | None) -> tuple[Frame, ...]:
-    """About what of the frames is decoded for a region: all tiles that it touches."""
-    if not 0 <= frame < len(frames):
-        return ()
-    whole = frames[frame]
-    if box is None:
-        return (whole,)
-    height, width = (
-        min(side, part + whole.tile) for side, part in ((whole.height, box.height), (whole.width, box.width))
-    )
-    return (replace(whole, height=height, width=width),)
 
 
 def verify(source: str, session: Session) -> Result:

@@ -14,9 +14,10 @@ from hpac_cli import files
 from hpac_cli.errors import InputError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
-from .decoding import list_views, rebuild
+from .decoding import rebuild
 from .session import Session
 from .streams import Counting, read_whole
+from .views import list_views
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
@@ -95,6 +96,27 @@ def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int 
     return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
 
 
+def describe_header(reader: Reader) -> dict[str, Any]:
+    """Describe a file by its beginning, in plain values."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.kept import Kept
+
+    header = reader.header
+    kept, kind = Kept(header.kept), KIND_NAMES[header.kind]
+    return {
+        "format_version": ".".join(map(str, reader.version)),
+        "kind": kind,
+        "suffix": os.fsdecode(header.suffix),
+        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kept": kept.name.lower() if kept else "",
+        "kept_whole": header.is_whole,
+        "source_bytes": _source_bytes(kind, reader.metadata, header.frames) if header.frames else None,
+        "frames": [f for view in list_views(reader) for f in _describe_frames(view.kind, view.metadata, view.frames)],
+        "adapters": [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters],
+        "metadata_bytes": len(reader.metadata),
+    }
+
+
 def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Describe one .hpac file without decoding samples; every checksum is checked.
 
@@ -104,10 +126,8 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     Raises:
         HpacError: any of errors.py.
     """
-    from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
-    from hpac_cli.kept import Kept
 
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
@@ -120,25 +140,15 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
             tile_bytes.append(tile.size)
-    size, kept = sum(reader.sizes.values()), Kept(header.kept)
-    known = _source_bytes(KIND_NAMES[header.kind], reader.metadata, header.frames) if header.frames else file_bytes
-    frames = [frame for view in list_views(reader) for frame in _describe_frames(view.kind, view.metadata, view.frames)]
-    adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
+    size, described = sum(reader.sizes.values()), describe_header(reader)
     return {
         "file": source,
-        "format_version": ".".join(map(str, reader.version)),
-        "kind": KIND_NAMES[header.kind],
-        "fidelity": "bytes" if header.identical else "samples+metadata",
-        "kept": kept.name.lower() if kept else "",
-        "kept_whole": header.is_whole,
+        **described,
+        "source_bytes": described["source_bytes"] if header.frames else file_bytes,
         "kept_whole_bytes": file_bytes,
-        "frames": frames,
         "members": _describe_members(reader, tile_bytes),
         "tiles": modes,
         "turned_tiles": turned,
-        "adapters": adapters,
-        "metadata_bytes": len(reader.metadata),
-        "source_bytes": known,
         "bytes": {**reader.sizes, "total": size},
         "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
         "samples_sha256": reader.samples_hash.hex(),

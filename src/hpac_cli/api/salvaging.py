@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hpac_cli.container.salvage import Salvaged
     from hpac_cli.image import Member
 
+_SCHEMA = 1
+"""Of the report: keys are added, never removed or given another meaning."""
+
 
 def salvage(source: str, output: str | None, session: Session, *, fill: int) -> Result:
     """Decode whatever is undamaged of one .hpac file, and report what is lost.
@@ -178,5 +181,6 @@ def _write_report(beside: Path | None, report: dict[str, Any], options: Options)
     """Write what is lost to a file; return how a message says so."""
     if beside is None:
         return ""
-    write_bytes(beside, (json.dumps(report, indent=1) + "\n").encode(), force=options.force)
+    text = json.dumps({"schema": _SCHEMA, **report}, indent=1)
+    write_bytes(beside, (text + "\n").encode(), force=options.force)
     return f"; {beside} lists them"

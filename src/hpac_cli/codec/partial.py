@@ -39,6 +39,7 @@ def decode_region(
     """Decode a region of one frame, reading only the tiles that it needs.
 
     Args:
+        networks: with those that the file's adapters make.
         frame: counted from 0.
         region: None for all of the frame.
 
@@ -81,6 +82,7 @@ def decode_member(
     samples: tuple[Samples, ...] = ()
     if own:
         needed = parts_needed(reader.header.frames, own)
+        networks = networks.adapted(reader.header.adapters)
         decoded = _decode_needed(reader, needed, None, networks=networks, threads=threads, progress=progress)
         samples = tuple(decoded[frame] for frame in own)
     whole = None if own else read_whole_member(reader, number)
@@ -133,7 +135,6 @@ def _decode_needed(
             for tile in reader.tiles_of(wanted, max(wanted)):
                 yield TileJob(*wanted[tile.index], tile)
 
-    networks = networks.adapted(reader.header.adapters)
     decoded, _ = decode_frames(tuple(cut), jobs(), networks=networks, threads=threads, progress=progress)
     return {index: decoded[index - begin] for index in needed}
 

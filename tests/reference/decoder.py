@@ -630,10 +630,40 @@ def from_luma_chroma(weights: Weights, size: tuple[int, int], part: Part, data: 
     return values
 
 
+ROUNDED = {  # s, o, a, b, d, e, f
+    1: (16, 0, 65536, 91881, -22554, -46802, 116130),
+    4: (8, 0, 256, 359, -88, -183, 454),
+    13: (13, 16, 9539, 13075, -3209, -6660, 16525),
+    14: (13, 0, 8192, 12901, -1534, -3835, 15201),
+    15: (13, 16, 9539, 14686, -1747, -4366, 17305),
+}
+LIBYUV = {  # o, a, b, d, e, f
+    5: (32, 16320, 90, -22, -46, 113),
+    6: (-1160, 18997, 102, -25, -52, 128),
+    7: (32, 16320, 101, -12, -30, 119),
+    8: (-1160, 18997, 115, -14, -34, 128),
+}
+SWSCALE = {  # o, a, b, d, e, f
+    9: (0, 8192, 11485, -2819, -5850, 14516),
+    10: (16, 9539, 13075, -3209, -6660, 16525),
+    11: (0, 8192, 12901, -1534, -3835, 15201),
+    12: (16, 9539, 14686, -1747, -4366, 17305),
+}
+
+
 def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
-    if colours == 1:
-        half = 1 << 15
-        rgb = [y + (91881 * v + half >> 16), y + (-22554 * u - 46802 * v + half >> 16), y + (116130 * u + half >> 16)]
+    if colours in ROUNDED:
+        s, o, a, b, d, e, f = ROUNDED[colours]
+        luma = a * (y - o) + 2 ** (s - 1)
+        rgb = [luma + b * v >> s, luma + d * u + e * v >> s, luma + f * u >> s]
+    elif colours in LIBYUV:
+        o, a, b, d, e, f = LIBYUV[colours]
+        luma = 257 * a * y // 65536 + o
+        rgb = [(luma + b * v) // 64, (luma + d * u + e * v) // 64, (luma + f * u) // 64]
+    elif colours in SWSCALE:
+        o, a, b, d, e, f = SWSCALE[colours]
+        luma = a * (y - o) // 8192
+        rgb = [luma + b * v // 8192, luma + d * u // 8192 + e * v // 8192, luma + f * u // 8192]
     elif colours == 2:
         blue, red = 22179 * u // 10000, 18215 * v // 10000
         green = 13584 * y - 1940 * blue - 5090 * red

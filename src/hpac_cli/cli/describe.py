@@ -36,6 +36,18 @@ _COLOURS = {
     "jpeg": ", luma and chroma as JPEG has them",
     "photo_cd": ", luma and chroma as PhotoCD has them",
     "webp": ", luma and chroma as WebP has them",
+    "heif": ", luma and chroma as HEIF has them",
+    "libyuv_601": ", luma and chroma as AVIF has them (BT.601)",
+    "libyuv_601_limited": ", luma and chroma as AVIF has them (BT.601, limited range)",
+    "libyuv_709": ", luma and chroma as AVIF has them (BT.709)",
+    "libyuv_709_limited": ", luma and chroma as AVIF has them (BT.709, limited range)",
+    "swscale_601": ", luma and chroma as video has them (BT.601, full range)",
+    "swscale_601_limited": ", luma and chroma as video has them (BT.601)",
+    "swscale_709": ", luma and chroma as video has them (BT.709, full range)",
+    "swscale_709_limited": ", luma and chroma as video has them (BT.709)",
+    "rounded_601_limited": ", luma and chroma of BT.601, limited range",
+    "rounded_709": ", luma and chroma of BT.709",
+    "rounded_709_limited": ", luma and chroma of BT.709, limited range",
 }
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
 

@@ -108,6 +108,18 @@ class Colours(IntEnum):
     JPEG = 1
     PHOTO_CD = 2
     WEBP = 3
+    HEIF = 4
+    LIBYUV_601 = 5
+    LIBYUV_601_LIMITED = 6
+    LIBYUV_709 = 7
+    LIBYUV_709_LIMITED = 8
+    SWSCALE_601 = 9
+    SWSCALE_601_LIMITED = 10
+    SWSCALE_709 = 11
+    SWSCALE_709_LIMITED = 12
+    ROUNDED_601_LIMITED = 13
+    ROUNDED_709 = 14
+    ROUNDED_709_LIMITED = 15
 
 
 class TileMode(IntEnum):

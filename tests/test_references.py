@@ -284,3 +284,9 @@ def test_the_grey_config_holds_the_same_photographs_out_of_all_its_sources() -> 
     assert channels["packs"][: len(photographs["packs"])] == photographs["packs"]
     assert photographs["rgb"]
     assert channels["rgb"]
+
+
+def test_every_plane_of_a_stack_has_a_slot(data: Path) -> None:
+    (source,) = Trainer(make_config(), data, "cpu").sources
+    assert (len(source.tiles), len(source.held_out)) == (11 * 6, 2)
+    assert sum(source.shares) == pytest.approx(1)

@@ -11,7 +11,7 @@ DEFLATE := src/hpac_cli/deflate
 JPEG := src/hpac_cli/jpeg
 COMPILE := $(BIN)/python $(CORE)/compile.py
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint packaging clean
 
 # torch is pinned here to a version known to have a CPU build; pyproject.toml allows a range.
 # The editable install compiles the core; afterwards it is compiled again whenever its sources change.
@@ -43,6 +43,10 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 	$(COMPILE) --check
 	if command -v clang; then $(COMPILE) --check --cc clang; fi
+
+# The manual page and the completions of shells, from the commands; they are committed.
+packaging: $(VENV)/core
+	$(BIN)/python packaging/generate.py
 
 clean:
 	rm -rf $(VENV) build dist $(CORE)/*.so $(CORE)/*.dylib $(CORE)/*.dll

@@ -36,6 +36,8 @@ class Picture:
     samples: NDArray[np.int32]
     edges: NDArray[np.int32] | None = None
     """Of cells of values, (P, 2**depth + 1)."""
+    references: tuple[NDArray[np.int32], ...] = ()
+    """(H, W) each."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,16 @@ def with_cells(seed: int, pictures: Iterable[Picture]) -> Iterator[Picture]:
         yield replace(picture, name=f"{picture.name}, cells", edges=edges)
 
 
+def with_references(seed: int, pictures: Iterable[Picture]) -> Iterator[Picture]:
+    """The same with one or two planes that they are nearly made of."""
+    for number, picture in enumerate(pictures):
+        plane, highest = picture.samples[..., 0], (1 << picture.depth) - 1
+        changes = draw(seed + number, 2 * plane.size, -1, 1).reshape(2, *plane.shape)
+        references = np.clip(plane + changes * (1, 40)[number % 2], 0, highest).astype(np.int32)
+        count = 1 + number % 3 % 2
+        yield replace(picture, name=f"{picture.name}, references: {count}", references=tuple(references[:count]))
+
+
 def photograph(planes: int) -> Picture:
     """A piece of a real one."""
     samples = np.asarray(PillowImage.open(TESTS / "data" / "kodim23.png"))[60:74, 100:124, :planes]
@@ -132,6 +144,7 @@ def make_cases() -> tuple[Case, ...]:
     groups = Shape(planes=3, width=112, blocks=1, expand=1, rows=2, head=48, components=3, context=16, context_places=2)
     deep = Shape(planes=1, width=48, blocks=3, expand=2, rows=3, head=80, components=8, context=112, context_places=6)
     wide = Shape(planes=3, width=64, blocks=1, expand=4, rows=3, head=16, components=5)
+    told = Shape(planes=1, width=32, blocks=1, rows=2, head=32, components=3, context=16, references=2)
     grey, rgb = (packed(load_by_name(name)) for name in ("grey-medium", "rgb-small"))
     return (
         Case("small", random_network(100, small), tuple(made_pictures(1, 1, (*PICTURES, (smooth, 8, 66, 131))))),
@@ -142,6 +155,8 @@ def make_cases() -> tuple[Case, ...]:
         Case("rgb", rgb, (photograph(3), *made_pictures(6, 3, PICTURES[HALF + 1 :: 2]))),
         Case("small", random_network(500, small), tuple(with_cells(1, made_pictures(7, 1, PICTURES[::2])))),
         Case("wide", random_network(600, wide), tuple(with_cells(2, made_pictures(8, 3, PICTURES[1::2])))),
+        Case("told", random_network(700, told), tuple(with_references(1, made_pictures(10, 1, PICTURES)))),
+        Case("grey", grey, tuple(with_references(2, (photograph(1), *made_pictures(11, 1, PICTURES[::4]))))),
         Case("rgb", rgb, tuple(with_cells(3, (photograph(3), *made_pictures(9, 3, PICTURES[1:HALF:3]))))),
     )
 
@@ -161,7 +176,8 @@ def write_cases(cases: Sequence[Case], path: Path) -> None:
             for picture in case.pictures:
                 edges = np.array([], np.int32) if picture.edges is None else picture.edges
                 size = np.array([*picture.samples.shape[:2], picture.depth])
-                file.write(put(size) + put(edges) + put(picture.samples))
+                references = np.array(picture.references, np.int32)
+                file.write(put(size) + put(edges) + put(references) + put(picture.samples))
             file.write(put(np.array([], np.int32)))
 
 
@@ -188,14 +204,14 @@ def answers(cases: Sequence[Case], unit: str) -> list[str]:
     for case in cases:
         coder = TileCoder(case.network, tables, unit)
         for picture in case.pictures:
-            words = coder.encode(picture.samples, picture.depth, picture.edges)
-            decoded = coder.decode(words, *picture.samples.shape[:2], picture.depth, picture.edges)
+            words = coder.encode(picture.samples, picture.depth, picture.edges, picture.references)
+            decoded = coder.decode(words, *picture.samples.shape[:2], picture.depth, picture.edges, picture.references)
             assert np.array_equal(decoded, picture.samples)
-            lengths = coder.measure(picture.samples, picture.depth, picture.edges) * 2**16
+            lengths = coder.measure(picture.samples, picture.depth, picture.edges, picture.references) * 2**16
             hashes = (
                 combined(np.frombuffer(words, "<u4").tolist()),
                 combined(lengths.astype(np.int64).ravel().tolist()),
-                combined(coder.trace(picture.samples, picture.depth)),
+                combined(coder.trace(picture.samples, picture.depth, picture.references)),
             )
             found.append(" ".join(hashes))
     return found

@@ -14,7 +14,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 
 class Tile(NamedTuple):
-    """Samples of one tile, (H, W, P) int32 below 2**bit_depth."""
+    """Samples of one tile, (H, W, P) int32 below 2**bit_depth, as TileCoder takes them."""
 
     samples: NDArray[np.int32]
     bit_depth: int
@@ -24,8 +24,9 @@ class Tile(NamedTuple):
 def networks(draw: st.DrawFn, *, most: int = 144) -> Weights:
     """Random weights of any shape up to a width of `most`, from tame to wild."""
     context = 16 * draw(st.integers(0, 3))
+    planes = draw(st.sampled_from([1, 1, 3]))
     shape = Shape(
-        planes=draw(st.sampled_from([1, 3])),
+        planes=planes,
         width=16 * draw(st.integers(1, most // 16)),
         blocks=draw(st.integers(1, 3)),
         expand=draw(st.integers(1, 3)),
@@ -34,6 +35,7 @@ def networks(draw: st.DrawFn, *, most: int = 144) -> Weights:
         components=draw(st.integers(1, 8)),
         context=context,
         context_places=draw(st.integers(0, 3)) if context else 0,
+        references=draw(st.integers(0, 2)) if planes == 1 else 0,
     )
     return fill_shape(shape, draw(SEEDS), draw(st.sampled_from([4, 12, 40, 127])))
 
@@ -54,3 +56,15 @@ def make_tile(rng: np.random.Generator, content: str, size: tuple[int, int, int]
         return Tile(samples >> (8 - bit_depth), bit_depth)
     extra = bit_depth - 8
     return Tile((samples << extra) + rng.integers(0, 1 << extra, size, np.int32), bit_depth)
+
+
+def make_references(rng: np.random.Generator, tile: Tile, count: int) -> tuple[NDArray[np.int32], ...]:
+    """Planes that are mostly like a tile's first, a little brighter each."""
+    highest = (1 << tile.bit_depth) - 1
+    plane = tile.samples[..., 0]
+    return tuple(
+        np.where(
+            rng.random(plane.shape) < 0.9, np.minimum(plane + k, highest), rng.integers(0, highest + 1, plane.shape)
+        ).astype(np.int32)
+        for k in range(count)
+    )

@@ -22,7 +22,7 @@ from hpac_cli.batch.pool import Pool
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_encoding
 from hpac_cli.batch.tasks import Source
-from hpac_cli.cli.progress import show_progress
+from hpac_cli.cli.progress import Mode, show
 from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
 
 
@@ -451,8 +451,9 @@ def test_completion_is_offered() -> None:
 
 def test_a_bar_shows_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    with show_progress("x[/b].png", visible=True) as progress:
-        progress("encode", 1, 2)
+    with show(Mode.AUTO, {"x[/b].png": 9, "y[b].png": 9}, on_terminal=True) as shown:
+        shown.step("x[/b].png", api.Step("encode", 1, 2))
+        shown.end("x[/b].png", "[/i]")
 
 
 OTHER = b"all that is left of another source"

@@ -104,8 +104,8 @@ def test_other_inputs_are_still_done(picture: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (b"plain text", 4, ["no PNG, TIFF or DICOM"]),
-        (b"", 4, ["no PNG, TIFF or DICOM"]),
+        (b"plain text", 4, ["no PNG, TIFF, DICOM, BMP, PNM or .npy", "--all"]),
+        (b"", 4, ["no PNG, TIFF, DICOM, BMP, PNM or .npy", "--all"]),
         (b"GIF89a", 3, ["GIF"]),
     ],
 )
@@ -154,10 +154,6 @@ def test_a_folder_as_input(tmp_path: Path) -> None:
 
 def test_a_missing_file(tmp_path: Path) -> None:
     assert_one_line(hpac("decode", tmp_path / "no.hpac"), 7, "no such file")
-
-
-def test_standard_input_needs_a_named_output(picture: Path) -> None:
-    assert_one_line(hpac("encode", "-", data=picture.read_bytes()), 2, "-o FILE")
 
 
 def test_newer_format(encoded: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The hashes of tests/golden/layers.json hold every layer of the shipped networks;
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import constriction
@@ -18,9 +19,9 @@ from make_golden import GOLDEN, layer_hashes
 from reference.decoder import RangeDecoder, Record, read_tables
 from reference.decoder import Tile as PlainTile
 from reference.decoder import Weights as PlainWeights
-from strategies import Tile, make_tile, networks, tiles
+from strategies import SEEDS, Tile, make_references, make_tile, networks, tiles
 
-from hpac_cli.core import DamagedWordsError, Edges, unit_names
+from hpac_cli.core import DamagedWordsError, Edges, Reference, unit_names
 from hpac_cli.entropy.coder import encode_intervals
 from hpac_cli.model.files import weights_folder
 from hpac_cli.model.index import load_by_name, shipped_index
@@ -52,7 +53,12 @@ class ConstrictionDecoder:
 
 
 def plain_tile(
-    weights: Weights, tile: Tile, words: bytes, record: Record | None = None, edges: Edges | None = None
+    weights: Weights,
+    tile: Tile,
+    words: bytes,
+    record: Record | None = None,
+    edges: Edges | None = None,
+    references: Sequence[Reference] = (),
 ) -> PlainTile:
     """A tile of the second decoder."""
     arrays = {
@@ -60,16 +66,19 @@ def plain_tile(
     }
     height, width, _ = tile.samples.shape
     plain = PlainWeights(asdict(weights.shape), arrays, TABLES)
-    return PlainTile(plain, height, width, tile.bit_depth, words, record, None if edges is None else edges.tolist())
+    of_cells = None if edges is None else edges.tolist()
+    return PlainTile(plain, height, width, tile.bit_depth, words, record, of_cells, references)
 
 
-def assert_lock_step(weights: Weights, tile: Tile, edges: Edges | None = None) -> None:
+def assert_lock_step(
+    weights: Weights, tile: Tile, edges: Edges | None = None, references: Sequence[Reference] = ()
+) -> None:
     """The second decoder reads the core's words, computes the same layers, and constriction writes the same words."""
     coder, record = make_network(weights).coder, Record(asdict(weights.shape))
-    words = coder.encode(*tile, edges)
-    plain = plain_tile(weights, tile, words, record, edges)
+    words = coder.encode(*tile, edges, references)
+    plain = plain_tile(weights, tile, words, record, edges, references)
     decoded = plain.decode()
-    found = dict(zip(record.hashes, coder.trace(*tile), strict=True))
+    found = dict(zip(record.hashes, coder.trace(*tile, references), strict=True))
     assert next((name for name in found if found[name] != record.hashes[name]), None) is None
     assert np.array_equal(decoded.transpose(1, 2, 0), tile.samples)
     assert isinstance(plain.coder, RangeDecoder)
@@ -80,7 +89,10 @@ def assert_lock_step(weights: Weights, tile: Tile, edges: Edges | None = None) -
 @settings(max_examples=40)
 @given(weights=networks(most=48), data=st.data())
 def test_random_networks(weights: Weights, data: st.DataObject) -> None:
-    assert_lock_step(weights, data.draw(tiles(weights.shape.planes, side=9)))
+    tile = data.draw(tiles(weights.shape.planes, side=9))
+    count = data.draw(st.integers(0, weights.shape.references))
+    rng = np.random.default_rng(data.draw(SEEDS))
+    assert_lock_step(weights, tile, references=make_references(rng, tile, count))
 
 
 @pytest.mark.parametrize("content", sorted(CONTENTS))
@@ -88,6 +100,14 @@ def test_random_networks(weights: Weights, data: st.DataObject) -> None:
 def test_shipped_networks(name: str, content: str) -> None:
     weights = load_by_name(name)
     assert_lock_step(weights, make_tile(np.random.default_rng(2), content, (9, 7, weights.shape.planes), 8))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("grey")])
+def test_shipped_networks_with_references(name: str, count: int) -> None:
+    rng = np.random.default_rng(4)
+    tile = make_tile(rng, "ramp", (9, 7, 1), 12)
+    assert_lock_step(load_by_name(name), tile, references=make_references(rng, tile, count))
 
 
 @pytest.mark.parametrize("bit_depth", [1, 11, 16])

@@ -51,7 +51,7 @@ def assert_all_else_is_right(found: tuple[np.ndarray, ...], lost: list[Lost], fr
     expected = [frame.copy() for frame in frames]
     for part in lost:
         box = part.box
-        expected[part.frame][box.y : box.y + box.height, box.x : box.x + box.width, slice(*part.channels)] = FILL
+        expected[part.frame][box.y : box.y + box.height, box.x : box.x + box.width, list(part.channels)] = FILL
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 

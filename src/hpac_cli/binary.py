@@ -15,6 +15,11 @@ def put_varint(value: int) -> bytes:
     return bytes(out)
 
 
+def put_signed(value: int) -> bytes:
+    """Write an integer: 2 v, or -2 v - 1 where it is negative."""
+    return put_varint(2 * value if value >= 0 else -2 * value - 1)
+
+
 def put_string(data: bytes) -> bytes:
     """Write a byte string after its length."""
     return put_varint(len(data)) + data
@@ -54,6 +59,11 @@ class Fields:
                 return value
             if shift > 63:
                 raise self._error(f"{self._what} has a number that does not end")
+
+    def signed(self) -> int:
+        """Read an integer that put_signed wrote."""
+        value = self.varint()
+        return -(value + 1) // 2 if value & 1 else value // 2
 
     def string(self) -> bytes:
         """Read a byte string after its length."""

@@ -51,12 +51,12 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
         path: None for standard output.
 
     Raises:
-        OutputExistsError: it exists and force is not given, or it is the input itself, or a terminal.
+        OutputExistsError: it exists, or is a terminal, and force is not given; or it is the input itself.
         FileAccessError: its folder does not exist.
     """
     if path is None:
-        if sys.stdout.isatty():
-            raise OutputExistsError("standard output is a terminal; redirect it or name a file with -o")
+        if sys.stdout.isatty() and not force:
+            raise OutputExistsError("standard output is a terminal; redirect it, or name a file with -o")
         return
     if path.exists():
         if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):

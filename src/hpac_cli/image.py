@@ -3,17 +3,20 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .kept import Kept
 
-_BAND_BYTES = 1 << 20
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-Samples = NDArray[Any]
-"""(H, W, C) of an unsigned, signed or float type, little endian or native."""
+    Samples = NDArray[Any]
+    """(H, W, C) of an unsigned, signed or float type, little endian or native."""
+else:
+    Samples = Any  # nothing here loads numpy before it compares samples, so that `hpac info` stays quick
+
+_BAND_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,26 @@ class Image:
         return (self.kind, self.envelope) == (other.kind, other.envelope) and same_frames(self.frames, other.frames)
 
 
+@dataclass(frozen=True)
+class RawSamples:
+    """How samples lie in a file that does not say so: frame by frame, row by row, channels interleaved."""
+
+    width: int
+    height: int
+    channels: int
+    bits: int
+    """Of a sample: 8, 16, 32 or 64."""
+    kind: str = "u"
+    """u, i or f: unsigned, signed, float."""
+    little: bool = True
+    """Bytes of a sample come low ones first."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Of one frame."""
+        return self.width * self.height * self.channels * self.bits // 8
+
+
 def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") -> Image:
     """Take a file as it is.
 
@@ -76,6 +99,8 @@ def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") ->
 
 def same_frames(ours: tuple[Samples, ...], others: tuple[Samples, ...]) -> bool:
     """Whether frames are equal bit for bit: NaN payloads and signs of zero too."""
+    import numpy as np
+
     return len(ours) == len(others) and all(
         a.dtype == b.dtype
         and a.shape == b.shape
@@ -90,10 +115,12 @@ def _bands(samples: Samples) -> Iterator[slice]:
     return (slice(top, top + rows) for top in range(0, len(samples), rows))
 
 
-def _bytes_of(samples: Samples) -> NDArray[np.uint8]:
+def _bytes_of(samples: Samples) -> "NDArray[np.uint8]":
+    import numpy as np
+
     return np.ascontiguousarray(samples).view(np.uint8)
 
 
-def kind_of_sample(dtype: np.dtype[Any]) -> str:
+def kind_of_sample(dtype: "np.dtype[Any]") -> str:
     """Name a sample type as the container does: u1, i2, f4 and so on."""
     return f"{dtype.kind}{dtype.itemsize}"

@@ -62,19 +62,21 @@ static uint64_t hash_hashes(const uint64_t *hashes, int count) {
 }
 
 static void run_case(int unit, const struct hpac_network *network, const int32_t *size, struct numbers cells,
-                     struct numbers samples) {
-  const int height = size[0], width = size[1], depth = size[2], num_hashes = hpac_num_hashes(network);
+                     struct numbers references, struct numbers samples) {
+  const int height = size[0], width = size[1], num_hashes = hpac_num_hashes(network);
+  const struct hpac_tile tile = {
+      height,     width, size[2], (int32_t)(references.count / height / width), cells.count ? cells.at : NULL,
+      references.at};
   const int64_t most = hpac_max_words(network, height, width);
   uint32_t *words = room(most, sizeof *words), *lengths = room((int64_t)height * width, sizeof *lengths);
   int32_t *decoded = room(samples.count, sizeof *decoded);
   uint64_t *hashes = room(num_hashes, sizeof *hashes);
-  const int32_t *edges = cells.count ? cells.at : NULL;
-  const int64_t count = hpac_encode(network, height, width, depth, edges, samples.at, words, most);
+  const int64_t count = hpac_encode(network, &tile, samples.at, words, most);
   if (count < 0) fail("does not encode", unit);
-  if (hpac_decode(network, height, width, depth, edges, words, count, decoded)) fail("does not decode", unit);
+  if (hpac_decode(network, &tile, words, count, decoded)) fail("does not decode", unit);
   if (memcmp(decoded, samples.at, (size_t)samples.count * sizeof *decoded)) fail("decodes other samples", unit);
-  if (hpac_measure(network, height, width, depth, edges, samples.at, lengths)) fail("does not measure", unit);
-  if (hpac_trace(network, height, width, depth, samples.at, hashes)) fail("does not trace", unit);
+  if (hpac_measure(network, &tile, samples.at, lengths)) fail("does not measure", unit);
+  if (hpac_trace(network, &tile, samples.at, hashes)) fail("does not trace", unit);
   printf("%s %016llx %016llx %016llx\n", hpac_unit_name(unit), (unsigned long long)hash_words(words, count),
          (unsigned long long)hash_words(lengths, (int64_t)height * width),
          (unsigned long long)hash_hashes(hashes, num_hashes));
@@ -112,11 +114,12 @@ int main(int argc, char **argv) {
   for (struct numbers shape; (shape = read_numbers(file)).count;) {
     struct hpac_network **networks = make_networks(tables, shape, file);
     for (struct numbers size; (size = read_numbers(file)).count;) {
-      const struct numbers cells = read_numbers(file), samples = read_numbers(file);
+      const struct numbers cells = read_numbers(file), references = read_numbers(file), samples = read_numbers(file);
       for (int unit = 0; unit < hpac_num_units(); unit++)
-        if (networks[unit]) run_case(unit, networks[unit], size.at, cells, samples);
+        if (networks[unit]) run_case(unit, networks[unit], size.at, cells, references, samples);
       free(size.at);
       free(cells.at);
+      free(references.at);
       free(samples.at);
     }
     for (int unit = 0; unit < hpac_num_units(); unit++) hpac_network_free(networks[unit]);

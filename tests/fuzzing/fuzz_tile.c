@@ -39,7 +39,8 @@ static uint32_t next_number(struct rest *rest, int bytes) {
 struct tile {
   int height, width, depth;
   int64_t num_samples;
-  int32_t *edges; /* of cells, or NULL */
+  int32_t *edges, *references; /* or NULL */
+  struct hpac_tile known;
   const struct hpac_network *ours, *theirs; /* packed for the instruction set that was chosen, and for plain */
 };
 
@@ -57,16 +58,31 @@ static int32_t *make_edges(int planes, int depth) {
   return edges;
 }
 
+/* Planes of values that have little to do with the samples. */
+static int32_t *make_references(int64_t count, int depth) {
+  int32_t *references = need((size_t)count * sizeof *references);
+  uint32_t state = (uint32_t)count;
+  for (int64_t k = 0; k < count; k++) {
+    state = state * 1664525u + 1013904223u;
+    references[k] = (int32_t)((state >> 12) & ((1u << depth) - 1));
+  }
+  return references;
+}
+
 /* Sides from a byte each: few pixels, but of some networks long rows and columns of up to 1024. Under sanitizers a
    pixel of a wide network takes a millisecond. */
 static struct tile choose_tile(const struct integers *n, int unit, uint8_t height, uint8_t width, uint8_t depth) {
-  struct tile t = {1 + height % 16, 1 + width % 24, 1 + depth % 16, 0, NULL, n->packed[unit], n->packed[plain]};
+  struct tile t = {.height = 1 + height % 16, .width = 1 + width % 24, .depth = 1 + depth % 16,
+                   .ours = n->packed[unit], .theirs = n->packed[plain]};
   const int most = n->shape[1] > 32 || n->shape[2] > 2 ? 24 : 160, may_be_long = n->shape[0] * n->shape[1] == 16;
   if (height >= 240 && may_be_long) t.height = 1024 - height % 3, t.width = 1;
   else if (width >= 240 && may_be_long) t.width = 1024 - width % 3, t.height = 1;
   else if (t.height * t.width > most) t.height = most / t.width;
   t.num_samples = (int64_t)t.height * t.width * n->shape[0];
   if (depth >= 128) t.edges = make_edges(n->shape[0], t.depth);
+  const int num_references = n->shape[9] * (depth >> 6 & 1);
+  if (num_references) t.references = make_references((int64_t)t.height * t.width * num_references, t.depth);
+  t.known = (struct hpac_tile){t.height, t.width, t.depth, num_references, t.edges, t.references};
   return t;
 }
 
@@ -94,9 +110,9 @@ static int64_t encode(const struct tile *t, const int32_t *samples, uint32_t **w
   const int64_t most = hpac_max_words(t->ours, t->height, t->width);
   REQUIRE(most > 0);
   uint32_t *ours = need((size_t)most * sizeof *ours), *theirs = need((size_t)most * sizeof *theirs);
-  const int64_t count = hpac_encode(t->ours, t->height, t->width, t->depth, t->edges, samples, ours, most);
+  const int64_t count = hpac_encode(t->ours, &t->known, samples, ours, most);
   REQUIRE(count > 0 && count <= most);
-  REQUIRE(hpac_encode(t->theirs, t->height, t->width, t->depth, t->edges, samples, theirs, most) == count);
+  REQUIRE(hpac_encode(t->theirs, &t->known, samples, theirs, most) == count);
   REQUIRE(are_equal(ours, theirs, count));
   free(ours);
   *words = copy_of(theirs, (size_t)count * sizeof *theirs);
@@ -108,9 +124,9 @@ static int64_t encode(const struct tile *t, const int32_t *samples, uint32_t **w
 static int64_t decode(const struct tile *t, const uint32_t *words, int64_t num_words, int32_t *samples) {
   const size_t size = (size_t)t->num_samples * sizeof *samples;
   int32_t *theirs = need(size);
-  const int64_t result = hpac_decode(t->ours, t->height, t->width, t->depth, t->edges, words, num_words, samples);
+  const int64_t result = hpac_decode(t->ours, &t->known, words, num_words, samples);
   REQUIRE(result == 0 || result == DAMAGED);
-  REQUIRE(hpac_decode(t->theirs, t->height, t->width, t->depth, t->edges, words, num_words, theirs) == result);
+  REQUIRE(hpac_decode(t->theirs, &t->known, words, num_words, theirs) == result);
   if (!result) REQUIRE(are_equal(samples, theirs, t->num_samples));
   free(theirs);
   return result;
@@ -149,8 +165,8 @@ static void check_measures(const struct tile *t, const int32_t *samples, int64_t
   const int64_t pixels = (int64_t)t->height * t->width;
   const int num_hashes = hpac_num_hashes(t->ours);
   uint32_t *ours = need((size_t)pixels * 4), *theirs = need((size_t)pixels * 4);
-  REQUIRE(!hpac_measure(t->ours, t->height, t->width, t->depth, t->edges, samples, ours));
-  REQUIRE(!hpac_measure(t->theirs, t->height, t->width, t->depth, t->edges, samples, theirs));
+  REQUIRE(!hpac_measure(t->ours, &t->known, samples, ours));
+  REQUIRE(!hpac_measure(t->theirs, &t->known, samples, theirs));
   REQUIRE(are_equal(ours, theirs, pixels));
   int64_t length = 0;
   for (int64_t k = 0; k < pixels; k++) length += ours[k];
@@ -159,8 +175,8 @@ static void check_measures(const struct tile *t, const int32_t *samples, int64_t
   free(ours);
   free(theirs);
   uint64_t *hashes = need((size_t)num_hashes * 8), *expected = need((size_t)num_hashes * 8);
-  REQUIRE(!hpac_trace(t->ours, t->height, t->width, t->depth, samples, hashes));
-  REQUIRE(!hpac_trace(t->theirs, t->height, t->width, t->depth, samples, expected));
+  REQUIRE(!hpac_trace(t->ours, &t->known, samples, hashes));
+  REQUIRE(!hpac_trace(t->theirs, &t->known, samples, expected));
   REQUIRE(!memcmp(hashes, expected, (size_t)num_hashes * 8));
   free(hashes);
   free(expected);
@@ -169,7 +185,7 @@ static void check_measures(const struct tile *t, const int32_t *samples, int64_t
 /* With less room than it takes the encoder stops, within the room. */
 static void check_little_room(const struct tile *t, const int32_t *samples, int64_t room) {
   uint32_t *words = need((size_t)room * sizeof *words);
-  const int64_t result = hpac_encode(t->ours, t->height, t->width, t->depth, t->edges, samples, words, room);
+  const int64_t result = hpac_encode(t->ours, &t->known, samples, words, room);
   REQUIRE(result == NO_ROOM || (result > 0 && result <= room));
   free(words);
 }
@@ -239,6 +255,7 @@ static void damage_network(const struct integers *original, int unit, struct res
     round_trip(&t, samples);
     free(samples);
     free(t.edges);
+    free(t.references);
   }
   hpac_network_free(n.packed[unit]);
   if (unit != plain) hpac_network_free(n.packed[plain]);
@@ -261,5 +278,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     default: damage_network(n, unit, &rest); break;
   }
   free(t.edges);
+  free(t.references);
   return 0;
 }

@@ -44,6 +44,7 @@ static void make_samples(void) {
     for (int v = 0; v <= 1 << DEPTH; v++) edges[p * ((1 << DEPTH) + 1) + v] = 64 * v - 32 + v % 3 * 20;
 }
 
+static const struct hpac_tile tile = {HEIGHT, WIDTH, DEPTH, 0, edges, NULL};
 static struct hpac_component components[NUM_SAMPLES * 8];
 
 /* Returns 0 or an error. */
@@ -61,14 +62,14 @@ static int run_all(const struct integers *n, int unit) {
   struct hpac_network *network = pack(unit, n);
   int complete = network != NULL;
   if (network) {
-    const int64_t count = hpac_encode(network, HEIGHT, WIDTH, DEPTH, edges, samples, words, ROOM);
+    const int64_t count = hpac_encode(network, &tile, samples, words, ROOM);
     REQUIRE(count > 0 || count == NO_MEMORY);
     const int64_t others[] = {
-        count > 0 ? hpac_decode(network, HEIGHT, WIDTH, DEPTH, edges, words, count, decoded) : NO_MEMORY,
-        hpac_measure(network, HEIGHT, WIDTH, DEPTH, edges, samples, lengths),
-        hpac_collect(network, HEIGHT, WIDTH, DEPTH, samples, components),
+        count > 0 ? hpac_decode(network, &tile, words, count, decoded) : NO_MEMORY,
+        hpac_measure(network, &tile, samples, lengths),
+        hpac_collect(network, &tile, samples, components),
         find_length(network),
-        hpac_trace(network, HEIGHT, WIDTH, DEPTH, samples, hashes),
+        hpac_trace(network, &tile, samples, hashes),
     };
     for (int k = 0; k < 5; k++) {
       REQUIRE(others[k] == 0 || others[k] == NO_MEMORY);
@@ -106,11 +107,12 @@ static void *code_tiles(void *given) {
   int32_t *decoded = need(sizeof samples);
   for (int k = 0; k < 5; k++) {
     const int height = HEIGHT - k % 3;
-    const int64_t count = hpac_encode(network, height, WIDTH, DEPTH, NULL, samples, words, ROOM);
+    const struct hpac_tile lower = {height, WIDTH, DEPTH, 0, NULL, NULL};
+    const int64_t count = hpac_encode(network, &lower, samples, words, ROOM);
     REQUIRE(count > 0);
-    REQUIRE(hpac_decode(network, height, WIDTH, DEPTH, NULL, words, count, decoded) == 0);
+    REQUIRE(hpac_decode(network, &lower, words, count, decoded) == 0);
     REQUIRE(!memcmp(decoded, samples, (size_t)(height * WIDTH) * sizeof *samples));
-    REQUIRE(hpac_measure(network, height, WIDTH, DEPTH, NULL, samples, lengths) == 0);
+    REQUIRE(hpac_measure(network, &lower, samples, lengths) == 0);
   }
   free(words);
   free(lengths);

@@ -9,7 +9,7 @@
 
 #include "hpac_core.h"
 
-enum { SHAPE_NUMBERS = 9, MAX_NETWORKS = 64, MAX_UNITS = 8 };
+enum { SHAPE_NUMBERS = 10, MAX_NETWORKS = 64, MAX_UNITS = 8 };
 
 #define REQUIRE(promise)                                                    \
   do {                                                                      \

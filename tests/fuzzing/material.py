@@ -21,6 +21,8 @@ SHAPES = (
     Shape(3, 16, 16, 1, 1, 16, 4, 16, 1),
     Shape(1, 112, 1, 1, 2, 80, 7, 16, 2),
     Shape(3, 80, 1, 2, 1, 112, 3, 48, 3),
+    Shape(1, 16, 1, 1, 2, 16, 2, references=1),
+    Shape(1, 48, 1, 1, 2, 32, 3, 16, 1, 2),
 )
 WEIGHTS_OF = ("small", "wild", "extreme")
 """Small weights leave most activations within their limits, extreme ones drive most of them there."""

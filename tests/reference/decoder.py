@@ -11,7 +11,7 @@ import io
 import json
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -258,8 +258,9 @@ class Tile:
         data: bytes,
         record: Record | None = None,
         edges: list[list[int]] | None = None,
+        references: Sequence[np.ndarray] = (),
     ) -> None:
-        self.record, self.edges = record, edges
+        self.record, self.edges, self.references = record, edges, [r.tolist() for r in references]
         self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
         self.planes, self.k = weights.shape["planes"], weights.shape["components"]
         self.coder = RangeDecoder(data)
@@ -295,6 +296,9 @@ class Tile:
 
     def focus(self, p: int, y: int, x: int) -> tuple[int, int]:
         near = {o: self.sample[p].get((y + o[0], x + o[1])) for o in window(3, False)}
+        return self.focus_of(near, 1 << (self.depth - 1) if p == 0 else 0)
+
+    def focus_of(self, near: dict[tuple[int, int], int | None], fallback: int) -> tuple[int, int]:
         w, n, nw, ne, ww, nn = (near[o] for o in ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)))
         if nw is not None:
             base = max(min(max(w, n), w + n - nw), min(w, n))
@@ -303,7 +307,7 @@ class Tile:
         elif n is not None:
             base = n
         else:
-            base = 1 << (self.depth - 1) if p == 0 else 0
+            base = fallback
         pairs = [(a, b) for a, b in ((w, nw), (n, nw), (ne, n), (w, ww), (n, nn)) if a is not None and b is not None]
         if not pairs:
             return base, min(20 + 4 * max(self.depth - 8, 0), 72)
@@ -344,6 +348,8 @@ class Tile:
         inputs += [((base - m) * 64) >> self.depth for (base, _), m in zip(focus, middle, strict=True)]
         px, py = (16 if v % 2 else -16 for v in (x, y))
         inputs += [px, py, px * py // 16]
+        for k in range(self.w.shape["references"]):
+            inputs += self.look_at_reference(k, y, x, *focus[0])
         self.first[y, x] = np.clip(self.w.layer("input", np.array(inputs)), 0, 127)
         self.note("input", self.first[y, x])
         stream = np.clip(self.w.layer("input2", self.first[y, x]), -32767, 32767)
@@ -367,6 +373,23 @@ class Tile:
             self.note(f"blocks.{b}.up", hidden)
             self.note(f"blocks.{b}.down", stream)
         return np.clip((stream + 8) >> 4, -127, 127), focus, []
+
+    def look_at_reference(self, k: int, y: int, x: int, base: int, level: int) -> list[int]:
+        around = range(-2 + k, 3 - k)
+        if k >= len(self.references):
+            return [0] * (len(around) ** 2 + 3)
+        plane = self.references[k]
+
+        def at(dy: int, dx: int) -> int:
+            return plane[clamp(y + dy, 0, self.height - 1)][clamp(x + dx, 0, self.width - 1)]
+
+        def is_inside(dy: int, dx: int) -> bool:
+            return y + dy >= 0 and 0 <= x + dx < self.width
+
+        near = {o: at(*o) if is_inside(*o) else None for o in window(3, False)}
+        own_base, own_level = self.focus_of(near, 1 << (self.depth - 1))
+        found = [self.normalise(at(dy, dx) - own_base, level) for dy in around for dx in around]
+        return [*found, self.normalise(own_base - base, level), clamp(4 * (own_level - level), -127, 127), 16]
 
     def mixture(self, p: int, y: int, x: int, state: tuple) -> "Mixture":
         trunk, focus, earlier = state
@@ -481,6 +504,10 @@ class Fields:
             if byte < 128:
                 return value
 
+    def signed(self) -> int:
+        value = self.varint()
+        return -(value + 1) // 2 if value % 2 else value // 2
+
 
 LZMA = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 23}]
 TYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"]
@@ -490,7 +517,8 @@ class Part:
     def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
-        self.colours, self.cells = 0, b""
+        self.colours, self.cells, self.whole = 0, b"", 0
+        self.references: list[tuple[int, int, int, int]] = []
         if table:
             planes = zlib.decompress(table)
             n, value = len(planes) // 8, 0
@@ -507,10 +535,13 @@ class Part:
 
 
 class Frame:
-    def __init__(self, width: int, height: int, kind: str, side: int, parts: list[Part]) -> None:
+    def __init__(self, width: int, height: int, kind: str, side: int, order: list[int], parts: list[Part]) -> None:
         self.width, self.height, self.kind, self.side, self.parts = width, height, kind, side, parts
         self.bits = 8 * int(kind[1:])
-        self.samples = np.zeros((height, width, sum(p.channels for p in parts)), f"u{kind[1:]}")
+        channels = sum(p.channels for p in parts)
+        self.order = order or list(range(channels))
+        self.samples = np.zeros((height, width, channels), f"u{kind[1:]}")
+        self.values = np.zeros((height, width, channels), object)
 
     def to_pattern(self, ordered: int) -> int:
         """The bits of a sample in memory, as an unsigned number."""
@@ -523,20 +554,35 @@ class Frame:
 
     def place(self, part: Part, first: int, y: int, x: int, values: np.ndarray) -> None:
         for (dy, dx, c), value in np.ndenumerate(values):
-            self.samples[y + dy, x + dx, first + c] = self.to_pattern(part.to_ordered(int(value)))
+            at = y + dy, x + dx, self.order[first + c]
+            self.values[at] = int(value)
+            if part.whole:
+                number = np.array(int(value) + part.offset).astype(self.kind)
+                self.samples[at] = number.view(self.samples.dtype)
+            else:
+                self.samples[at] = self.to_pattern(part.to_ordered(int(value)))
 
 
 def parse_frame(payload: bytes) -> Frame:
     fields = Fields(payload)
     width, height, kind, side, num_parts = (fields.varint() for _ in range(5))
+    numbers, order = Fields(fields.take(fields.varint())), []
+    while numbers.at < len(numbers.data):
+        order.append(numbers.varint())
     parts = []
     for _ in range(num_parts):
         channels, coding, depth = (fields.varint() for _ in range(3))
         digest = fields.take(8) if coding in (1, 3) else b""
-        parts.append(Part(channels, coding, depth, digest, fields.varint(), fields.take(fields.varint())))
+        whole = fields.varint() if TYPES[kind][0] == "f" else 0
+        offset = fields.signed() if whole else fields.varint()
+        parts.append(Part(channels, coding, depth, digest, offset, fields.take(fields.varint())))
+        parts[-1].whole = whole
         parts[-1].colours = fields.varint() if coding == 3 else 0
         parts[-1].cells = fields.take(fields.varint()) if digest else b""
-    return Frame(width, height, TYPES[kind], side, parts)
+        if digest and channels == 1:
+            for _ in range(fields.varint()):
+                parts[-1].references.append((fields.varint(), fields.varint(), fields.signed(), fields.signed()))
+    return Frame(width, height, TYPES[kind], side, order, parts)
 
 
 def unpack(mode: int, data: bytes) -> bytes:
@@ -634,16 +680,30 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         digest = end[16 if len(end) == 48 else 8 :]
         assert hashlib.sha256(whole).digest()[: len(digest)] == digest
     stream = iter(tiles)
-    for frame in frames:
-        decode_frame(frame, stream, known)
+    for number in range(len(frames)):
+        decode_frame(frames[: number + 1], stream, known)
     assert next(stream, None) is None
-    is_file = source_kind in (2, 3, 4, 6)
+    is_file = source_kind not in (0, 1, 5)
     size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
     assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest()[:size] == end[:size]
     return [frame.samples for frame in frames]
 
 
-def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weights]) -> None:
+def tell(frames: list[Frame], part: Part, y: int, x: int, h: int, w: int, orientation: int) -> list[np.ndarray]:
+    """Values of a part's references in a tile of the last frame, turned as the tile is."""
+    told = []
+    for back, channel, gain, offset in part.references:
+        plane = frames[-1 - back].values[y : y + h, x : x + w, channel]
+        moved = (plane * gain + (offset << 12) + (1 << 11)) >> 12
+        plane = np.clip(moved, 0, (1 << part.depth) - 1).astype(np.int64)
+        plane = plane.T if orientation & 4 else plane
+        plane = plane[::-1] if orientation & 1 else plane
+        told.append(plane[:, ::-1] if orientation & 2 else plane)
+    return told
+
+
+def decode_frame(frames: list[Frame], stream: Iterator[bytes], known: dict[bytes, Weights]) -> None:
+    frame = frames[-1]
     side = frame.side
     for y in range(0, frame.height, side):
         for x in range(0, frame.width, side):
@@ -653,13 +713,15 @@ def decode_frame(frame: Frame, stream: Iterator[bytes], known: dict[bytes, Weigh
                 if part.coding == 0:
                     values = np.zeros((h, w, part.channels), int)
                 else:
-                    tile = Fields(next(stream))
-                    _, (orientation, mode) = tile.varint(), divmod(tile.varint(), 16)
-                    rest = tile.data[tile.at :]
+                    chunk = Fields(next(stream))
+                    _, (orientation, mode) = chunk.varint(), divmod(chunk.varint(), 16)
+                    rest = chunk.data[chunk.at :]
                     size = (w, h) if orientation & 4 else (h, w)
                     if mode == 0:
                         edges = part.edges() if part.coding == 1 else None
-                        decoded = Tile(known[part.digest], *size, part.depth, rest, edges=edges).decode()
+                        told = tell(frames, part, y, x, h, w, orientation)
+                        tile = Tile(known[part.digest], *size, part.depth, rest, edges=edges, references=told)
+                        decoded = tile.decode()
                         values = decoded.transpose(1, 2, 0)
                     elif mode == 8:
                         values = from_luma_chroma(known[part.digest], size, part, rest)

@@ -92,8 +92,6 @@ class Material:
         return len(encode_part(self._coded(place), part, networks).payload)
 
     def _coded(self, place: Place) -> NDArray[Any]:
-        box, parts = place.box, self._frames[place.frame].parts
-        first = sum(part.channels for part in parts[: place.part])
-        channels = slice(first, first + parts[place.part].channels)
+        box, channels = place.box, self._frames[place.frame].channels_of[place.part]
         samples = self._images[place.frame][box.y : box.y + box.height, box.x : box.x + box.width, channels]
         return self._values[place.frame, place.part].to_coded(to_ordered(samples)).astype(np.int32)

@@ -20,6 +20,7 @@ from .streams import Counting, model_of, write_bytes, write_output
 
 if TYPE_CHECKING:
     from hpac_cli.codec.tiles import Box
+    from hpac_cli.codec.whole import Held
     from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image, Samples
@@ -62,9 +63,11 @@ def decompress_stream(
         return Result(str(there), 0, 0, 0, time.monotonic() - start, "bytes", skipped=True)
     if not header.frames and wanted == KIND_NAMES[header.kind]:
         copied = _copy_whole(reader, target, there, like=model_of(source, options), options=options)
-        skipped, count = copied is None, 0 if copied is None else counted.count
         name, seconds = str(target or files.STANDARD), time.monotonic() - start
-        return Result(name, count, copied or 0, 0, seconds, "bytes", skipped=skipped)
+        if copied is None:
+            return Result(name, 0, 0, 0, seconds, "bytes", skipped=True)
+        count, held = counted.count, copied.digest.hex()
+        return Result(name, count, copied.size, 0, seconds, "bytes", source_sha256=held)
     image = session.decode(reader)
     data, fidelity = to_file(image, wanted)
     if there and existing.check_decoded(there, io.BytesIO(data), options):
@@ -72,7 +75,13 @@ def decompress_stream(
     force = existing.may_replace(there is not None, options)
     write_bytes(target, data, force=force, like=model_of(source, options))
     seconds, name = time.monotonic() - start, str(target or files.STANDARD)
-    return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity)
+    digest = hashlib.sha256(data).digest() if fidelity == "bytes" else image.file_hash
+    return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity, source_sha256=_in_full(digest))
+
+
+def _in_full(digest: bytes) -> str:
+    """A SHA-256 in hexadecimal, if all of it is known."""
+    return digest.hex() if len(digest) == hashlib.sha256().digest_size else ""
 
 
 class _ThereAlreadyError(Exception):
@@ -81,23 +90,27 @@ class _ThereAlreadyError(Exception):
 
 def _copy_whole(
     reader: Reader, target: Path | None, there: Path | None, *, like: str | None, options: Options
-) -> int | None:
-    """Write a file that was kept whole, piece by piece; return its bytes, or None if it is there already."""
+) -> Held | None:
+    """Write a file that was kept whole, piece by piece; return what it is, or None if it is there already."""
     from hpac_cli.codec.whole import decode_whole
 
+    held: Held | None = None
+
     def write(stream: BinaryIO) -> int:
-        size = decode_whole(reader, stream).size
+        nonlocal held
+        held = decode_whole(reader, stream)
         if there:
             stream.seek(0)
             if existing.check_decoded(there, stream, options):
                 raise _ThereAlreadyError
-        return size
+        return held.size
 
     force = existing.may_replace(there is not None, options)
     try:
-        return write_output(target, write, seekable=True, force=force, like=like)
+        write_output(target, write, seekable=True, force=force, like=like)
     except _ThereAlreadyError:
         return None
+    return held
 
 
 def decompress_part(source: str, output: str, session: Session, *, frame: int | None, region: Region | None) -> Result:
@@ -189,12 +202,15 @@ def verify(source: str, session: Session) -> Result:
         reader = session.open(counted)  # type: ignore[arg-type]
         if not reader.header.frames:
             with open(os.devnull, "wb") as nowhere:
-                decode_whole(reader, nowhere)
-            return Result("", counted.count, 0, 0, time.monotonic() - start, "bytes")
+                digest = decode_whole(reader, nowhere).digest
+            return Result("", counted.count, 0, 0, time.monotonic() - start, "bytes", source_sha256=digest.hex())
         image = session.decode(reader, "verify")
+        digest = image.file_hash
         if image.kind not in ARRAYS:
-            rebuild(image)
-    return Result("", counted.count, 0, image.num_samples, time.monotonic() - start, image.fidelity)
+            data = rebuild(image)
+            digest = hashlib.sha256(data).digest() if image.identical else digest
+    seconds = time.monotonic() - start
+    return Result("", counted.count, 0, image.num_samples, seconds, image.fidelity, source_sha256=_in_full(digest))
 
 
 def rebuild(image: Image) -> bytes:

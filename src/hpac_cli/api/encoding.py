@@ -55,8 +55,9 @@ def compress(source: str, output: str | None, session: Session) -> Result:
             judged = files.stamp(str(target)) if options.remove_source else None
             held = existing.held_by(target, options.limits)
             if options.skip_existing and held.is_of(opened.digest) and (held.identical or options.transcode):
-                seconds = time.monotonic() - start
-                return Result(str(target), opened.size, target.stat().st_size, 0, seconds, "", skipped=True)
+                seconds, digest = time.monotonic() - start, opened.digest.hex()
+                size = target.stat().st_size
+                return Result(str(target), opened.size, size, 0, seconds, "", skipped=True, source_sha256=digest)
             note = existing.check_replaced(target, opened.digest, held, options)
         image = _read(opened, options)
         image = replace(image, suffix=suffix_of(source, image.kind))
@@ -108,14 +109,28 @@ def _read(opened: Source, options: Options) -> Image:
     from hpac_cli import images
 
     return images.read_stream(
-        opened.stream, opened.digest, options.limits, transcode=options.transcode, keep_all=options.keep_all
+        opened.stream,
+        opened.digest,
+        options.limits,
+        transcode=options.transcode,
+        keep_all=options.keep_all,
+        raw=options.raw,
     )
 
 
 def _result(start: float, opened: Source, size: int, image: Image, *, output: str = "", note: str = "") -> Result:
     """What was done to a file; `start` is when that began, by the monotonic clock."""
-    seconds = time.monotonic() - start
-    return Result(output, opened.size, size, image.num_samples, seconds, image.fidelity, note=note, kept=image.kept.why)
+    return Result(
+        output,
+        opened.size,
+        size,
+        image.num_samples,
+        time.monotonic() - start,
+        image.fidelity,
+        note=note,
+        kept=image.kept.why,
+        source_sha256=opened.digest.hex(),
+    )
 
 
 def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
@@ -177,7 +192,7 @@ def check(source: str, session: Session) -> Result:
 
 
 def estimate(source: str, session: Session) -> Result:
-    """Estimate from a sample of one image file how large it will be; nothing is written.
+    """Estimate from a sample of one image file how large it will be, and how long that takes; nothing is written.
 
     Raises:
         HpacError: any of errors.py.
@@ -189,7 +204,8 @@ def estimate(source: str, session: Session) -> Result:
     with open_source(source) as opened:
         image = _read(opened, options)
         size = estimate_bytes(image, networks=session.networks, effort=effort_of(options.effort), tile=options.tile)
-    return _result(start, opened, size, image)
+        seconds = session.estimate_seconds(image)
+    return replace(_result(start, opened, size, image), estimated_seconds=seconds)
 
 
 def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpac_cli import files
@@ -10,11 +12,82 @@ from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 from .decoding import rebuild
 from .session import Session
-from .streams import read_whole
+from .streams import Counting, read_whole
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
     from hpac_cli.image import Image
+
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One .hpac file, in a list of many."""
+
+    file: str
+    kind: str
+    """Of the source: a key of images.SUFFIXES."""
+    suffix: str
+    """Of the source's name."""
+    fidelity: str
+    frames: int
+    width: int
+    """Of the first frame, as are height, channels and sample_type; 0 and "" where there are none."""
+    height: int
+    channels: int
+    sample_type: str
+    bytes: int
+    """Of the .hpac file."""
+    source_bytes: int | None
+    """None where only decoding tells."""
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times smaller the .hpac file is."""
+        return None if self.source_bytes is None else self.source_bytes / max(1, self.bytes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "ratio": None if self.ratio is None else round(self.ratio, 4)}
+
+
+def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
+    """Describe one .hpac file by its beginning; of one that was kept whole, all is read. Tiles are not looked at.
+
+    Raises:
+        HpacError: any of errors.py.
+    """
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.container.parse import Reader
+
+    with files.open_input(source) as stream:
+        counted = Counting(stream)
+        reader = Reader(counted, limits)  # type: ignore[arg-type]
+        header = reader.header
+        kind, frames = KIND_NAMES[header.kind], header.frames
+        whole = sum(piece.size for piece in reader.pieces())
+        if stream.seekable():
+            size = stream.seek(0, os.SEEK_END)
+        else:
+            while counted.read(_READ_BYTES):
+                pass
+            size = counted.count
+    described = _describe_frames(kind, reader.metadata, frames) or [_NO_FRAME]
+    first = {name: described[0][name] for name in _NO_FRAME}
+    known = _source_bytes(kind, reader.metadata, frames) if frames else whole
+    fidelity = "bytes" if header.identical else "samples+metadata"
+    suffix = os.fsdecode(header.suffix)
+    return Entry(source, kind, suffix, fidelity, len(frames), **first, bytes=size, source_bytes=known)
+
+
+_NO_FRAME: dict[str, Any] = {"width": 0, "height": 0, "channels": 0, "sample_type": ""}
+
+
+def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int | None:
+    from hpac_cli.images.sizes import source_bytes
+
+    return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
 
 
 def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
@@ -41,6 +114,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
     size, kept = sum(reader.sizes.values()), Kept(header.kept)
+    known = _source_bytes(KIND_NAMES[header.kind], reader.metadata, header.frames) if header.frames else file_bytes
     adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
     return {
         "file": source,
@@ -55,6 +129,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         "turned_tiles": turned,
         "adapters": adapters,
         "metadata_bytes": len(reader.metadata),
+        "source_bytes": known,
         "bytes": {**reader.sizes, "total": size},
         "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
         "samples_sha256": reader.samples_hash.hex(),

@@ -12,18 +12,9 @@ from hpac_cli.errors import UnsupportedError, UsageError
 SUFFIX = ".hpac"
 
 
-_NAMELESS = "standard input needs an output: -o FILE, or -o - for standard output"
-
-
-def default_output(source: str) -> Path:
-    """image.png becomes image.png.hpac beside it.
-
-    Raises:
-        UsageError: standard input has no name to derive one from.
-    """
-    if source == files.STANDARD:
-        raise UsageError(_NAMELESS)
-    return Path(source + SUFFIX)
+def default_output(source: str) -> Path | None:
+    """image.png becomes image.png.hpac beside it, and standard input goes to standard output: None."""
+    return None if source == files.STANDARD else Path(source + SUFFIX)
 
 
 def suffix_of(source: str, kind: str) -> str:
@@ -46,7 +37,7 @@ def decoded_name(source: str, output: str | None, kind: str, own_suffix: str) ->
     from hpac_cli import images
 
     suffix = images.SUFFIXES[kind]
-    if output == files.STANDARD:
+    if output == files.STANDARD or (source == files.STANDARD and not output):
         return None, kind
     if output:
         path = Path(output)
@@ -58,8 +49,6 @@ def decoded_name(source: str, output: str | None, kind: str, own_suffix: str) ->
                 raise UnsupportedError(f"hpac writes no {path.suffix[1:]} files; it converts to png, tif and npy")
             return path, named
         return path, kind
-    if source == files.STANDARD:
-        raise UsageError(_NAMELESS)
     path = Path(source)
     name = path.name.removesuffix(SUFFIX)
     if kind in images.ARRAYS:

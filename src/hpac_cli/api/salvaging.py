@@ -61,8 +61,8 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         "output": str(target or files.STANDARD),
         "metadata_lost": found.metadata is None,
         "samples": image.num_samples,
-        "samples_lost": sum(part.box.height * part.box.width * (part.channels[1] - part.channels[0]) for part in lost),
-        "lost": [{"frame": p.frame, "channels": list(range(*p.channels)), **p.box._asdict()} for p in lost],
+        "samples_lost": sum(part.box.height * part.box.width * len(part.channels) for part in lost),
+        "lost": [{"frame": p.frame, "channels": list(p.channels), **p.box._asdict()} for p in lost],
     }
     write_bytes(target, out, force=options.force)
     where = _write_report(beside, report, options)

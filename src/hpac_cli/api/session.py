@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from hpac_cli.codec.efforts import DEFAULT, Effort, effort_of, list_efforts
+from hpac_cli.codec.efforts import DEFAULT, KEYFRAME, Effort, effort_of, list_efforts
 from hpac_cli.errors import LimitExceededError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -20,13 +20,27 @@ if TYPE_CHECKING:
     from hpac_cli.codec.networks import Networks
     from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done ("encode", "adapt: stage 1 of 3"), samples or updates done, and those in all."""
+    from hpac_cli.image import Image, RawSamples, Samples
 
 
-def _no_progress(_step: str, _done: int, _total: int) -> None:
+class Step(NamedTuple):
+    """How far something is."""
+
+    name: str
+    """What is being done: "encode", "verify", "adapt: stage 1 of 3"."""
+    done: int
+    """Samples, bytes of a file that is kept whole, or updates of weights."""
+    total: int
+    pixels: int = 0
+    """Of all frames that are coded, where pixels are."""
+    tiles: int = 0
+    """Tiles, or pieces of a file, that are done."""
+
+
+Progress = Callable[[Step], None]
+
+
+def _no_progress(_step: Step) -> None:
     pass
 
 
@@ -38,6 +52,8 @@ class Options:
     """Level of codec.efforts, 1 to 9: higher makes files smaller, and takes longer."""
     tile: int = 0
     """Tile side in pixels: even, 8 to 1024; 0 for about 256. Parts of images with smaller ones decode faster."""
+    keyframe: int = KEYFRAME
+    """Frames, itself included, that a frame may need to be decoded: each may be told of earlier ones. 1: none of others."""
     verify: bool = True
     """Decode what was encoded and compare before the output gets its name."""
     force: bool = False
@@ -64,6 +80,8 @@ class Options:
     """Keep whole what is no picture, or none that can be read, rather than fail."""
     max_seconds: float = 0.0
     """Refuse what would take longer to encode or decode, by an estimate that is made before it begins; 0: nothing."""
+    raw: RawSamples | None = None
+    """How samples lie in files that are nothing else; None for files that say what they are."""
     limits: Limits = DEFAULT_LIMITS
 
 
@@ -84,6 +102,10 @@ class Result:
     """What the user should know of it."""
     kept: str = ""
     """Why samples of the source stay in it as they are, in one phrase; empty if none do."""
+    source_sha256: str = ""
+    """Of the file that was or would be encoded, in hexadecimal; empty where it is not known in full."""
+    estimated_seconds: float | None = None
+    """About how long encoding and verifying would take, where that is all that was asked for."""
 
 
 NOTHING = Result("", 0, 0, 0, 0.0, "")
@@ -128,14 +150,16 @@ class Session:
 
         check_size(image, self.options.limits)
         effort, seconds = self._choose_effort(image)
-        self._refuse_long_encoding(image, effort, seconds)
-        with self.count("encode", work_of(image)) as advance:
+        if self.options.max_seconds:
+            self._refuse_long(self._estimate_seconds(image, effort, seconds))
+        with self.count("encode", work_of(image), pixels_of(image.frames)) as advance:
             encode_image(
                 image,
                 stream,
                 networks=self.networks,
                 effort=effort,
                 tile=self.options.tile,
+                keyframe=self.options.keyframe,
                 threads=max(1, self.options.threads),
                 progress=advance,
                 adapt=self._adapt(image, effort.adapt, seconds) if image.frames and effort.adapt != "off" else None,
@@ -177,7 +201,7 @@ class Session:
             schedule=schedule,
             seconds=seconds,
             workers=max(1, self.options.threads),
-            report=self.progress,
+            report=lambda name, done, total: self.progress(Step(name, done, total)),
         )
 
     def check_duration(self, frames: Iterable[Frame]) -> None:
@@ -195,19 +219,22 @@ class Session:
 
         return Rates(self.networks)
 
-    def _refuse_long_encoding(self, image: Image, effort: Effort, training: float) -> None:
-        """Refuse an image that would take too long to encode; `training` seconds at most, unless 0."""
-        options, threads = self.options, max(1, self.options.threads)
-        if not options.max_seconds:
-            return
-        seconds = self._rates.encoding(image, effort, verify=options.verify) / threads
+    def estimate_seconds(self, image: Image) -> float:
+        """Estimate how long encoding and verifying an image will take."""
+        return self._estimate_seconds(image, *self._choose_effort(image))
+
+    def _estimate_seconds(self, image: Image, effort: Effort, training: float) -> float:
+        """With an effort, and `training` seconds at most, unless 0."""
+        threads = max(1, self.options.threads)
+        seconds = self._rates.encoding(image, effort, verify=self.options.verify) / threads
         if image.frames and effort.adapt != "off":
             from hpac_cli.adapt.schedules import estimate_seconds
 
-            pixels = sum(frame.shape[0] * frame.shape[1] for frame in image.frames)
-            needed = estimate_seconds(_schedule(effort.adapt), pixels, size=effort.size, workers=threads)
+            needed = estimate_seconds(
+                _schedule(effort.adapt), pixels_of(image.frames), size=effort.size, workers=threads
+            )
             seconds += min(needed, training or needed)
-        self._refuse_long(seconds)
+        return seconds
 
     def _refuse_long(self, seconds: float) -> None:
         if seconds > self.options.max_seconds:
@@ -226,20 +253,22 @@ class Session:
         from hpac_cli.codec.decode import decode_image
 
         self.check_duration(reader.header.frames)
-        with self.count(step, reader.header.num_samples or 1) as advance:
+        header = reader.header
+        pixels = sum(frame.width * frame.height for frame in header.frames)
+        with self.count(step, header.num_samples or 1, pixels) as advance:
             return decode_image(reader, networks=self.networks, threads=max(1, self.options.threads), progress=advance)
 
     @contextmanager
-    def count(self, step: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Report progress of a step to whoever shows it."""
-        done = 0
+    def count(self, name: str, total: int, pixels: int = 0) -> Iterator[Callable[[int], None]]:
+        """Report progress of a step to whoever shows it; the callback gets the samples of one more tile."""
+        done = tiles = 0
 
         def advance(samples: int) -> None:
-            nonlocal done
-            done += samples
-            self.progress(step, done, total)
+            nonlocal done, tiles
+            done, tiles = done + samples, tiles + 1
+            self.progress(Step(name, done, total, pixels, tiles))
 
-        self.progress(step, 0, total)
+        self.progress(Step(name, 0, total, pixels))
         yield advance
 
 
@@ -254,6 +283,11 @@ def _schedule(name: str) -> Schedule:
     if name not in SCHEDULES:
         raise UsageError(f"there is no way {name!r} to adapt; there are off, {', '.join(SCHEDULES)}")
     return SCHEDULES[name]
+
+
+def pixels_of(frames: Iterable[Samples]) -> int:
+    """Pixels of all frames."""
+    return sum(frame.shape[0] * frame.shape[1] for frame in frames)
 
 
 def work_of(image: Image) -> int:

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import multiprocessing
 import signal
 import sys
@@ -29,15 +30,23 @@ class _Worker(NamedTuple):
 class Pool(Generic[Job, Outcome]):
     """Processes that work on files side by side."""
 
-    def __init__(self, work: Callable[[Job], Outcome], lost: Callable[[Job], Outcome], workers: int) -> None:
+    def __init__(
+        self,
+        work: Callable[[Job], Outcome],
+        lost: Callable[[Job], Outcome],
+        workers: int,
+        hear: Callable[[Job, Any], None] = lambda _job, _news: None,
+    ) -> None:
         """Prepare; processes start with the first job.
 
         Args:
             work: done in a worker; must not raise.
             lost: what came of a job whose worker was killed.
             workers: 1 does everything in this process.
+            hear: called in this process with what `work` tells of a job before its end.
         """
-        self._work, self._lost, self._workers = work, lost, workers
+        self._work, self._lost, self._workers, self._hear = work, lost, workers, hear
+        self._tell: Callable[[Any], None] = lambda _news: None
         self._context = multiprocessing.get_context("fork") if can_fork() else None
         self._busy: dict[Connection, tuple[_Worker, Job]] = {}
         self._idle: list[_Worker] = []
@@ -45,7 +54,9 @@ class Pool(Generic[Job, Outcome]):
     def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Do every job; yield outcomes as they come. However this ends, no worker is left behind."""
         if self._workers <= 1 or self._context is None:
-            yield from map(self._work, jobs)
+            for job in jobs:
+                self._tell = functools.partial(self._hear, job)
+                yield self._work(job)
             return
         waiting = deque(jobs)
         try:
@@ -53,9 +64,13 @@ class Pool(Generic[Job, Outcome]):
                 while waiting and len(self._busy) < self._workers:
                     self._hand(waiting.popleft())
                 for connection in wait(list(self._busy)):
-                    yield self._receive(connection)  # type: ignore[arg-type]
+                    yield from self._receive(connection)  # type: ignore[arg-type]
         finally:
             self._end()
+
+    def tell(self, news: Any) -> None:
+        """Say something of the job that is worked on, from within `work`."""
+        self._tell(news)
 
     def _hand(self, job: Job) -> None:
         if not self._idle:
@@ -68,16 +83,23 @@ class Pool(Generic[Job, Outcome]):
             return self._hand(job)
         self._busy[worker.connection] = worker, job
 
-    def _receive(self, connection: Connection) -> Outcome:
-        worker, job = self._busy.pop(connection)
+    def _receive(self, connection: Connection) -> Iterator[Outcome]:
+        """Take what a worker sent; yield what came of its job, if that is it."""
+        worker, job = self._busy[connection]
         try:
-            outcome: Outcome = connection.recv()
+            is_news, said = connection.recv()
         except (EOFError, ConnectionResetError):
+            del self._busy[connection]
             connection.close()
             worker.process.join()
-            return self._lost(job)
+            yield self._lost(job)
+            return
+        if is_news:
+            self._hear(job, said)
+            return
+        del self._busy[connection]
         self._idle.append(worker)
-        return outcome
+        yield said
 
     def _start(self) -> None:
         """Start an idle worker."""
@@ -85,10 +107,22 @@ class Pool(Generic[Job, Outcome]):
         with _holding_signals():  # until it is known, so that it is ended whatever they do
             here, there = self._context.Pipe()
             others = [w.connection for w in self._idle] + list(self._busy) + [here]
-            process = self._context.Process(target=_serve, args=(self._work, there, others))
+            process = self._context.Process(target=self._serve, args=(there, others))
             process.start()
             there.close()
             self._idle.append(_Worker(process, here))
+
+    def _serve(self, connection: Connection, others: list[Connection]) -> None:
+        """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and terminates us
+        signal.signal(signal.SIGTERM, _stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        for other in others:
+            other.close()
+        self._tell = lambda news: connection.send((True, news))
+        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+            while True:
+                connection.send((False, self._work(connection.recv())))
 
     def _end(self) -> None:
         workers = self._idle + [worker for worker, _ in self._busy.values()]
@@ -110,18 +144,6 @@ def _holding_signals() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(work: Callable[[Any], Any], connection: Connection, others: list[Connection]) -> None:
-    """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and terminates us
-    signal.signal(signal.SIGTERM, _stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    for other in others:
-        other.close()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        while True:
-            connection.send(work(connection.recv()))
 
 
 def _stop(_number: int, _frame: Any) -> NoReturn:

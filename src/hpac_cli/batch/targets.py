@@ -14,7 +14,7 @@ SUFFIX = api.SUFFIX
 
 
 def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None) -> list[Task]:
-    """Name the outputs of encoding: NAME becomes NAME.hpac.
+    """Name the outputs of encoding: NAME becomes NAME.hpac, and standard input goes to standard output.
 
     Args:
         output: of a single source, or None.
@@ -26,7 +26,7 @@ def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: 
     tasks = []
     for source in sources:
         if output is not None or source.name == files.STANDARD:
-            tasks.append(Task(source.name, output, None))
+            tasks.append(Task(source.name, output or files.STANDARD, None))
         else:
             target = _place(source, output_dir) + SUFFIX
             tasks.append(Task(source.name, target, None if output_dir is None else parent(target)))
@@ -37,13 +37,15 @@ def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: 
 def plan_decoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None) -> list[Task]:
     """Name the folders, or the one output, of decoding; each file's name follows from what it holds.
 
+    Standard input goes to standard output.
+
     Raises:
         UsageError: two sources would have the same output, or one that is another source.
     """
-    tasks = [
-        Task(source.name, output, None if output_dir is None else parent(_place(source, output_dir)))
-        for source in sources
-    ]
+    tasks = []
+    for source in sources:
+        target = files.STANDARD if output is None and source.name == files.STANDARD else output
+        tasks.append(Task(source.name, target, None if output_dir is None else parent(_place(source, output_dir))))
     if len(tasks) > 1:
         _check_clashes(tasks, name_decoded)
     return tasks

@@ -36,10 +36,17 @@ class Outcome:
     """What the user should know of it, all the same."""
     kept: str = ""
     """Why samples stay in the file as they are."""
+    source_sha256: str = ""
+    """Of the file that is or was encoded, where it is known in full."""
+    estimated_seconds: float | None = None
+    """Of a dry run: about how long it would take."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {**asdict(self), "seconds": round(self.seconds, 3)}
+        plain = asdict(self)
+        for name in ("seconds", "estimated_seconds"):
+            plain[name] = plain[name] and round(plain[name], 3)
+        return plain
 
 
 def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
@@ -52,7 +59,7 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
             _make_folder(task)
             result = action(task, session)
         if result.skipped:
-            return Outcome(task.source, "skipped", result.output)
+            return Outcome(task.source, "skipped", result.output, source_sha256=result.source_sha256)
         if stamp is not None:
             _remove(task.source, stamp, result)
     except BrokenPipeError:
@@ -78,6 +85,8 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
         seconds=result.seconds,
         note=result.note,
         kept=result.kept,
+        source_sha256=result.source_sha256,
+        estimated_seconds=result.estimated_seconds,
     )
 
 

@@ -1,15 +1,16 @@
 """How is an .hpac file described, in words or as JSON?"""
 
-import json
 from typing import Any
 
 from hpac_cli.kept import Kept
+
+from .jsonlines import json_line
 
 
 def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     """Render what api.inspect found."""
     if as_json:
-        return json.dumps(facts)
+        return json_line(facts)
     sizes, tiles, frames = facts["bytes"], facts["tiles"], facts["frames"]
     modes = ", ".join(f"{count} {mode.replace('_', ' ')}" for mode, count in tiles.items() if count)
     parts = ", ".join(f"{name} {size:,}" for name, size in sizes.items() if size)
@@ -20,7 +21,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
         "adapted": ", ".join(f"from weights {a['weights']} by {a['bytes']:,} bytes" for a in facts["adapters"]),
-        "bytes": parts,
+        "bytes": parts + _ratio(facts["source_bytes"], sizes["total"]),
         "bpsp": f"{facts['bpsp']:.4f}" if frames else "none: nothing of this file was coded as samples",
         "samples": f"sha256 {facts['samples_sha256']}",
         "file": f"sha256 {facts['file_sha256']}" if facts["file_sha256"] else "",
@@ -47,6 +48,10 @@ def _describe_kept(facts: dict[str, Any]) -> str:
     kept = Kept[facts["kept"].upper()]
     can = "; --transcode puts them, where it can prove them equal, into a fresh file"
     return f"{what}: {kept.why}{can if kept.can_transcode else ''}"
+
+
+def _ratio(source: int | None, size: int) -> str:
+    return "" if source is None else f"; the source {source:,}, {source / size:.3f} times as many"
 
 
 def _turned(tiles: int) -> str:

@@ -32,3 +32,13 @@ def _row(level: int, effort: api.Effort) -> str:
     adapted = "no" if effort.adapt == "off" else effort.adapt
     speeds = f"{1 / effort.encode_cost:>9.2g}{1 / effort.decode_cost:>9.2g}"
     return f"{name:10}{effort.size:10}{turned:14}{adapted:10}{speeds}"
+
+
+EFFORT_TABLE = (
+    "\b\n"
+    + "\n".join(describe_efforts())
+    + """
+
+Megapixels of RGB a second on one core with AVX-512 VNNI, of a picture of a megapixel."""
+)
+"""As the help of commands ends with it."""

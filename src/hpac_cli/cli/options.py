@@ -4,13 +4,19 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hpac_cli import api
 from hpac_cli.errors import UsageError
+from hpac_cli.files import STANDARD
 from hpac_cli.limits import Limits
+
+from .progress import Mode
+
+if TYPE_CHECKING:
+    from hpac_cli.image import RawSamples
 
 Inputs = Annotated[
     list[str] | None,
@@ -19,6 +25,9 @@ Inputs = Annotated[
 Output = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="OUT", help="Output file, or - for standard output; for one input only."),
+]
+Stdout = Annotated[
+    bool, typer.Option("-c", "--stdout", help="Write to standard output, as -o - does; for one input only.")
 ]
 OutputDir = Annotated[
     str | None,
@@ -33,7 +42,14 @@ All = Annotated[
         "--all", help="Keep every other file whole, so that what is made of a folder is complete; fail on none."
     ),
 ]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Name each file that -r leaves out, and why.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "-v",
+        "--verbose",
+        help="Name each file that is done, on a terminal or not, and each that -r leaves out, and why.",
+    ),
+]
 FilesFrom = Annotated[
     str | None,
     typer.Option(
@@ -55,7 +71,13 @@ Skip = Annotated[
     bool, typer.Option("--skip-existing", help="Leave out inputs whose output exists, rather than fail on them.")
 ]
 Remove = Annotated[
-    bool, typer.Option("--remove-source", help="Remove an input once its output is whole, on disk, and was verified.")
+    bool,
+    typer.Option(
+        "--remove-source/--keep",
+        "--rm/-k",
+        help="Remove an input once its output is whole, on disk, and was verified, or keep it. [default: keep]",
+        show_default=False,
+    ),
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going/--fail-fast", help="Whether to go on after an input that failed.")
@@ -80,6 +102,16 @@ Tile = Annotated[
         min=0,
         max=1024,
         help="Tile side in pixels, even, 8 or more; smaller ones make parts faster to decode. 0: about 256.",
+    ),
+]
+
+
+Keyframe = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Frames that must be decoded to get one of many, at most; more make files smaller. 1: each stands alone.",
     ),
 ]
 
@@ -129,6 +161,15 @@ TimeBudget = Annotated[
         help="Encode each image in about so long: effort is lowered, and adapting ended, to fit; 0: no limit.",
     ),
 ]
+Raw = Annotated[
+    str | None,
+    typer.Option(
+        "--raw",
+        metavar="WxHxCxBITS",
+        help="Inputs are samples without a header, as 512x512x1x16: width, height, channels, and 8, 16, 32 or 64 bits; "
+        "then be for big endian; before the bits i for signed, f for float: 512x512x1xi16be. Several frames may follow.",
+    ),
+]
 Transcode = Annotated[
     bool,
     typer.Option(
@@ -154,6 +195,14 @@ MaxSeconds = Annotated[
         help="Refuse files that would take longer, by an estimate before it begins; 0: none.",
     ),
 ]
+Progress = Annotated[
+    Mode,
+    typer.Option(
+        "--progress",
+        help="How far files are, on standard error: bars where that is a terminal (auto), lines of text every five "
+        "seconds, lines of JSON, or none.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per file on standard output.")]
 
 
@@ -173,6 +222,18 @@ class Choice:
     json: bool = False
     scheduler: str | None = None
     verbose: bool = False
+    progress: Mode = Mode.AUTO
+
+
+def parse_output(output: str | None, stdout: bool) -> str | None:
+    """The one output: a name, "-", or None if the user named none.
+
+    Raises:
+        BadParameter: two were given.
+    """
+    if stdout and output not in (None, STANDARD):
+        raise typer.BadParameter("cannot be combined with -o", param_hint="-c")
+    return STANDARD if stdout else output
 
 
 def parse_limits(max_pixels: int, max_memory: int) -> Limits:
@@ -185,6 +246,23 @@ def parse_limits(max_pixels: int, max_memory: int) -> Limits:
         return Limits.within(pixels=max_pixels, memory_bytes=max_memory << 20)
     except UsageError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def parse_raw(text: str | None) -> "RawSamples | None":
+    """How samples lie, or None if there is no text.
+
+    Raises:
+        BadParameter: it is something else.
+    """
+    if text is None:
+        return None
+    from hpac_cli.image import RawSamples
+
+    match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})x([1-9]\d{0,4})x([uif]?)(8|16|32|64)(le|be)?", text)
+    if not match or (match[4], match[5]) == ("f", "8"):
+        raise typer.BadParameter("is WxHxCxBITS, as 512x512x1x16 or 640x480x3xi16be", param_hint="--raw")
+    width, height, channels = (int(match[number]) for number in (1, 2, 3))
+    return RawSamples(width, height, channels, int(match[5]), match[4] or "u", match[6] != "be")
 
 
 def parse_region(text: str | None) -> api.Region | None:

@@ -1,13 +1,12 @@
 """Runs a command over its files, tells what came of each, and which exit code that makes."""
 
 import contextlib
-import json
 import os
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import typer
 
@@ -15,17 +14,15 @@ from hpac_cli import api, files
 from hpac_cli.batch import cluster
 from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool, can_fork
-from hpac_cli.batch.sources import Judge, find_sources, read_list
-from hpac_cli.batch.tasks import LeftOut, Source, Task
+from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import Outcome, attempt, lost
 from hpac_cli.errors import FileAccessError, HpacError
 
+from .jsonlines import json_line
 from .options import Choice, count_processors
-from .progress import show_files, show_progress
+from .progress import describe_seconds, seldom, show
 from .words import line
 
-SCHEMA = 1
-"""Of the lines of --json: keys are added, never removed or given another meaning."""
 INTERRUPTED = 130
 
 
@@ -33,16 +30,21 @@ INTERRUPTED = 130
 class _Tally:
     """What came of all files so far."""
 
+    workers: int = 1
+    """Files that are worked on side by side."""
     began: float = field(default_factory=time.monotonic)
     count: dict[str, int] = field(default_factory=lambda: {"done": 0, "skipped": 0, "failed": 0})
     input_bytes: int = 0
     output_bytes: int = 0
     codes: list[int] = field(default_factory=list)
+    estimated_seconds: float = 0.0
+    """Of all files of a dry run, one after another."""
 
     def add(self, outcome: Outcome) -> None:
         self.count[outcome.status] += 1
         self.input_bytes += outcome.input_bytes
         self.output_bytes += outcome.output_bytes
+        self.estimated_seconds += outcome.estimated_seconds or 0
         if outcome.exit_code:
             self.codes.append(outcome.exit_code)
 
@@ -57,59 +59,20 @@ class _Tally:
         return self.codes[0] if sum(self.count.values()) == 1 else 1
 
 
-def gather(choice: Choice, why_not: Judge) -> list[Source]:
-    """List the files that the user means, and say what is left out of folders.
-
-    Raises:
-        Exit: the list of them cannot be read.
-        BadParameter: there are none, or several for one output.
-    """
-    names = list(choice.names or [])
-    if choice.files_from is not None:
-        try:
-            names += read_list(choice.files_from, separator="\0" if choice.null else "\n")
-        except HpacError as error:
-            raise typer.Exit(complain(choice.files_from, str(error), error.exit_code)) from error
-    elif not names:
-        raise typer.BadParameter("name at least one input", param_hint="IN")
-    if choice.output is not None and choice.output_dir is not None:
-        raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
-    found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
-    sources = found.sources
-    if choice.output is not None and len(sources) > 1:
-        raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
-    if choice.json and choice.output == files.STANDARD:
-        raise typer.BadParameter("needs standard output for itself", param_hint="--json")
-    if found.left_out:
-        _tell_left_out(found.left_out, choice)
-    return sources
-
-
-def _tell_left_out(left_out: Sequence[LeftOut], choice: Choice) -> None:
-    """Count what is left out of folders, by reason; with --verbose, name each."""
-    if choice.verbose:
-        for each in left_out:
-            if choice.json:
-                print(json.dumps({"schema": SCHEMA, "left_out": each.name, "why": each.why}), flush=True)
-            else:
-                print(line(f"hpac: {each.name}: left out: {each.why}"), file=sys.stderr, flush=True)
-    if not choice.quiet:
-        reasons = ", ".join(f"{count:,} {why}" for why, count in Counter(each.why for each in left_out).items())
-        hint = "" if choice.verbose else "; -v names them"
-        print(f"hpac: left out of folders: {reasons}{hint}", file=sys.stderr, flush=True)
-
-
 def run(
     tasks: Sequence[Task],
     action: Action,
     options: api.Options,
     choice: Choice,
     tell: Callable[[Outcome], str] | None = None,
+    *,
+    aloud: bool = False,
 ) -> None:
     """Do all tasks, several at once where that helps, and exit with the right code.
 
     Args:
         tell: a line for standard error about a file that went well; None for sizes.
+        aloud: whether these lines are what the user asked for, rather than news for a terminal.
     """
     processors = count_processors(options.threads)
     in_turn = bool(choice.scheduler) or not can_fork()
@@ -121,25 +84,23 @@ def run(
         except HpacError as error:
             raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
     talks = not choice.quiet and not choice.json
-    visible = talks and sys.stderr.isatty()
-    tally = _Tally()
+    on_terminal = talks and sys.stderr.isatty()
+    visible = on_terminal or (talks and (choice.verbose or aloud))
+    tally = _Tally(max(1, workers))
 
     def work(task: Task) -> Outcome:
-        with show_progress(task.source, visible=visible and workers == 1) as session.progress:
-            return attempt(task, session, action)
+        session.progress = seldom(pool.tell)
+        return attempt(task, session, action)
 
     sizes = {task.source: _size(task.source) for task in tasks}
-    if choice.scheduler:
-        outcomes = cluster.run(choice.scheduler, tasks, action, options)
-    else:
-        outcomes = Pool(work, lost, workers).run(tasks)
-    is_one = workers == 1 and not choice.scheduler
-    with ending_quietly(), show_files(sum(sizes.values()), visible=visible and not is_one) as advance:
+    with ending_quietly(), show(choice.progress, sizes, on_terminal=on_terminal) as shown:
+        pool = Pool(work, lost, workers, hear=lambda task, step: shown.step(task.source, step))
+        outcomes = cluster.run(choice.scheduler, tasks, action, options) if choice.scheduler else pool.run(tasks)
         try:
             for outcome in outcomes:
                 tally.add(outcome)
+                shown.end(outcome.file, _saved(tally))
                 _tell(outcome, choice, visible, tell or describe_sizes)
-                advance(f"{sum(tally.count.values())}/{len(tasks)} files, {_saved(tally)}", sizes[outcome.file])
                 if outcome.exit_code and not choice.keep_going:
                     break
         except (KeyboardInterrupt, SystemExit) as stop:
@@ -152,6 +113,12 @@ def run(
             if len(tasks) > 1 or choice.json:
                 _sum_up(tally, len(tasks), choice)
     raise typer.Exit(tally.exit_code())
+
+
+def run_once(name: str, work: Action, options: api.Options) -> NoReturn:
+    """Do something that is not about one file, with the same care for errors, and exit with the right code."""
+    outcome = attempt(Task(name, None, None), api.Session(options), work)
+    raise typer.Exit(complain(name, outcome.error, outcome.exit_code) if outcome.exit_code else 0)
 
 
 @contextlib.contextmanager
@@ -169,7 +136,7 @@ def ending_quietly() -> Iterator[None]:
 def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outcome], str]) -> None:
     if choice.json:
         bpsp = 8 * outcome.output_bytes / outcome.samples if outcome.samples and outcome.output_bytes else None
-        print(json.dumps({"schema": SCHEMA, **outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
+        print(json_line({**outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
     if outcome.exit_code:
         complain(outcome.file, outcome.error, outcome.exit_code)
     if outcome.note:
@@ -189,6 +156,20 @@ def describe_sizes(outcome: Outcome) -> str:
     )
 
 
+def describe_estimate(outcome: Outcome) -> str:
+    """One line about a file of which another would be made."""
+    change = outcome.output_bytes / max(1, outcome.input_bytes) - 1
+    return (
+        f"{outcome.file}: {outcome.input_bytes:,} -> about {outcome.output_bytes:,} bytes ({change:+.1%})"
+        f"{_kept(outcome)}, in about {describe_seconds(outcome.estimated_seconds or 0)}"
+    )
+
+
+def describe_exact(outcome: Outcome) -> str:
+    """One line about a file that came back as it should."""
+    return f"{outcome.file}: exact ({outcome.samples:,} samples)"
+
+
 def _kept(outcome: Outcome) -> str:
     if not outcome.kept:
         return ""
@@ -200,11 +181,16 @@ def _sum_up(tally: _Tally, files_in_all: int, choice: Choice) -> None:
     if choice.json:
         facts = {"files": files_in_all, **tally.count, "not_reached": left}
         sizes = {"input_bytes": tally.input_bytes, "output_bytes": tally.output_bytes}
-        summary = {**facts, **sizes, "seconds": round(tally.seconds, 3), "exit_code": tally.exit_code()}
-        print(json.dumps({"schema": SCHEMA, "summary": summary}), flush=True)
+        seconds = {"seconds": round(tally.seconds, 3)}
+        if tally.estimated_seconds:
+            seconds["estimated_seconds"] = round(tally.estimated_seconds / tally.workers, 3)
+        summary = {**facts, **sizes, **seconds, "exit_code": tally.exit_code()}
+        print(json_line({"summary": summary}), flush=True)
     elif not choice.quiet:
         counts = [f"{count} {status}" for status, count in {**tally.count, "not reached": left}.items() if count]
-        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {tally.seconds:.1f} s"
+        about = tally.estimated_seconds / tally.workers
+        time_taken = f"in about {describe_seconds(about)}" if about else f"{tally.seconds:.1f} s"
+        text = f"hpac: {files_in_all} files: {', '.join(counts)}; {_saved(tally)}; {time_taken}"
         print(text, file=sys.stderr, flush=True)
 
 

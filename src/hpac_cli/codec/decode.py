@@ -1,9 +1,10 @@
 """.hpac bytes to image: tile by tile, checked against the stored hash."""
 
 import io
-import itertools
 import os
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from .kinds import KIND_NAMES
 from .network_tiles import NetworkTile, decode_values
 from .networks import Networks
 from .payloads import unpack
+from .references import Known
 from .threads import spread
 from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
@@ -47,7 +49,6 @@ class _Target:
         height, width = (frame.height, frame.width) if frame.coded_parts else (1, 1)
         self.samples: Samples = np.zeros((height, width, frame.channels), frame.sample_type)
         self.values = [Values(part) for part in frame.parts]
-        self.first = list(itertools.accumulate((part.channels for part in frame.parts), initial=0))
 
     def finish(self) -> Samples:
         """Write constant parts; (H, W, C) samples, which are not writable where all are constant."""
@@ -64,7 +65,55 @@ class _Target:
     def _write(self, part: int, rows: slice, columns: slice, coded: NDArray[Any]) -> None:
         ordered = self.values[part].from_coded(coded, f"u{self.frame.sample_type[1:]}")
         samples = from_ordered(ordered, self.frame.sample_type)
-        self.samples[rows, columns, self.first[part] : self.first[part + 1]] = samples
+        self.samples[rows, columns, self.frame.channels_of[part]] = samples
+
+
+class _Order:
+    """Sees that what a tile refers to is decoded before it. Jobs begin in their order, so nobody waits for ever."""
+
+    def __init__(self, frames: tuple[Frame, ...]) -> None:
+        self._frames = frames
+        self._awaited = {
+            (number - reference.back, frames[number - reference.back].part_of[reference.channel])
+            for number, frame in enumerate(frames)
+            for part in frame.parts
+            for reference in part.references
+        }
+        self._changed = threading.Condition()
+        self._is_whole: dict[tuple[int, int, Box], bool | None] = {}
+
+    def begin(self, job: TileJob) -> TileJob:
+        """Take note that a tile, whose turn comes soon, will be decoded."""
+        if (job.frame, job.part) in self._awaited:
+            self._is_whole[job.frame, job.part, job.box] = None
+        return job
+
+    @contextmanager
+    def turn_of(self, job: TileJob) -> Iterator[None]:
+        """Wait until all that a tile refers to is there; tell others when the tile is.
+
+        Raises:
+            ContainerError: something that it refers to is missing.
+        """
+        is_whole = False
+        try:
+            is_told = job.tile.mode in NETWORK_MODES
+            for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
+                frame = job.frame - reference.back
+                self._wait_for((frame, self._frames[frame].part_of[reference.channel], job.box))
+            yield
+            is_whole = True
+        finally:
+            if (job.frame, job.part) in self._awaited:
+                with self._changed:
+                    self._is_whole[job.frame, job.part, job.box] = is_whole
+                    self._changed.notify_all()
+
+    def _wait_for(self, key: tuple[int, int, Box]) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_whole.get(key, False) is not None)
+            if not self._is_whole.get(key, False):
+                raise ContainerError("a tile is lost that another one refers to")
 
 
 def decode_image(
@@ -119,14 +168,17 @@ def decode_frames(
     """
     for digest in {part.weights_digest for frame in frames for part in frame.parts if part.weights_digest}:
         networks.by_digest(digest)  # a missing set is reported before any work
+    order = _Order(frames)
     targets = [_Target(frame) for frame in frames]
     if fill:
         for target in targets:
             target.samples[...] = _nearest(fill, target.samples.dtype)
+    known = Known(frames, [target.samples for target in targets])
 
     def work(job: TileJob) -> tuple[TileJob, bool]:
         try:
-            _decode_tile(job, targets[job.frame], networks)
+            with order.turn_of(job):
+                _decode_tile(job, targets[job.frame], networks, known)
         except ContainerError:
             if fill is None:
                 raise
@@ -135,7 +187,7 @@ def decode_frames(
 
     lost = []
     threads = min(threads, sum(frame.num_tiles for frame in frames))
-    for job, is_whole in spread(work, jobs, threads=threads):
+    for job, is_whole in spread(work, map(order.begin, jobs), threads=threads):
         progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
         if not is_whole:
             lost.append(job)
@@ -169,7 +221,7 @@ def _jobs(reader: Reader) -> Iterator[TileJob]:
         raise ContainerError("there are more tiles than the frames have")
 
 
-def _decode_tile(job: TileJob, target: _Target, networks: Networks) -> None:
+def _decode_tile(job: TileJob, target: _Target, networks: Networks, known: Known) -> None:
     part, box, tile = target.frame.parts[job.part], job.box, job.tile
     if tile.mode not in NETWORK_MODES:
         target.place(job, unpack(tile.mode, tile.payload, (box.height, box.width, part.channels), part.bit_depth))
@@ -179,5 +231,10 @@ def _decode_tile(job: TileJob, target: _Target, networks: Networks) -> None:
     network = networks.by_digest(part.weights_digest)
     if network.coder.planes != part.channels:
         raise ContainerError(f"weights {network.weights.name} do not code so many channels")
-    coded = NetworkTile(tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation, part.cells)
+    if len(part.references) > network.coder.references:
+        raise ContainerError(f"weights {network.weights.name} are not told of so many references")
+    told = known.told(job.frame, part, box)
+    coded = NetworkTile(
+        tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation, part.cells, told
+    )
     target.place(job, decode_values(network, coded, part.bit_depth))

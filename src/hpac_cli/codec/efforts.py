@@ -37,6 +37,8 @@ EFFORTS = (
 )
 """Levels 1 to 9."""
 DEFAULT = 5
+KEYFRAME = 16
+"""Frames, itself included, that one may need to be decoded, whatever the level."""
 
 
 def effort_of(level: int) -> Effort:

@@ -12,13 +12,14 @@ from hpac_cli.errors import LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.limits import Limits
 
-from .efforts import Effort
+from .efforts import KEYFRAME, Effort
 from .hashes import hash_samples
 from .kinds import KINDS
 from .network_tiles import encode_values
 from .networks import Networks
 from .payloads import measure_quickly, pack_quickly, pack_smallest
-from .plan import plan_frame
+from .plan import Planner
+from .references import Known, Told
 from .threads import spread
 from .tiles import Box, choose_tile, tile_boxes
 from .values import Values, to_ordered
@@ -64,6 +65,7 @@ def encode_image(
     networks: Networks,
     effort: Effort,
     tile: int = 0,
+    keyframe: int = KEYFRAME,
     threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
     adapt: Adapt | None = None,
@@ -74,6 +76,7 @@ def encode_image(
         stream: binary, need not seek.
         effort: which networks may code it, and how much is tried.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
+        keyframe: frames that one may need to be decoded, itself included.
         threads: to spread the tiles over.
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
@@ -81,13 +84,20 @@ def encode_image(
     if not image.frames:
         return encode_whole(image, stream, progress)
     tile = tile or choose_tile(image.frames)
-    frames = tuple(
-        plan_frame(f, networks=networks, effort=effort, tile=tile, order=image.order, threads=threads)
-        for f in image.frames
+    planner = Planner(
+        image.frames,
+        networks=networks,
+        effort=effort,
+        tile=tile,
+        order=image.order,
+        keyframe=keyframe,
+        threads=threads,
     )
+    frames = tuple(map(planner.plan, range(len(image.frames))))
     frames, adapters = adapt(frames) if adapt is not None else (frames, ())
     networks = networks.adapted(adapters)
     values = [[Values(part) for part in frame.parts] for frame in frames]
+    known = Known(frames, image.frames)
     suffix = os.fsencode(image.suffix)
     header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept)
     writer = Writer(stream, header, image.envelope)
@@ -96,12 +106,11 @@ def encode_image(
         box, frame = job.box, frames[job.frame]
         samples = image.frames[job.frame][box.y : box.y + box.height, box.x : box.x + box.width]
         ordered = to_ordered(samples)
-        tiles, first = [], 0
-        for part, mapping in zip(frame.parts, values[job.frame], strict=True):
+        tiles = []
+        for part, channels, mapping in zip(frame.parts, frame.channels_of, values[job.frame], strict=True):
             if part.bit_depth:
-                coded = mapping.to_coded(ordered[..., first : first + part.channels])
-                tiles.append(encode_part(coded, part, networks))
-            first += part.channels
+                coded = mapping.to_coded(ordered[..., channels])
+                tiles.append(encode_part(coded, part, networks, known.told(job.frame, part, box)))
         return tiles, samples.size
 
     def jobs() -> Iterator[_Job]:
@@ -117,8 +126,12 @@ def encode_image(
     writer.end(hash_samples(image.frames), image.file_hash)
 
 
-def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> CodedTile:
-    """Code one part of one tile in whichever way is smallest."""
+def encode_part(coded: NDArray[Any], part: Part, networks: Networks, told: Told = ()) -> CodedTile:
+    """Code one part of one tile in whichever way is smallest.
+
+    Args:
+        told: values of its references.
+    """
     if not part.weights_digest:
         return CodedTile(*pack_smallest(coded, part.bit_depth))
     roughly = measure_quickly(coded, part.bit_depth)
@@ -126,7 +139,7 @@ def encode_part(coded: NDArray[Any], part: Part, networks: Networks) -> CodedTil
         quick = CodedTile(*pack_quickly(coded, part.bit_depth))
         if len(quick.payload) * _WORTH_A_NETWORK <= coded.size:
             return quick
-    by_network = encode_values(networks.by_digest(part.weights_digest), coded, part)
+    by_network = encode_values(networks.by_digest(part.weights_digest), coded, part, told)
     if roughly >= _NEAR * len(by_network.payload):
         return by_network
     quick = CodedTile(*pack_quickly(coded, part.bit_depth))

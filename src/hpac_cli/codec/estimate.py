@@ -5,7 +5,7 @@ from hpac_cli.image import Image
 
 from .efforts import Effort
 from .networks import Networks
-from .plan import estimate_frame
+from .plan import Planner
 from .tiles import choose_tile
 from .whole import estimate_whole
 
@@ -23,7 +23,6 @@ def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: in
     if not image.frames:
         return _AROUND + estimate_whole(image)
     tile = tile or choose_tile(image.frames)
-    frames = (
-        estimate_frame(frame, networks=networks, effort=effort, tile=tile, order=image.order) for frame in image.frames
-    )
+    planner = Planner(image.frames, networks=networks, effort=effort, tile=tile, order=image.order)
+    frames = map(planner.estimate, range(len(image.frames)))
     return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))

@@ -12,7 +12,8 @@ from .efforts import Effort
 from .network_tiles import measure_values
 from .networks import Networks
 from .payloads import pack_smallest
-from .plan import plan_frame
+from .plan import Planner
+from .references import Known, Told
 from .tiles import choose_tile, tile_boxes
 from .values import Values, to_ordered
 
@@ -28,21 +29,21 @@ def map_code_lengths(samples: Samples, *, networks: Networks, effort: Effort, ti
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the frame.
     """
     tile = tile or choose_tile([samples])
-    frame = plan_frame(samples, networks=networks, effort=effort, tile=tile)
+    frame = Planner([samples], networks=networks, effort=effort, tile=tile).plan(0)
     ordered = to_ordered(samples)
     bits = np.zeros(samples.shape[:2], np.float32)
-    first = 0
-    for part in frame.parts:
+    known = Known([frame], [samples])
+    for part, channels in zip(frame.parts, frame.channels_of, strict=True):
         values = Values(part)
-        for y, x, down, right in tile_boxes(frame.height, frame.width, frame.tile) if part.bit_depth else ():
-            inside = ordered[y : y + down, x : x + right, first : first + part.channels]
-            bits[y : y + down, x : x + right] += _measure(values.to_coded(inside), part, networks)
-        first += part.channels
+        for box in tile_boxes(frame.height, frame.width, frame.tile) if part.bit_depth else ():
+            rows, columns = slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
+            coded = values.to_coded(ordered[rows, columns, channels])
+            bits[rows, columns] += _measure(coded, part, networks, known.told(0, part, box))
     return bits
 
 
-def _measure(coded: NDArray[Any], part: Part, networks: Networks) -> NDArray[np.float64] | float:
+def _measure(coded: NDArray[Any], part: Part, networks: Networks, told: Told) -> NDArray[np.float64] | float:
     if part.weights_digest:
-        return measure_values(networks.by_digest(part.weights_digest), coded, part)
+        return measure_values(networks.by_digest(part.weights_digest), coded, part, told)
     height, width = coded.shape[:2]
     return 8.0 * len(pack_smallest(coded, part.bit_depth)[1]) / int(height * width)

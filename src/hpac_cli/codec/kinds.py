@@ -10,5 +10,9 @@ KIND_NAMES = {
     Kind.TIFF: "tiff",
     Kind.DICOM: "dicom",
     Kind.FILE: "file",
+    Kind.PNM: "pnm",
+    Kind.BMP: "bmp",
+    Kind.NPY: "npy",
+    Kind.RAW: "raw",
 }
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}

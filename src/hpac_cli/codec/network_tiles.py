@@ -13,6 +13,7 @@ from hpac_cli.errors import ContainerError
 from .cells import unpack_cells
 from .colours import pack_exceptions, put_exceptions, to_rgb, to_triples
 from .networks import Network
+from .references import Told
 from .turning import turn, turn_back, turned_size
 
 Coded = NDArray[Any]
@@ -37,17 +38,24 @@ class NetworkTile(NamedTuple):
     orientation: int = 0
     cells: bytes = b""
     """Of its part."""
+    told: Told = ()
+    """What the network is told of its part's references."""
 
 
-def encode_values(network: Network, coded: Coded, part: Part) -> CodedTile:
+def encode_values(network: Network, coded: Coded, part: Part, told: Told = ()) -> CodedTile:
     """Code one part of one tile, turned as the part says; as luma and chroma where it says so and that is smaller."""
-    return CodedTile(*_encode_turned(network, turn(coded, part.orientation), part), part.orientation)
+    mode, payload = _encode_turned(network, turn(coded, part.orientation), part, _turn_told(told, part.orientation))
+    return CodedTile(mode, payload, part.orientation)
 
 
-def _encode_turned(network: Network, coded: Coded, part: Part) -> tuple[TileMode, bytes]:
+def _turn_told(told: Told, orientation: int) -> Told:
+    return tuple(turn(plane, orientation) for plane in told)
+
+
+def _encode_turned(network: Network, coded: Coded, part: Part, told: Told) -> tuple[TileMode, bytes]:
     edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth, edges)
+        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth, edges, told)
     triples, is_made = to_triples(coded, part.colours)
     payload = put_string(pack_exceptions(coded, is_made)) + network.coder.encode(triples, part.bit_depth, edges)
     if is_made.mean() < 1 - 1 / _MANY:
@@ -57,15 +65,16 @@ def _encode_turned(network: Network, coded: Coded, part: Part) -> tuple[TileMode
     return TileMode.LUMA_CHROMA, payload
 
 
-def measure_values(network: Network, coded: Coded, part: Part) -> NDArray[np.float64]:
+def measure_values(network: Network, coded: Coded, part: Part, told: Told = ()) -> NDArray[np.float64]:
     """Bits that each pixel takes as encode_values codes it, (H, W); exceptions' bytes go to their pixels."""
-    return turn_back(_measure_turned(network, turn(coded, part.orientation), part), part.orientation)
+    turned = _measure_turned(network, turn(coded, part.orientation), part, _turn_told(told, part.orientation))
+    return turn_back(turned, part.orientation)
 
 
-def _measure_turned(network: Network, coded: Coded, part: Part) -> NDArray[np.float64]:
+def _measure_turned(network: Network, coded: Coded, part: Part, told: Told) -> NDArray[np.float64]:
     edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return network.coder.measure(coded, part.bit_depth, edges)
+        return network.coder.measure(coded, part.bit_depth, edges, told)
     triples, is_made = to_triples(coded, part.colours)
     bits = network.coder.measure(triples, part.bit_depth, edges) + np.where(is_made, 0, _EXCEPTION_BITS)
     if is_made.mean() < 1 - 1 / _MANY:
@@ -85,8 +94,9 @@ def decode_values(network: Network, tile: NetworkTile, bit_depth: int) -> Coded:
     height, width = turned_size(tile.size, tile.orientation)
     is_plain = tile.mode is TileMode.NETWORK and bool(tile.colours)
     edges = _edges(b"" if is_plain else tile.cells, network.coder.planes, bit_depth)
+    told = _turn_told(tile.told, tile.orientation)
     try:
-        coded = network.coder.decode(words, height, width, bit_depth, edges)
+        coded = network.coder.decode(words, height, width, bit_depth, edges, told)
     except DamagedWordsError as error:
         raise ContainerError(str(error)) from error
     if tile.mode is TileMode.LUMA_CHROMA:

@@ -1,9 +1,9 @@
 """Part of an image: a region of one frame, or whatever a damaged container still holds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from hpac_cli.container.fields import Coding, Frame
+from hpac_cli.container.fields import Coding, Frame, Part
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
@@ -13,14 +13,16 @@ from .decode import TileJob, decode_frames, places_of_tiles
 from .networks import Networks
 from .tiles import Box, tile_boxes
 
+_NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
+"""Stands for a frame that is not decoded."""
+
 
 @dataclass(frozen=True)
 class Lost:
     """Samples that a damaged container does not give: some channels of one tile."""
 
     frame: int
-    channels: tuple[int, int]
-    """First, and the one behind the last."""
+    channels: tuple[int, ...]
     box: Box
 
 
@@ -53,19 +55,40 @@ def decode_region(
     region = region or Box(0, 0, whole.height, whole.width)
     _check_region(region, whole)
     outer = _round_to_tiles(region, whole)
-    part_of_frame = replace(whole, height=outer.height, width=outer.width)
-    first = sum(each.num_tiles for each in frames[:frame])
-    wanted = {first + number: place for number, place in _tiles_within(outer, whole)}
+    needed = parts_needed(frames, frame)
+    begin = min(needed)
+    wanted: dict[int, tuple[int, int, Box]] = {}
+    first = sum(each.num_tiles for each in frames[:begin])
+    for index in range(begin, frame + 1):
+        for number, (part, box) in _tiles_within(outer, frames[index]) if index in needed else ():
+            if part in needed[index]:
+                wanted[first + number] = index - begin, part, box
+        first += frames[index].num_tiles
+    cut = tuple(
+        replace(each, height=outer.height, width=outer.width) if begin + at in needed else _NOTHING
+        for at, each in enumerate(frames[begin : frame + 1])
+    )
 
     def jobs() -> Iterator[TileJob]:
         if wanted:
             for tile in reader.tiles_of(wanted, max(wanted)):
-                yield TileJob(0, *wanted[tile.index], tile)
+                yield TileJob(*wanted[tile.index], tile)
 
     networks = networks.adapted(reader.header.adapters)
-    (samples,), _ = decode_frames((part_of_frame,), jobs(), networks=networks, threads=threads, progress=progress)
+    decoded, _ = decode_frames(cut, jobs(), networks=networks, threads=threads, progress=progress)
     y, x = region.y - outer.y, region.x - outer.x
-    return samples[y : y + region.height, x : x + region.width]
+    return decoded[-1][y : y + region.height, x : x + region.width]
+
+
+def parts_needed(frames: Sequence[Frame], frame: int) -> dict[int, set[int]]:
+    """Find the parts by frames without which one frame cannot be decoded: its own, and all that these refer to."""
+    needed = {frame: set(range(len(frames[frame].parts)))}
+    for index in range(frame, -1, -1):
+        for part in reversed(range(len(frames[index].parts))):  # those of one frame refer to earlier ones
+            for reference in frames[index].parts[part].references if part in needed.get(index, ()) else ():
+                told = index - reference.back
+                needed.setdefault(told, set()).add(frames[told].part_of[reference.channel])
+    return needed
 
 
 def decode_salvaged(
@@ -107,8 +130,7 @@ def decode_salvaged(
 
 
 def _lost(frames: tuple[Frame, ...], frame: int, part: int, box: Box) -> Lost:
-    first = sum(p.channels for p in frames[frame].parts[:part])
-    return Lost(frame, (first, first + frames[frame].parts[part].channels), box)
+    return Lost(frame, frames[frame].listed[part], box)
 
 
 def _check_region(region: Box, frame: Frame) -> None:

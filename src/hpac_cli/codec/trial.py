@@ -1,7 +1,7 @@
 """About how many bytes will a way of coding take? Told by coding a few crops of the frame."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -15,10 +15,14 @@ from hpac_cli.model.index import network_name
 from .network_tiles import encode_values, measure_values
 from .networks import Networks
 from .payloads import estimate_quickly, pack_smallest
+from .references import Told
 from .threads import spread
-from .tiles import MAX_NETWORK_TILE, tile_boxes
+from .tiles import MAX_NETWORK_TILE, Box, tile_boxes
 from .turning import turn
 from .values import Ordered, Values
+
+Channels = slice | list[int]
+"""Of a frame, to index with."""
 
 FEW, MANY = 16, 64
 """Crops that a trial cuts, and those of a trial that is to tell near sizes apart."""
@@ -47,15 +51,34 @@ class Trials:
     part and mapping.
     """
 
-    def __init__(self, ordered: Ordered, networks: Networks, size: str, threads: int = 1) -> None:
-        self.ordered, self.networks, self.size, self.threads = ordered, networks, size, threads
+    def __init__(
+        self,
+        ordered: Ordered,
+        networks: Networks,
+        size: str,
+        threads: int = 1,
+        told: Callable[[Part, Box], Told] = lambda _part, _box: (),
+        *,
+        is_float: bool = False,
+    ) -> None:
+        """Begin with an estimate of where the frame's bits are.
+
+        Args:
+            ordered: (H, W, C) ordered samples.
+            size: of the networks that code the frame.
+            threads: to spread trials over.
+            told: gives what the network is told of a part's references in a box.
+            is_float: whether samples are floats.
+        """
+        self.is_float = is_float
+        self.ordered, self.networks, self.size, self.threads, self._told = ordered, networks, size, threads, told
 
     def digest(self, role: str, size: str = "") -> bytes:
         """Identify the network of a role, of the size that codes the frame if no other is asked for."""
         return self.networks.digest(network_name(role, size or self.size))
 
-    def network_bytes(self, part: Part, first: int, crops: int = FEW) -> float:
-        """Estimate bytes of a part whose first channel is `first`, its table included."""
+    def network_bytes(self, part: Part, channels: Channels, crops: int = FEW) -> float:
+        """Estimate bytes of a part of these channels, its table included."""
         if part.bit_depth == 0:
             return 0
         height, width = self.ordered.shape[:2]
@@ -63,15 +86,15 @@ class Trials:
             return float(height * width * part.channels * self.ordered.dtype.itemsize)
         network, values = self.networks.by_digest(part.weights_digest), Values(part)
         estimate = 0.0
-        for crop, share in self._crops(crops):
-            coded = values.to_coded(crop[..., first : first + part.channels])
-            estimate += len(encode_values(network, coded, part).payload) / share
+        for box, share in self._crops(crops):
+            coded = values.to_coded(self._cut(box, channels))
+            estimate += len(encode_values(network, coded, part, self._told(part, box)).payload) / share
         return estimate + len(part.table)
 
     def turned_bits(
-        self, part: Part, orientations: Sequence[int], first: int, crops: int, which: slice
+        self, part: Part, orientations: Sequence[int], channels: Channels, crops: int, which: slice
     ) -> NDArray[np.float64]:
-        """Estimate the bits of a part, whose first channel is `first`, by how its tiles are turned.
+        """Estimate the bits of a part of these channels by how its tiles are turned.
 
         Args:
             crops: how many are cut; those turned the same way are coded below each other, up to 16 as one tile.
@@ -82,17 +105,19 @@ class Trials:
         """
         (height, width), blocks = self.ordered.shape[:2], self._blocks(crops)[which]
         network, values = self.networks.by_digest(part.weights_digest), Values(part)
-        down, right, channels = min(_CROP, height), min(_CROP, width), slice(first, first + part.channels)
-        places = [(min(block.y, height - down), min(block.x, width - right)) for block in blocks]
-        coded = [values.to_coded(self.ordered[y : y + down, x : x + right, channels]) for y, x in places]
+        down, right = min(_CROP, height), min(_CROP, width)
+        boxes = [Box(min(block.y, height - down), min(block.x, width - right), down, right) for block in blocks]
+        cut = [(values.to_coded(self._cut(box, channels)), self._told(part, box)) for box in boxes]
         weights = 1 / np.array([block.share for block in blocks])
 
-        columns = [coded[i : i + _COLUMN] for i in range(0, len(coded), _COLUMN)]
+        columns = [cut[i : i + _COLUMN] for i in range(0, len(cut), _COLUMN)]
 
-        def work(job: tuple[int, list[NDArray[Any]]]) -> NDArray[np.float64]:
+        def work(job: tuple[int, list[tuple[NDArray[Any], Told]]]) -> NDArray[np.float64]:
             orientation, crops = job
-            column = np.concatenate([turn(crop, orientation) for crop in crops])
-            bits = measure_values(network, column, replace(part, orientation=0))
+            column = np.concatenate([turn(crop, orientation) for crop, _ in crops])
+            planes = zip(*(told for _, told in crops), strict=True)
+            told = tuple(np.concatenate([turn(crop, orientation) for crop in plane]) for plane in planes)
+            bits = measure_values(network, column, replace(part, orientation=0), told)
             each: NDArray[np.float64] = bits.reshape(len(crops), -1).sum(axis=1)
             return each
 
@@ -112,15 +137,18 @@ class Trials:
                 size += len(estimate_quickly(coded, part.bit_depth))
         return size
 
-    def _crops(self, count: int) -> Iterator[tuple[NDArray[Any], float]]:
-        """Cut crops that stand for the whole frame, each with the share that it stands for."""
+    def _cut(self, box: Box, channels: Channels) -> Ordered:
+        return self.ordered[box.y : box.y + box.height, box.x : box.x + box.width, channels]
+
+    def _crops(self, count: int) -> Iterator[tuple[Box, float]]:
+        """List boxes that stand for the whole frame, each with the share that it stands for."""
         height, width = self.ordered.shape[:2]
         if height * width <= count * _CROP * _CROP:
-            for y, x, down, right in tile_boxes(height, width, MAX_NETWORK_TILE):
-                yield self.ordered[y : y + down, x : x + right], 1.0
+            for box in tile_boxes(height, width, MAX_NETWORK_TILE):
+                yield box, 1.0
             return
         for y, x, share in self._blocks(count):
-            yield self.ordered[y : y + _CROP, x : x + _CROP], share
+            yield Box(y, x, min(_CROP, height - y), min(_CROP, width - x)), share
 
     def _blocks(self, count: int) -> list[_Block]:
         """Draw blocks that stand for the whole frame."""

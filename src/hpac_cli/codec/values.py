@@ -104,6 +104,9 @@ class Values:
         """Map (...) ordered samples, all of which the mapping knows, to coded values: int32, or unsigned as bytes."""
         if self._part.bit_depth > 16:
             return ordered
+        if self._part.whole:
+            numbers = from_ordered(ordered, f"f{ordered.dtype.itemsize}").astype(np.int64)
+            return (numbers - self._part.offset).astype(np.int32)
         if self._table is None:
             counted: Ordered = ordered - ordered.dtype.type(self._part.offset)
             return counted.astype(np.int32)
@@ -123,6 +126,8 @@ class Values:
                 raise ContainerError("a coded value is not in its table")
             looked_up: Ordered = self._table[coded].astype(ordered_type)
             return looked_up
+        if self._part.whole:
+            return to_ordered((coded.astype(np.int64) + self._part.offset).astype(f"f{ordered_type[1:]}"))
         highest = int(coded.max(initial=0)) + self._part.offset
         if highest > np.iinfo(ordered_type).max:
             raise ContainerError("a coded value is beyond its sample type")

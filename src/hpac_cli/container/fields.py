@@ -1,13 +1,16 @@
 """What is in an .hpac file? One declaration of chunks and header fields for writer and reader."""
 
+import itertools
 import lzma
 import re
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import NamedTuple
 
-from hpac_cli.binary import Fields, put_string, put_varint
+from hpac_cli.binary import Fields, put_signed, put_string, put_varint
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
@@ -65,6 +68,11 @@ class Kind(IntEnum):
     ARRAY_FRAMES = 5
     FILE = 6
     """Any other file, kept whole."""
+    PNM = 7
+    BMP = 8
+    NPY = 9
+    RAW = 10
+    """Samples that lie as the user said."""
 
 
 ARRAYS = (Kind.ARRAY_2D, Kind.ARRAY, Kind.ARRAY_FRAMES)
@@ -140,6 +148,29 @@ class Piece(NamedTuple):
     payload: bytes
 
 
+MAX_WHOLE = 1 << 24
+"""Whole numbers that floats of 32 bits hold exactly reach so far from 0."""
+MAX_GAIN = 1 << 20
+"""Gains, in 2**-GAIN_BITS, and offsets of references are nearer to 0: their sums fit 64 bits by far."""
+GAIN_BITS = 12
+"""Gains of references count in 2**-12."""
+MAX_REFERENCES = 2
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A channel that is known before a part is decoded, and what makes its values like the part's."""
+
+    back: int
+    """In the frame so many before; 0 for the same frame."""
+    channel: int
+    """Of that frame."""
+    gain: int = 1 << GAIN_BITS
+    """In 2**-GAIN_BITS; may be negative."""
+    offset: int = 0
+    """In values; may be negative."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Channels that are coded together."""
@@ -150,7 +181,7 @@ class Part:
     weights_digest: bytes = b""
     """Of the network that codes them; empty where none does."""
     offset: int = 0
-    """Lowest ordered sample; coded values count from it."""
+    """Lowest ordered sample; coded values count from it. Of whole numbers the lowest of them."""
     table: bytes = b""
     """Ordered samples by coded value (codec.values), where they are not simply counted."""
     colours: Colours = Colours.NONE
@@ -158,6 +189,10 @@ class Part:
     """How wide its values are (codec.cells), where a network codes them and they are not all the same."""
     orientation: int = 0
     """How the encoder turns its tiles; in a file every tile says that for itself."""
+    whole: bool = False
+    """Whether its samples are floats that hold whole numbers, and are counted as such."""
+    references: tuple[Reference, ...] = ()
+    """What the network is told of, where it codes one channel."""
 
     @property
     def coding(self) -> Coding:
@@ -178,7 +213,27 @@ class Frame:
     sample_type: str
     tile: int
     parts: tuple[Part, ...]
-    """In channel order; networks of three planes code R, G, B as green and differences from it."""
+    """Networks of three planes code R, G, B as green and differences from it."""
+    order: tuple[int, ...] = ()
+    """Channels in the order in which parts list them; empty where that is their own."""
+
+    @cached_property
+    def listed(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the channels of each part."""
+        channels = self.order or range(self.channels)
+        ends = itertools.accumulate((part.channels for part in self.parts), initial=0)
+        return tuple(tuple(channels[first:end]) for first, end in itertools.pairwise(ends))
+
+    @cached_property
+    def channels_of(self) -> tuple[slice | list[int], ...]:
+        """Channels of each part, to index with."""
+        return tuple(list(listed) if self.order else slice(listed[0], listed[-1] + 1) for listed in self.listed)
+
+    @cached_property
+    def part_of(self) -> tuple[int, ...]:
+        """The part that each channel is in."""
+        part_of = {channel: number for number, listed in enumerate(self.listed) for channel in listed}
+        return tuple(part_of[channel] for channel in range(self.channels))
 
     @property
     def channels(self) -> int:
@@ -286,19 +341,36 @@ def build_frame(frame: Frame) -> bytes:
     """Write a frame chunk's payload."""
     sample_type = SAMPLE_TYPES.index(frame.sample_type)
     out = b"".join(map(put_varint, (frame.width, frame.height, sample_type, frame.tile, len(frame.parts))))
-    return out + b"".join(map(_build_part, frame.parts))
+    out += put_string(b"".join(map(put_varint, frame.order)))
+    return out + b"".join(_build_part(part, is_float=frame.sample_type[0] == "f") for part in frame.parts)
 
 
-def _build_part(part: Part) -> bytes:
+def _build_part(part: Part, *, is_float: bool) -> bytes:
     out = put_varint(part.channels) + put_varint(part.coding) + put_varint(part.bit_depth) + part.weights_digest
-    out += put_varint(part.offset) + put_string(part.table)
+    if is_float:
+        out += put_varint(part.whole)
+    out += put_signed(part.offset) if part.whole else put_varint(part.offset)
+    out += put_string(part.table)
     if part.colours:
         out += put_varint(part.colours)
-    return out + put_string(part.cells) if part.weights_digest else out
+    if part.weights_digest:
+        out += put_string(part.cells)
+    if _may_refer(part):
+        out += put_varint(len(part.references))
+        for r in part.references:
+            out += put_varint(r.back) + put_varint(r.channel) + put_signed(r.gain) + put_signed(r.offset)
+    return out
 
 
-def parse_frame(payload: bytes, limits: Limits) -> Frame:
+def _may_refer(part: Part) -> bool:
+    return part.channels == 1 and bool(part.weights_digest)
+
+
+def parse_frame(payload: bytes, limits: Limits, earlier: Sequence[Frame] = ()) -> Frame:
     """Read and check a frame chunk's payload.
+
+    Args:
+        earlier: frames before this one.
 
     Raises:
         ContainerError: a field is out of range.
@@ -310,17 +382,51 @@ def parse_frame(payload: bytes, limits: Limits) -> Frame:
     _check_sides(width, height, limits)
     if not 1 <= num_parts <= limits.max_channels:
         raise ContainerError(f"{num_parts} parts: there are 1 to {limits.max_channels}")
-    name = SAMPLE_TYPES[sample_type]
-    parts = tuple(_parse_part(fields, 8 * int(name[1:])) for _ in range(num_parts))
+    name, order = SAMPLE_TYPES[sample_type], _parse_order(fields.string(), limits)
+    parts = tuple(_parse_part(fields, name) for _ in range(num_parts))
     fields.end()
-    frame = Frame(width, height, name, tile, parts)
+    frame = Frame(width, height, name, tile, parts, order)
     _check_tile(tile, MAX_TILE if any(part.weights_digest for part in parts) else MAX_BYTES_TILE)
     if frame.channels > limits.max_channels:
         raise ContainerError(f"{frame.channels} channels: there are 1 to {limits.max_channels}")
+    if order and sorted(order) != list(range(frame.channels)):
+        raise ContainerError(f"what is stored as the order of {frame.channels} channels is none")
+    for number, part in enumerate(parts):
+        for reference in part.references:
+            _check_reference(reference, number, (*earlier, frame))
     return frame
 
 
-def _parse_part(fields: Fields, sample_bits: int) -> Part:
+def _parse_order(data: bytes, limits: Limits) -> tuple[int, ...]:
+    fields, order = chunk_fields(data), []
+    while not fields.at_end:
+        order.append(fields.varint())
+        if len(order) > limits.max_channels:
+            raise ContainerError(f"an order of more than {limits.max_channels} channels")
+    return tuple(order)
+
+
+def _check_reference(reference: Reference, number: int, frames: Sequence[Frame]) -> None:
+    """Make sure that part `number` of the last frame can have a reference: values of few bits, known before its tiles are.
+
+    Raises:
+        ContainerError: it cannot.
+    """
+    frame, told = frames[-1], frames[-1 - reference.back] if reference.back < len(frames) else None
+    if told is None or reference.channel >= told.channels:
+        raise ContainerError("a part refers to a channel that does not exist before it")
+    at = told.part_of[reference.channel]
+    part = told.parts[at]
+    if not reference.back and at >= number:
+        raise ContainerError("a part refers to a channel that is not decoded before it")
+    if (told.width, told.height, told.tile) != (frame.width, frame.height, frame.tile):
+        raise ContainerError("a part refers to a frame of another size")
+    if part.coding is Coding.CONSTANT or part.bit_depth > MAX_CODED_BITS:
+        raise ContainerError("a part refers to one without values of 1 to 16 bits")
+
+
+def _parse_part(fields: Fields, sample_type: str) -> Part:
+    sample_bits = 8 * int(sample_type[1:])
     channels, coding, bit_depth = (fields.varint() for _ in range(3))
     lowest, highest = {
         Coding.CONSTANT: (0, 0),
@@ -332,7 +438,15 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
     if not lowest <= bit_depth <= highest or not channels or channels not in allowed:
         raise ContainerError(f"a part of {channels} channels, {bit_depth} bits and coding {coding} does not exist")
     digest = fields.take(DIGEST_BYTES) if coding in (Coding.NETWORK, Coding.LUMA_CHROMA) else b""
-    part = Part(channels, bit_depth, digest, fields.varint(), fields.string())
+    whole = fields.varint() if sample_type[0] == "f" else 0
+    if whole > 1:
+        raise ContainerError(f"floats of kind {whole} do not exist")
+    offset = fields.signed() if whole else fields.varint()
+    if whole and abs(offset) > MAX_WHOLE:
+        raise ContainerError(f"whole numbers from {offset} on: they are at most {MAX_WHOLE} from 0")
+    part = Part(channels, bit_depth, digest, offset, fields.string(), whole=bool(whole))
+    if whole and part.table:
+        raise ContainerError("whole numbers have no table")
     if coding == Coding.LUMA_CHROMA:
         colours = fields.varint()
         if not 0 < colours <= max(Colours):
@@ -342,7 +456,17 @@ def _parse_part(fields: Fields, sample_bits: int) -> Part:
         part = replace(part, cells=fields.string())
     if part.cells and bit_depth > MAX_CELL_BITS:
         raise ContainerError(f"cells of values of {bit_depth} bits: there are none of more than {MAX_CELL_BITS}")
-    return part
+    return replace(part, references=_parse_references(fields)) if _may_refer(part) else part
+
+
+def _parse_references(fields: Fields) -> tuple[Reference, ...]:
+    count = fields.varint()
+    if count > MAX_REFERENCES:
+        raise ContainerError(f"{count} references: there are at most {MAX_REFERENCES}")
+    found = tuple(Reference(fields.varint(), fields.varint(), fields.signed(), fields.signed()) for _ in range(count))
+    if any(max(abs(reference.gain), abs(reference.offset)) >= MAX_GAIN for reference in found):
+        raise ContainerError("a reference's gain or offset is out of range")
+    return found
 
 
 def _check_sides(width: int, height: int, limits: Limits) -> None:

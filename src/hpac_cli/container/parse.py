@@ -120,7 +120,7 @@ class Reader:
             chunk = self._take(FRAME)
             if chunk is None:
                 raise ContainerError(f"a frame is missing before byte {self._offset}")
-            frame = parse_frame(chunk.payload, self._limits)
+            frame = parse_frame(chunk.payload, self._limits, frames)
             frames.append(frame)
             self.sizes["frames"] += chunk.size
             self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)

@@ -8,7 +8,8 @@ processor has, and that computes exactly here, is used. hpac_core.h says what th
 import ctypes
 import sys
 import weakref
-from ctypes import POINTER, c_char_p, c_int, c_int8, c_int32, c_int64, c_uint32, c_uint64, c_void_p
+from collections.abc import Sequence
+from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_int8, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import ModelError
 
-INTERFACE = 2
+INTERFACE = 3
 LENGTH_BITS = 16
 """Code lengths count in 2**-16 bits."""
 MASS_BITS = 30
@@ -34,6 +35,8 @@ Samples = NDArray[np.int32]
 Edges = NDArray[np.int32]
 """(P, 2**bit_depth + 1) where the cells of each plane's values begin, and where the last ends, in EDGE_UNIT of a sample.
 Without cells it is 64 v - 32; edges never descend and are at most MAX_SHIFTED from that. Planes are G, R, B."""
+Reference = NDArray[np.int32]
+"""(H, W) values of another plane at the same places as a tile's, 0 to 2**bit_depth - 1 of the tile."""
 COMPONENT = np.dtype([("mean", np.int32), ("weight", np.int16), ("spread", np.int16)])
 Mixtures = NDArray[np.void]
 """(P, N, K) COMPONENT of N samples' mixtures of K components."""
@@ -64,7 +67,18 @@ class PackedNetwork(Protocol):
     def shifts(self) -> NDArray[np.int32]: ...
 
 
-_network, _samples, _edges, _components = c_void_p, POINTER(c_int32), POINTER(c_int32), c_void_p
+class _Tile(Structure):
+    """What is known of a tile before its samples are: struct hpac_tile."""
+
+    _fields_ = [
+        *((name, c_int32) for name in ("height", "width", "depth", "num_references")),
+        *((name, POINTER(c_int32)) for name in ("edges", "references")),
+    ]
+    arrays: tuple[NDArray[np.int32] | None, ...]
+    """What the pointers point at."""
+
+
+_network, _tile, _samples, _edges, _components = c_void_p, POINTER(_Tile), POINTER(c_int32), POINTER(c_int32), c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "hpac_interface": (c_int, []),
     "hpac_num_units": (c_int, []),
@@ -80,14 +94,14 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     ),
     "hpac_network_free": (None, [_network]),
     "hpac_max_words": (c_int64, [_network, c_int, c_int]),
-    "hpac_encode": (c_int64, [_network, c_int, c_int, c_int, _edges, _samples, POINTER(c_uint32), c_int64]),
-    "hpac_decode": (c_int64, [_network, c_int, c_int, c_int, _edges, POINTER(c_uint32), c_int64, _samples]),
-    "hpac_measure": (c_int64, [_network, c_int, c_int, c_int, _edges, _samples, POINTER(c_uint32)]),
-    "hpac_collect": (c_int64, [_network, c_int, c_int, c_int, _samples, _components]),
+    "hpac_encode": (c_int64, [_network, _tile, _samples, POINTER(c_uint32), c_int64]),
+    "hpac_decode": (c_int64, [_network, _tile, POINTER(c_uint32), c_int64, _samples]),
+    "hpac_measure": (c_int64, [_network, _tile, _samples, POINTER(c_uint32)]),
+    "hpac_collect": (c_int64, [_network, _tile, _samples, _components]),
     "hpac_expect": (c_int64, [_network, c_int64, c_int, _samples, _components, c_int, *[POINTER(c_int64)] * 2]),
     "hpac_length": (c_int64, [_network, c_int64, c_int, _samples, _components, _edges]),
     "hpac_num_hashes": (c_int, [_network]),
-    "hpac_trace": (c_int64, [_network, c_int, c_int, c_int, _samples, POINTER(c_uint64)]),
+    "hpac_trace": (c_int64, [_network, _tile, _samples, POINTER(c_uint64)]),
 }
 _POINTERS: dict[np.dtype[Any], Any] = {
     np.dtype(np.int8): POINTER(c_int8),
@@ -197,6 +211,7 @@ class TileCoder:
             ValueError: integers or sizes out of bounds.
         """
         self.planes, self._components, self.unit = int(network.shape[0]), int(network.shape[6]), unit
+        self.references = int(network.shape[9])
         library = _library()
         handle = library.hpac_network_new(
             _number(unit),
@@ -213,12 +228,15 @@ class TileCoder:
             raise ValueError("a network that is out of bounds, or no memory for it")
         self._handle = _Handle(handle)
 
-    def encode(self, samples: Samples, bit_depth: int, edges: Edges | None = None) -> bytes:
+    def encode(
+        self, samples: Samples, bit_depth: int, edges: Edges | None = None, references: Sequence[Reference] = ()
+    ) -> bytes:
         """Code a tile.
 
         Args:
             samples: (H, W, P) of int32 or a type that fits into it, 0 to 2**bit_depth - 1; sides of 1 to 1024.
             edges: of the cells of values; None for none.
+            references: that the network is told of, the first and the second; no more than it can be.
 
         Returns:
             The range coder's words, little endian.
@@ -229,11 +247,19 @@ class TileCoder:
         height, width, _ = samples.shape
         room = _checked(_library().hpac_max_words(self._handle, height, width))
         words = np.empty(room, np.uint32)  # a page that nothing is written to takes no memory
-        tile, pointer = self._tile(samples, bit_depth)
-        count = _library().hpac_encode(*tile, self._pass(edges, bit_depth), pointer, _pointer(words), room)
+        given = self._given(samples, bit_depth, edges, references)
+        count = _library().hpac_encode(*given, _pointer(words), room)
         return words[: _checked(count)].astype("<u4", copy=False).tobytes()
 
-    def decode(self, words: bytes, height: int, width: int, bit_depth: int, edges: Edges | None = None) -> Samples:
+    def decode(
+        self,
+        words: bytes,
+        height: int,
+        width: int,
+        bit_depth: int,
+        edges: Edges | None = None,
+        references: Sequence[Reference] = (),
+    ) -> Samples:
         """Undo encode.
 
         Raises:
@@ -243,27 +269,26 @@ class TileCoder:
             raise DamagedWordsError("coded words are cut: their length is no multiple of 4")
         numbers = np.frombuffer(words, "<u4").astype(np.uint32, copy=False)
         samples = np.empty((height, width, self.planes), np.int32)
-        _checked(
-            _library().hpac_decode(
-                *(self._handle, height, width, bit_depth, self._pass(edges, bit_depth)),
-                *(_pointer(numbers), numbers.size, _pointer(samples)),
-            )
-        )
+        tile = self._tile(height, width, bit_depth, edges, references)
+        result = _library().hpac_decode(self._handle, byref(tile), _pointer(numbers), numbers.size, _pointer(samples))
+        _checked(result)
         return samples
 
-    def measure(self, samples: Samples, bit_depth: int, edges: Edges | None = None) -> NDArray[np.float64]:
+    def measure(
+        self, samples: Samples, bit_depth: int, edges: Edges | None = None, references: Sequence[Reference] = ()
+    ) -> NDArray[np.float64]:
         """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine."""
         lengths = np.empty(samples.shape[:2], np.uint32)
-        tile, pointer = self._tile(samples, bit_depth)
-        _checked(_library().hpac_measure(*tile, self._pass(edges, bit_depth), pointer, _pointer(lengths)))
+        given = self._given(samples, bit_depth, edges, references)
+        _checked(_library().hpac_measure(*given, _pointer(lengths)))
         return lengths / float(1 << LENGTH_BITS)
 
-    def collect(self, samples: Samples, bit_depth: int) -> Mixtures:
+    def collect(self, samples: Samples, bit_depth: int, references: Sequence[Reference] = ()) -> Mixtures:
         """Keep the mixtures of a tile's samples, for expect: those of each plane, pixel by pixel."""
         height, width, _ = samples.shape
         mixtures = np.empty((self.planes, height * width, self._components), COMPONENT)
-        tile, pointer = self._tile(samples, bit_depth)
-        _checked(_library().hpac_collect(*tile, pointer, mixtures.ctypes.data))
+        given = self._given(samples, bit_depth, None, references)
+        _checked(_library().hpac_collect(*given, mixtures.ctypes.data))
         return mixtures
 
     def expect(
@@ -295,27 +320,41 @@ class TileCoder:
         assert mixtures.shape == (len(values), self._components)
         return self._handle, len(values), bit_depth, _pointer(values), mixtures.ctypes.data
 
-    def trace(self, samples: Samples, bit_depth: int) -> list[int]:
+    def trace(self, samples: Samples, bit_depth: int, references: Sequence[Reference] = ()) -> list[int]:
         """Hashes of all layers' outputs, in the order of trace.h."""
         hashes = np.empty(_library().hpac_num_hashes(self._handle), np.uint64)
-        tile, pointer = self._tile(samples, bit_depth)
-        _checked(_library().hpac_trace(*tile, pointer, _pointer(hashes)))
+        given = self._given(samples, bit_depth, None, references)
+        _checked(_library().hpac_trace(*given, _pointer(hashes)))
         return [int(number) for number in hashes]
 
-    def _tile(self, samples: Samples, bit_depth: int) -> tuple[tuple[Any, ...], Any]:
+    def _given(
+        self, samples: Samples, bit_depth: int, edges: Edges | None, references: Sequence[Reference]
+    ) -> tuple[Any, Any, Any]:
+        """The first arguments of all that takes samples."""
         height, width, planes = samples.shape
         if planes != self.planes:
             raise ValueError(f"a tile of {planes} planes for a network of {self.planes}")
-        if not np.can_cast(samples.dtype, np.int32):  # else numbers would be cut to fit
-            raise ValueError(f"a tile of {samples.dtype}, which does not fit into int32")
-        return (self._handle, height, width, bit_depth), _pointer(np.ascontiguousarray(samples, np.int32))
+        tile = self._tile(height, width, bit_depth, edges, references)
+        return self._handle, byref(tile), _pointer(_numbers(samples))
 
-    def _pass(self, edges: Edges | None, bit_depth: int) -> Any:
-        if edges is None:
-            return None
-        if edges.shape != (self.planes, (1 << bit_depth) + 1):
+    def _tile(
+        self, height: int, width: int, bit_depth: int, edges: Edges | None, references: Sequence[Reference]
+    ) -> _Tile:
+        if edges is not None and edges.shape != (self.planes, (1 << bit_depth) + 1):
             raise ValueError(f"edges of {edges.shape} for {self.planes} planes of {bit_depth} bits")
-        return _pointer(edges)
+        if any(reference.shape != (height, width) for reference in references):
+            raise ValueError(f"a reference of another size than a tile of {width} x {height}")
+        told = np.stack([_numbers(reference) for reference in references]) if references else None
+        tile = _Tile(height, width, bit_depth, len(references))
+        tile.edges, tile.references = (None if array is None else _pointer(array) for array in (edges, told))
+        tile.arrays = edges, told  # a structure's pointers do not keep what they point at
+        return tile
+
+
+def _numbers(samples: NDArray[Any]) -> NDArray[np.int32]:
+    if not np.can_cast(samples.dtype, np.int32):  # else numbers would be cut to fit
+        raise ValueError(f"a tile of {samples.dtype}, which does not fit into int32")
+    return np.ascontiguousarray(samples, np.int32)
 
 
 def _checked(result: int) -> int:
@@ -325,4 +364,6 @@ def _checked(result: int) -> int:
         raise DamagedWordsError("coded words are damaged")
     if result == _NO_MEMORY:
         raise MemoryError("not enough memory for a tile")
-    raise ValueError(f"the core refuses a tile (error {result}): sides, bit depth, samples or edges are out of bounds")
+    raise ValueError(
+        f"the core refuses a tile (error {result}): sides, bit depth, samples, edges or references are out of bounds"
+    )

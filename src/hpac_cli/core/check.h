@@ -19,7 +19,8 @@ static int is_shape(const struct shape *s) {
          is_between(s->blocks, 1, MAX_BLOCKS) && is_between(s->expand, 1, MAX_EXPAND) &&
          is_between(s->rows, 1, MAX_ROWS) && is_multiple(s->head, 16, MAX_HEAD) &&
          is_between(s->components, 1, MAX_COMPONENTS) && is_multiple(s->context, 0, MAX_CONTEXT) &&
-         is_between(s->context_places, 0, MAX_CONTEXT_PLACES);
+         is_between(s->context_places, 0, MAX_CONTEXT_PLACES) &&
+         is_between(s->references, 0, s->planes == 1 ? MAX_REFERENCES : 0);
 }
 
 /* What is left to be checked of the layers. */
@@ -59,7 +60,7 @@ static int count_taps(int rows) {
 static int are_layers(const struct shape *s, const struct layers *layers, int64_t num_weights, int64_t num_outputs) {
   struct unchecked u = {*layers, num_weights, num_outputs};
   const int c = s->width;
-  int ok = is_layer(&u, c, 24 * s->planes + 3) && is_layer(&u, c, c);
+  int ok = is_layer(&u, c, num_inputs(s)) && is_layer(&u, c, c);
   if (s->context) ok = ok && is_layer(&u, s->context, c + s->planes) && is_layer(&u, (s->blocks + 1) * c, s->context);
   for (int b = 0; b < s->blocks; b++)
     ok = ok && is_layer(&u, c, c) && is_layer(&u, c, c) && is_layer(&u, c, count_taps(s->rows)) &&

@@ -9,7 +9,7 @@
 #include "self_test.h"
 #include "unit.h"
 
-enum { INTERFACE = 2 };
+enum { INTERFACE = 3 };
 
 struct hpac_network {
   const struct unit *unit;
@@ -91,7 +91,8 @@ int hpac_unit_is_exact(int unit, const int32_t *tables, int64_t num_table) {
 struct hpac_network *hpac_network_new(int unit, const int32_t *shape, const int8_t *weights, int64_t num_weights,
                                       const int32_t *biases, const int32_t *shifts, int64_t num_outputs,
                                       const int32_t *tables, int64_t num_table) {
-  const struct shape s = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7], shape[8]};
+  const struct shape s = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7], shape[8],
+                          shape[9]};
   const struct layers layers = {weights, biases, shifts};
   struct tables cut;
   if (!hpac_unit_runs_here(unit) || !is_shape(&s) || !cut_tables(tables, num_table, &cut)) return NULL;
@@ -121,46 +122,52 @@ int64_t hpac_max_words(const struct hpac_network *network, int height, int width
   return num_samples(network, height, width) * WORDS_PER_SAMPLE + 2;
 }
 
-static int is_tile(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges) {
-  int ok = is_size(height, width, depth);
-  const int32_t values = ok ? (int32_t)1 << depth : 0;
-  for (int p = 0; ok && edges && p < network->shape.planes; p++) ok = are_edges(edges + (int64_t)p * (values + 1), values);
-  return ok;
+static int is_tile(const struct hpac_network *network, const struct hpac_tile *tile) {
+  int ok = is_size(tile->height, tile->width, tile->depth) && is_between(tile->num_references, 0, network->shape.references);
+  const int32_t values = ok ? (int32_t)1 << tile->depth : 0;
+  for (int p = 0; ok && tile->edges && p < network->shape.planes; p++)
+    ok = are_edges(tile->edges + (int64_t)p * (values + 1), values);
+  const int64_t num_pixels = ok ? (int64_t)tile->height * tile->width : 0;
+  return ok && are_samples(tile->references, num_pixels * tile->num_references, tile->depth);
+}
+
+static struct picture picture_to_fill(const struct hpac_tile *tile, int32_t *samples) {
+  return (struct picture){tile->height, tile->width, tile->depth, samples, tile->edges, tile->num_references, tile->references};
 }
 
 /* A picture of samples that are only read; its height is 0 if anything is out of bounds. */
-static struct picture picture_of(const struct hpac_network *network, int height, int width, int depth,
-                                 const int32_t *edges, const int32_t *samples) {
-  struct picture picture = {height, width, depth, NULL, edges};
+static struct picture picture_of(const struct hpac_network *network, const struct hpac_tile *tile,
+                                 const int32_t *samples) {
+  struct picture picture = picture_to_fill(tile, NULL);
   memcpy(&picture.samples, &samples, sizeof samples);
-  const int ok = is_tile(network, height, width, depth, edges) &&
-                 are_samples(samples, num_samples(network, height, width), depth);
+  const int ok = is_tile(network, tile) &&
+                 are_samples(samples, num_samples(network, tile->height, tile->width), tile->depth);
   if (!ok) picture.height = 0;
   return picture;
 }
 
-int64_t hpac_encode(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
-                    const int32_t *samples, uint32_t *words, int64_t room) {
-  const struct picture picture = picture_of(network, height, width, depth, edges, samples);
+int64_t hpac_encode(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
+                    uint32_t *words, int64_t room) {
+  const struct picture picture = picture_of(network, tile, samples);
   return picture.height ? network->unit->encode(network->packed, &picture, words, room) : HPAC_BAD_ARGUMENT;
 }
 
-int64_t hpac_decode(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
-                    const uint32_t *words, int64_t num_words, int32_t *samples) {
-  if (!is_tile(network, height, width, depth, edges) || num_words < 0) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = {height, width, depth, samples, edges};
+int64_t hpac_decode(const struct hpac_network *network, const struct hpac_tile *tile, const uint32_t *words,
+                    int64_t num_words, int32_t *samples) {
+  if (!is_tile(network, tile) || num_words < 0) return HPAC_BAD_ARGUMENT;
+  const struct picture picture = picture_to_fill(tile, samples);
   return network->unit->decode(network->packed, &picture, words, num_words);
 }
 
-int64_t hpac_measure(const struct hpac_network *network, int height, int width, int depth, const int32_t *edges,
-                     const int32_t *samples, uint32_t *lengths) {
-  const struct picture picture = picture_of(network, height, width, depth, edges, samples);
+int64_t hpac_measure(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
+                     uint32_t *lengths) {
+  const struct picture picture = picture_of(network, tile, samples);
   return picture.height ? network->unit->measure(network->packed, &picture, lengths) : HPAC_BAD_ARGUMENT;
 }
 
-int64_t hpac_collect(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
+int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                      struct hpac_component *components) {
-  const struct picture picture = picture_of(network, height, width, depth, NULL, samples);
+  const struct picture picture = picture_of(network, tile, samples);
   return picture.height ? network->unit->collect(network->packed, &picture, components) : HPAC_BAD_ARGUMENT;
 }
 
@@ -186,8 +193,8 @@ int64_t hpac_length(const struct hpac_network *network, int64_t count, int depth
 
 int hpac_num_hashes(const struct hpac_network *network) { return network->unit->num_hashes(&network->shape); }
 
-int64_t hpac_trace(const struct hpac_network *network, int height, int width, int depth, const int32_t *samples,
+int64_t hpac_trace(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                    uint64_t *hashes) {
-  const struct picture picture = picture_of(network, height, width, depth, NULL, samples);
+  const struct picture picture = picture_of(network, tile, samples);
   return picture.height ? network->unit->trace(network->packed, &picture, hashes) : HPAC_BAD_ARGUMENT;
 }

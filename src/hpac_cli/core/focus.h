@@ -7,8 +7,9 @@
 
 enum {
   CHUNK = 64,          /* pixels that go through the network together, so that activations stay in the cache */
-  SAMPLE_SLOTS = 16,   /* wavefronts that are kept: the farthest neighbour is 9 away */
-  SAMPLE_MARGIN = 3,   /* rows above the tile */
+  SAMPLE_SLOTS = 16,   /* wavefronts that are kept: the farthest neighbour is 9 away; of references 6 ahead, 6 behind */
+  REFERENCE_AHEAD = 6, /* wavefronts by which what is seen of a reference lies ahead at most */
+  SAMPLE_MARGIN = 3,   /* rows above the tile; below it two are used, of references */
   MAX_FEATURES = MAX_PLANES * (WINDOW + 2) + POSITION_INPUTS,
   RECIPROCAL_BITS = 18,
   POSITION_BITS = 6
@@ -34,6 +35,19 @@ static int make_sample_ring(struct sample_ring *ring, struct memory *memory, int
 INLINE int32_t *ring_samples(const struct sample_ring *ring, int plane, int wave, int row) {
   return ring->samples + ((size_t)plane * SAMPLE_SLOTS + (size_t)(wave & (SAMPLE_SLOTS - 1))) * ring->slot_step +
          (size_t)(SAMPLE_MARGIN + row);
+}
+
+/* Put one wavefront of a reference into its ring, two pixels around the tile included: there the nearest sample of the
+   tile stands. */
+static void fill_reference(const struct sample_ring *ring, const struct picture *picture, int reference, int wave) {
+  const int height = picture->height, width = picture->width, around = reference_radius(0);
+  const int32_t *samples = picture->references + (size_t)reference * (size_t)height * (size_t)width;
+  int32_t *column = ring_samples(ring, reference, wave, 0);
+  const int last = smaller(height - 1 + around, (wave + around) >> 1);
+  for (int y = larger(-around, (wave - width + 2 - around) >> 1); y <= last; y++) {
+    const int row = clamp(y, 0, height - 1), x = clamp(wave - 2 * y, 0, width - 1);
+    column[y] = samples[(size_t)row * (size_t)width + (size_t)x];
+  }
 }
 
 /* A run of at most CHUNK pixels of one wavefront; lanes are padded to 16. */
@@ -96,6 +110,9 @@ NOINLINE void find_levels(const struct network *n, const int32_t *restrict sum, 
   for (int i = 0; i < lanes; i++) level[i] = sum[i] ? level[i] + (threshold[i] <= sum[i]) : unknown;
 }
 
+/* Of samples without neighbours. */
+INLINE int32_t unknown_level(int depth) { return smaller(20 + 4 * larger(depth - 8, 0), LEVELS - 1); }
+
 /* Where on the table of asinh a distance lies. min(|d|, limit) * reciprocal is at most 2^30 and a little:
    docs/format.md, "Tables". */
 INLINE int32_t asinh_place(int32_t distance, int32_t limit, int32_t reciprocal) {
@@ -136,20 +153,69 @@ struct focus_rows {
   int32_t *limit[MAX_PLANES], *reciprocal[MAX_PLANES]; /* of the level */
 };
 
-static void find_features(const struct network *n, const struct sample_ring *ring, const struct run *run, int width,
-                          int depth, const struct focus_rows *out, feature_words words) {
+/* Samples of a plane that lie as far from each pixel of a run as an offset says. */
+INLINE const int32_t *samples_at(const struct sample_ring *ring, int plane, const struct run *run, int dy, int dx) {
+  return ring_samples(ring, plane, run->wave + 2 * dy + dx, run->first + dy);
+}
+
+static void find_near(const struct sample_ring *ring, int plane, const struct run *run, const int32_t **near) {
+  for (int o = 0; o < WINDOW; o++) near[o] = samples_at(ring, plane, run, -WINDOW_ROW[o], WINDOW_COLUMN[o]);
+}
+
+/* What a pixel's network is told of references that are not there. */
+static void clear_references(const struct shape *s, int num_references, feature_words words) {
+  int feature = s->planes * (WINDOW + 2) + POSITION_INPUTS;
+  for (int k = 0; k < num_references; k++) feature += num_reference_inputs(k);
+  for (; feature < num_inputs(s); feature++) {
+    activation *column = feature_column(words, feature);
+    for (int i = 0; i < CHUNK; i++) column[i * WORD_INPUTS] = to_activation(0);
+  }
+}
+
+/* Inputs from the first references, which are there: their samples around the same place, relative to what would be the
+   base there, in units of the plane's scale; that base; and their scale. */
+static void find_references(const struct network *n, const struct sample_ring *ring, int num_references,
+                            const struct run *run, row_of_lanes *restrict valid, const int32_t *restrict multiplier,
+                            int depth, const struct focus_rows *focus, feature_words words) {
+  const int lanes = run->lanes;
+  const int32_t unknown = unknown_level(depth), middle = (int32_t)1 << (depth - 1);
+  row_of_lanes all, base, sum, level, place;
+  for (int i = 0; i < lanes; i++) all[i] = -1;
+  int feature = n->shape.planes * (WINDOW + 2) + POSITION_INPUTS;
+  for (int k = 0; k < num_references; k++) {
+    const int32_t *near[WINDOW];
+    find_near(ring, k, run, near);
+    find_bases(run, near, valid, multiplier, middle, base, sum);
+    find_levels(n, sum, unknown, lanes, level);
+    const int radius = reference_radius(k);
+    for (int dy = -radius; dy <= radius; dy++)
+      for (int dx = -radius; dx <= radius; dx++) {
+        const int32_t *around = samples_at(ring, k, run, dy, dx);
+        find_neighbour_places(around, base, focus->limit[0], focus->reciprocal[0], all, place, lanes);
+        look_up_asinh(n, place, feature_column(words, feature++), WORD_INPUTS, lanes);
+      }
+    find_neighbour_places(base, focus->base[0], focus->limit[0], focus->reciprocal[0], all, place, lanes);
+    look_up_asinh(n, place, feature_column(words, feature++), WORD_INPUTS, lanes);
+    activation *of_level = feature_column(words, feature++), *is_there = feature_column(words, feature++);
+    for (int i = 0; i < lanes; i++) {
+      of_level[i * WORD_INPUTS] = to_activation(clamp(4 * (level[i] - focus->level[0][i]), -127, 127));
+      is_there[i * WORD_INPUTS] = to_activation(16);
+    }
+  }
+}
+
+static void find_features(const struct network *n, const struct sample_ring *ring, const struct sample_ring *references,
+                          const struct picture *picture, const struct run *run, const struct focus_rows *out,
+                          feature_words words) {
   const struct tables *tables = &n->tables;
-  const int planes = n->shape.planes, lanes = run->lanes;
+  const int planes = n->shape.planes, lanes = run->lanes, depth = picture->depth;
   row_of_lanes valid[WINDOW], multiplier, sum, place;
-  find_valid(run, width, valid);
+  find_valid(run, picture->width, valid);
   find_multiplier(run, valid, multiplier);
-  const int32_t unknown = smaller(20 + 4 * larger(depth - 8, 0), LEVELS - 1);
+  const int32_t unknown = unknown_level(depth);
   for (int p = 0; p < planes; p++) {
     const int32_t *near[WINDOW];
-    for (int o = 0; o < WINDOW; o++) {
-      const int dy = -WINDOW_ROW[o];
-      near[o] = ring_samples(ring, p, run->wave + 2 * dy + WINDOW_COLUMN[o], run->first + dy);
-    }
+    find_near(ring, p, run, near);
     int32_t *base = out->base[p], *level = out->level[p];
     const int32_t middle = p ? 0 : (int32_t)1 << (depth - 1);
     find_bases(run, near, valid, multiplier, middle, base, sum);
@@ -173,6 +239,8 @@ static void find_features(const struct network *n, const struct sample_ring *rin
     for (int k = 0; k < POSITION_INPUTS; k++)
       feature_column(words, (WINDOW + 2) * planes + k)[i * WORD_INPUTS] = to_activation(parity[k]);
   }
+  if (picture->num_references)
+    find_references(n, references, picture->num_references, run, valid, multiplier, depth, out, words);
 }
 
 #endif

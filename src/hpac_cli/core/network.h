@@ -6,8 +6,6 @@
 #include "unit.h"
 
 enum {
-  WINDOW = 22,              /* neighbours that the network sees of every plane */
-  POSITION_INPUTS = 3,
   LEVELS = 73,
   ASINH_LAST = 4096,
   EXP_LAST = 416,
@@ -58,7 +56,7 @@ static int pack_next(struct linear *layer, struct memory *memory, struct layers 
 static int pack_layers(struct network *n, struct layers rest) {
   const struct shape *s = &n->shape;
   struct memory *m = &n->memory;
-  const int c = s->width, inputs = s->planes * (WINDOW + 2) + POSITION_INPUTS;
+  const int c = s->width, inputs = num_inputs(s);
   int ok = pack_next(&n->input, m, &rest, c, inputs, 0, inputs, 0);
   ok = ok && pack_next(&n->input2, m, &rest, c, c, 0, 0, 0);
   if (s->context) {

@@ -15,8 +15,11 @@ enum {
   MAX_COMPONENTS = 8,
   MAX_CONTEXT = 512,
   MAX_CONTEXT_PLACES = 6,
+  MAX_REFERENCES = 2,
   MAX_SIDE = 1024,
   MAX_DEPTH = 16,
+  WINDOW = 22, /* neighbours that the network sees of every plane */
+  POSITION_INPUTS = 3,
   MAX_SHIFTED = 4 << 6, /* edges of cells are at most 4 samples from where they would be without */
   WORDS_PER_SAMPLE = 6 /* at most: a focus symbol of 24 bits, then 6 refinements of 24, or 54 bits of escape */
 };
@@ -31,8 +34,24 @@ enum {
 
 /* Sizes of one network; docs/format.md, "Weights". */
 struct shape {
-  int planes, width, blocks, expand, rows, head, components, context, context_places;
+  int planes, width, blocks, expand, rows, head, components, context, context_places, references;
 };
+
+/* Rows and columns around the same place that are seen of a reference. */
+static inline int reference_radius(int reference) { return 2 - reference; }
+
+/* A reference's window, its base, its level, and whether it is there. */
+static inline int num_reference_inputs(int reference) {
+  const int side = 2 * reference_radius(reference) + 1;
+  return side * side + 3;
+}
+
+/* Inputs of the first layer. */
+static inline int num_inputs(const struct shape *s) {
+  int inputs = s->planes * (WINDOW + 2) + POSITION_INPUTS;
+  for (int k = 0; k < s->references; k++) inputs += num_reference_inputs(k);
+  return inputs;
+}
 
 /* All layers' integers, one layer after another in the order of docs/format.md; checked by the door. */
 struct layers {
@@ -53,6 +72,8 @@ struct picture {
   int height, width, depth;
   int32_t *samples;
   const int32_t *edges; /* of cells, (planes, 2^depth + 1) as hpac_core.h says, checked by the door; or NULL */
+  int num_references;   /* at most as many as the network has */
+  const int32_t *references; /* (num_references, height, width), below 2^depth */
 };
 
 struct hpac_component;

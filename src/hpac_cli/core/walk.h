@@ -14,7 +14,7 @@ struct tile {
   const struct network *network;
   const struct picture *picture;
   struct memory memory;
-  struct sample_ring samples;
+  struct sample_ring samples, references;
   struct gate_ring gates[MAX_BLOCKS];
   size_t pixel_step; /* activations from pixel to pixel */
   /* of a whole wavefront */
@@ -62,6 +62,7 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
   t->hidden_step = (size_t)round_up(larger(s->expand * s->width, s->head), 64);
   t->parameter_step = (size_t)round_up(s->components * (2 + s->planes), 16);
   int ok = make_sample_ring(&t->samples, m, s->planes, picture->height);
+  ok = ok && make_sample_ring(&t->references, m, picture->num_references, picture->height);
   for (int b = 0; b < s->blocks; b++)
     ok = ok && make_gate_ring(&t->gates[b], m, n->taps.slots, picture->height, s->width);
   ok = ok && (t->first = take(m, lanes * t->pixel_step * sizeof(activation)));
@@ -74,6 +75,7 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
   for (int p = 0; picture->edges && p < s->planes; p++) ok = ok && make_shifts(t, p);
   ok = ok && make_mixture_room(&t->mixture, m, s->components, lanes) && make_symbol_room(&t->symbols, m, lanes);
   ok = ok && (t->features = take(m, sizeof *t->features));
+  if (ok) clear_references(s, picture->num_references, *t->features);
   ok = ok && (t->gated = take(m, CHUNK * t->pixel_step * sizeof(activation)));
   ok = ok && (t->hidden = take(m, CHUNK * t->hidden_step * sizeof(activation)));
   ok = ok && (t->stream = take(m, CHUNK * width * sizeof(int32_t)));
@@ -120,7 +122,7 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
     focus.limit[p] = t->focus.limit[p] + at;
     focus.reciprocal[p] = t->focus.reciprocal[p] + at;
   }
-  find_features(n, &t->samples, run, t->picture->width, t->picture->depth, &focus, *t->features);
+  find_features(n, &t->samples, &t->references, t->picture, run, &focus, *t->features);
 
   const struct inputs features = {*t->features, WORD_BYTES, CHUNK * WORD_BYTES};
   run_relu(&n->input, &features, &(struct outputs){.y = first, .y_step = step}, pixels);
@@ -298,11 +300,19 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
     for (int e = 0; e < n->shape.context; e++) hash_number(&t->hashes[TRACE_CONTEXT_SUMS], (int32_t)t->sums[e]);
 }
 
+/* Make ready what is seen of references from a wavefront on. */
+static void look_ahead(const struct tile *t, int wave) {
+  for (int k = 0; k < t->picture->num_references; k++)
+    fill_reference(&t->references, t->picture, k, wave + REFERENCE_AHEAD);
+}
+
 /* Returns 0 or an error. */
 INLINE int64_t walk(const enum coder_mode mode, struct tile *t, struct coder *coder, uint32_t *lengths) {
   const int height = t->picture->height, width = t->picture->width;
   const struct shape *s = &t->network->shape;
+  for (int wave = -2 * REFERENCE_AHEAD; wave < 0; wave++) look_ahead(t, wave);
   for (int wave = 0; wave < width + 2 * (height - 1); wave++) {
+    look_ahead(t, wave);
     const int first = larger(0, (wave - width + 2) / 2), last = smaller(wave / 2, height - 1);
     const int pixels = last - first + 1;
     if (pixels > 0) {

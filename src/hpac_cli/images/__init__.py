@@ -14,7 +14,7 @@ from hpac_cli.errors import (
     LimitExceededError,
     UnsupportedError,
 )
-from hpac_cli.image import Image, Samples, keep_whole
+from hpac_cli.image import Image, RawSamples, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
 
@@ -22,6 +22,10 @@ SUFFIXES = {
     "png": ".png",
     "tiff": ".tif",
     "dicom": ".dcm",
+    "pnm": ".pnm",
+    "bmp": ".bmp",
+    "npy": ".npy",
+    "raw": ".raw",
     "array": ".npy",
     "array2d": ".npy",
     "arrays": ".npy",
@@ -34,13 +38,19 @@ KINDS_BY_SUFFIX = {
     ".tiff": "tiff",
     ".dcm": "dicom",
     ".npy": "array",
-    **dict.fromkeys((".jpg", ".jpeg", ".webp", ".jxl", ".gif", ".bmp"), "none"),
+    **dict.fromkeys((".pnm", ".pbm", ".pgm", ".ppm", ".pam"), "pnm"),
+    ".bmp": "bmp",
+    **dict.fromkeys((".jpg", ".jpeg", ".webp", ".jxl", ".gif"), "none"),
 }
 ARRAYS = ("array", "array2d", "arrays")
 """Kinds that come from memory, not from files."""
+CUT = ("tiff", "dicom", "pnm", "bmp", "npy", "raw")
+"""Kinds of files that come back by putting samples where they were (images.splice)."""
 CONVERTED = ("png", "tiff", "array")
 """Kinds that any samples can be written as, where they fit."""
 
+KNOWN = "PNG, TIFF, DICOM, BMP, PNM or .npy"
+"""What files are recognised as, in words."""
 _LARGE_BYTES = 32 << 20
 """Files of more are looked at before they are read into memory."""
 _WORTH_READING = 16
@@ -55,7 +65,9 @@ _FOREIGN = (
 )
 
 
-def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = False) -> Image:
+def read(
+    data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = False, raw: RawSamples | None = None
+) -> Image:
     """Read an image file so that its bytes come back: samples where they can be made again from them, else as they are.
 
     The file is made again at once and compared, so the image gives its bytes, whatever it is. Samples that are not made
@@ -65,6 +77,7 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = Fals
     Args:
         transcode: where samples are kept though they can be decoded, put them into a fresh file, if it is proved to
             hold all that its source holds (images.proof). What comes back then is that file.
+        raw: how samples lie, of a file that is nothing else.
 
     Raises:
         InputError: no image.
@@ -72,8 +85,8 @@ def read(data: bytes, limits: Limits = DEFAULT_LIMITS, *, transcode: bool = Fals
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    kind = _recognise(data)
-    image = _read_exactly(kind, data, limits)
+    kind = "raw" if raw is not None else _recognise(data)
+    image = _read_exactly(kind, data, limits, raw)
     if transcode and image.kept.can_transcode:
         image = _transcode(kind, data, limits) or image
     if image.frames and len(image.envelope) > limits.max_metadata_bytes:
@@ -88,6 +101,7 @@ def read_stream(
     *,
     transcode: bool = False,
     keep_all: bool = False,
+    raw: RawSamples | None = None,
 ) -> Image:
     """Read an image file as `read` does; a large one with little that can be coded never lies in memory as a whole.
 
@@ -95,6 +109,7 @@ def read_stream(
         stream: seeks; it stays in use where the file is kept whole.
         file_hash: SHA-256 of the file.
         keep_all: keep whole what is no image or cannot be read as one.
+        raw: as of `read`.
 
     Raises:
         FileAccessError: the file is not what was hashed.
@@ -107,7 +122,7 @@ def read_stream(
     stream.seek(0)
     head = stream.read(_HEAD_BYTES)
     try:
-        kind = _recognise(head)
+        kind = "raw" if raw is not None else _recognise(head)
         if size > _LARGE_BYTES:
             codable, kept = _look_at(stream, kind, size, limits)
             is_read = transcode and kept.can_transcode and size <= MAX_IMAGE_BYTES
@@ -119,7 +134,7 @@ def read_stream(
         data = stream.read()
         if hashlib.sha256(data).digest() != file_hash:
             raise FileAccessError("it changed while it was read; try again when it is complete")
-        return read(data, limits, transcode=transcode)
+        return read(data, limits, transcode=transcode, raw=raw)
     except HpacError as error:
         if not keep_all or isinstance(error, FileAccessError):
             raise
@@ -146,18 +161,18 @@ def _look_at(stream: BinaryIO, kind: str, size: int, limits: Limits) -> tuple[in
     return 0 if kept else size, kept
 
 
-def _read_exactly(kind: str, data: bytes, limits: Limits) -> Image:
+def _read_exactly(kind: str, data: bytes, limits: Limits, raw: RawSamples | None) -> Image:
     """Read an image that gives the bytes of its source."""
     from . import dicom
 
     source = hashlib.sha256(data).digest()
     try:
-        image = _read_kind(kind, data, limits, rewrite=False)
+        image = _read_kind(kind, data, limits, rewrite=False, raw=raw)
         if write(image) == data:
             return replace(image, file_hash=source, made_hash=source, identical=True)
         kept = Kept.DIFFERENT
     except InputError as error:
-        if kind == "dicom" and not dicom.is_marked(data):
+        if kind == "raw" or (kind == "dicom" and not dicom.is_marked(data)):
             raise  # it may be anything
         kept = _why_unread(error)
     return keep_whole(io.BytesIO(data), kind, kept, source)
@@ -185,32 +200,43 @@ def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
     return replace(image, file_hash=source, made_hash=made, identical=source == made)
 
 
-def _read_kind(kind: str, data: bytes, limits: Limits, *, rewrite: bool) -> Image:
-    from . import dicom, png, tiff
+def _read_kind(kind: str, data: bytes, limits: Limits, *, rewrite: bool, raw: RawSamples | None = None) -> Image:
+    from . import bmp, dicom, npy, png, pnm, tiff
+    from . import raw as raw_files
 
-    read_kind = {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind]
-    return read_kind(data, limits, rewrite=rewrite)
+    if raw is not None:
+        return raw_files.read(data, raw, limits)
+    if kind in ("png", "tiff", "dicom"):
+        return {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind](data, limits, rewrite=rewrite)
+    return {"pnm": pnm.read, "bmp": bmp.read, "npy": npy.read}[kind](data, limits)
 
 
 def is_picture(head: bytes, name: str) -> bool:
     """Whether a file is likely one that `read` takes, by its first 512 bytes; its name tells where DICOM has no mark."""
-    from . import dicom, png, tiff
+    from . import bmp, dicom, npy, png, pnm, tiff
 
     has_name = name.lower().endswith((".dcm", ".dicom"))
-    return png.is_png(head) or tiff.is_tiff(head) or dicom.is_marked(head) or (has_name and dicom.is_dicom(head))
+    is_kinds = (png.is_png, tiff.is_tiff, dicom.is_marked, bmp.is_bmp, pnm.is_pnm, npy.is_npy)
+    return any(is_kind(head) for is_kind in is_kinds) or (has_name and dicom.is_dicom(head))
 
 
 def _recognise(data: bytes) -> str:
-    from . import dicom, png, tiff
+    from . import bmp, dicom, npy, png, pnm, tiff
 
-    # a DICOM file may begin with a TIFF header, for programs that know only that
-    for kind, is_kind in ("png", png.is_png), ("dicom", dicom.is_dicom), ("tiff", tiff.is_tiff):
+    for kind, is_kind in (
+        ("png", png.is_png),
+        ("dicom", dicom.is_dicom),  # which may begin with a TIFF header, for programs that know only that
+        ("tiff", tiff.is_tiff),
+        ("bmp", bmp.is_bmp),
+        ("pnm", pnm.is_pnm),
+        ("npy", npy.is_npy),
+    ):
         if is_kind(data):
             return kind
     for magic, offset, name in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
-            raise UnsupportedError(f"this is {name}; this version takes PNG, TIFF and DICOM")
-    raise InputError("this is no PNG, TIFF or DICOM file")
+            raise UnsupportedError(f"this is {name}, not {KNOWN}; --all keeps other files whole")
+    raise InputError(f"this is no {KNOWN} file; --all keeps other files whole, --raw says how samples lie")
 
 
 def write(image: Image) -> bytes:
@@ -225,7 +251,7 @@ def write(image: Image) -> bytes:
         return image.read_whole()
     if image.kind == "png":
         return png.write(image)
-    return splice.write(image) if image.kind in ("tiff", "dicom") else npy.write(image)
+    return splice.write(image) if image.kind in CUT else npy.write(image)
 
 
 def surroundings(image: Image) -> bytes:
@@ -273,7 +299,7 @@ def see(image: Image, *, colours: bool = False) -> Image:
     from .colours import see as see_samples
     from .colours import show
 
-    if image.kind in ARRAYS:
+    if image.kind in ARRAYS or (image.kind == "npy" and image.frames):
         return image
     image, pictures = find_pictures(image)
     return Image((show if colours else see_samples)(image.kind, image.envelope, image.frames, pictures), "array")

@@ -5,7 +5,7 @@ DICOM PS3.3, C.7.6.3.1.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpac_cli.errors import InputError, UnsupportedError
 from hpac_cli.image import Samples
 
-from . import dicom, png, splice, tiff
+from . import bmp, dicom, png, pnm, splice, tiff
 from .layout import Layout
 
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK = range(5)
@@ -44,10 +44,15 @@ def show(kind: str, envelope: bytes, frames: Sequence[Samples], chosen: Mapping[
     """
     if kind == "png":
         return tuple(_show_png(envelope, frames[number], samples) for number, samples in chosen.items())
-    if kind not in ("tiff", "dicom"):
+    if kind not in ("tiff", "dicom", "pnm", "bmp"):
         return tuple(chosen.values())
     layouts, file = splice.outline(envelope, frames)
     with file:
+        if kind == "pnm":
+            return tuple(_show_pnm(_header_of(file, layouts, n), samples) for n, samples in chosen.items())
+        if kind == "bmp":
+            head = file.read(layouts[0].places[-1].offset)
+            return tuple(_show_bmp(head, samples) for samples in chosen.values())
         if kind == "dicom":
             photometric, stored = dicom.find_colours(file)
             return tuple(_show_dicom(layouts[n], photometric, stored, samples) for n, samples in chosen.items())
@@ -163,6 +168,29 @@ def _invert(samples: Samples, bits: int) -> Samples:
         raise _refuse(f"{samples.dtype} with white as the lowest")
     inverted: Samples = samples.dtype.type((1 << bits) - 1) - samples
     return inverted
+
+
+def _header_of(file: BinaryIO, layouts: Sequence[Layout], number: int) -> pnm.Header:
+    """What stands before a picture of a PNM file: behind the picture before."""
+    (place,) = layouts[number].places
+    start = sum(layouts[number - 1].places[0]) if number else 0
+    file.seek(start)
+    return pnm.parse_header(file.read(max(0, place.offset - start)))
+
+
+def _show_pnm(header: pnm.Header, samples: Samples) -> Samples:
+    bits = header.maximum.bit_length()
+    if header.maximum != (1 << bits) - 1:
+        raise _refuse(f"of a white of {header.maximum}")
+    return _stretch(_invert(samples, 1) if header.black_is_one else samples, bits)
+
+
+def _show_bmp(head: bytes, samples: Samples) -> Samples:
+    header = bmp.parse_header(head)
+    palette = bmp.read_palette(head, header)
+    if palette is not None:
+        return _look_up(samples, palette)
+    return samples if header.masks[3] else samples[..., :3]
 
 
 def _show_tiff(layout: Layout, meaning: tiff.Colours, samples: Samples) -> Samples:

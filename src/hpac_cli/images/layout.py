@@ -99,6 +99,8 @@ class Layout:
     """Of deflate, one for each segment."""
     variant: int = 0
     """Of LZW, a number of lzw.VARIANTS; of PackBits and RLE, below packbits.NUM_VARIANTS."""
+    swapped: bool = False
+    """The first three channels lie in opposite order: blue, green, red."""
     padding: Padding = NO_PADDING
     """What of that is beyond the picture."""
     heads: tuple[Head, ...] = ()
@@ -175,6 +177,8 @@ def unpack(layout: Layout, data: bytes) -> Samples:
         if len(plain) != expected:
             raise InputError(f"a segment at byte {place.offset} holds {len(plain):,} bytes, not {expected:,}")
         words[box] = _to_samples(layout, plain, words[box].shape)
+    if layout.swapped:
+        words = _swap(words)
     return _split_words(words, layout) if layout.split else words
 
 
@@ -187,6 +191,8 @@ def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
     if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
         raise InputError("the stored layout does not fit the samples")
     words = _join_words(frame, layout) if layout.split else frame
+    if layout.swapped:
+        words = _swap(words)
     if layout.codec is Codec.JPEG:
         for box, head, place in zip(layout.boxes(), layout.heads, layout.places, strict=True):
             stream = _to_codestream(layout, words[box], head.stream, place.length)
@@ -194,6 +200,11 @@ def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
         return
     for index, box in enumerate(layout.boxes()):
         yield _compress(layout, _to_bytes(layout, words[box]), index)
+
+
+def _swap(words: Samples) -> Samples:
+    """Turn round the first three of (H, W, C) channels."""
+    return np.concatenate([words[..., 2::-1], words[..., 3:]], axis=2)
 
 
 def _from_codestream(layout: Layout, coded: bytes, shape: tuple[int, ...]) -> Samples:

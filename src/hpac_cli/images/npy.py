@@ -1,25 +1,91 @@
-"""Arrays as .npy files: what images become that came from the Python API."""
+"""Arrays and .npy files: what images become that came from the Python API, and files of their own.
+
+Source: NumPy Enhancement Proposal 1 (versions 1 to 3 of the format).
+"""
 
 import io
+import math
+import re
+from typing import NamedTuple
 
 import numpy as np
 
-from hpac_cli.image import Image, Samples
+from hpac_cli.errors import InputError
+from hpac_cli.image import Image, RawSamples, Samples, keep_whole
+from hpac_cli.kept import Kept
+from hpac_cli.limits import Limits
+
+from . import splice
+from .raw import cut_frames
 
 BIG_ENDIAN = b">"
 """The envelope of an array whose numbers had their high bytes first."""
 KINDS = {2: "array2d", 3: "array", 4: "arrays"}
 """By number of dimensions: (H, W), (H, W, C), (N, H, W, C)."""
 
+_MAGIC = b"\x93NUMPY"
+_HEADER = re.compile(
+    rb"\{'descr': '([<>|])([uifb])([1248])', 'fortran_order': (True|False), 'shape': \((\d[\d, ]*)\),? *\} *\n"
+)
+_MOST_CHANNELS = 4
+"""The last of three or more dimensions is taken for channels if it is no larger."""
+
+
+class _Header(NamedTuple):
+    size: int
+    raw: RawSamples
+    frames: int
+
+
+def is_npy(data: bytes) -> bool:
+    """Whether the data begins as .npy files do."""
+    return data.startswith(_MAGIC)
+
+
+def read(data: bytes, limits: Limits) -> Image:
+    """Read a .npy file of two dimensions or more; those before rows and columns count frames.
+
+    Raises:
+        InputError: damaged.
+        LimitExceededError: larger than limits allow.
+    """
+    header = _parse_header(data)
+    if header is None:
+        return keep_whole(io.BytesIO(data), "npy", Kept.LAYOUT)
+    needed, present = header.frames * header.raw.frame_bytes, len(data) - header.size
+    if needed > present:
+        raise InputError(f".npy truncated: its numbers need {needed:,} bytes, {present:,} are present")
+    return splice.cut("npy", data, cut_frames(header.raw, header.frames, header.size, limits))
+
+
+def _parse_header(data: bytes) -> _Header | None:
+    """None where numbers lie in a way that is not taken: of other types, in Fortran's order, of one dimension."""
+    wide = data[6:7] != b"\x01"
+    start = 12 if wide else 10
+    size = start + int.from_bytes(data[8:start], "little")
+    found = _HEADER.fullmatch(data[start:size])
+    if found is None or found[4] == b"True":
+        return None
+    kind, itemsize = found[2].decode().replace("b", "u"), int(found[3])
+    shape = [int(number) for number in found[5].split(b",") if number.strip()]
+    if len(shape) < 2 or 0 in shape or (kind == "f" and itemsize == 1):
+        return None
+    channels = shape.pop() if len(shape) > 2 and shape[-1] <= _MOST_CHANNELS else 1
+    width, height = shape.pop(), shape.pop()
+    return _Header(size, RawSamples(width, height, channels, 8 * itemsize, kind, found[1] != b">"), math.prod(shape))
+
 
 def to_array(image: Image) -> Samples:
-    """Give the samples the shape and byte order that the encoded array had: (H, W), (H, W, C) or (N, H, W, C).
+    """Give the samples the shape and byte order that the array had that was encoded, or is in the .npy file.
 
     Other images become (H, W, C) or, with several frames of one shape and type, (N, H, W, C).
 
     Raises:
         ValueError: no frames, or frames that differ in shape or type.
     """
+    if image.kind == "npy" and image.frames:
+        array: Samples = np.load(io.BytesIO(splice.write(image)), allow_pickle=False)
+        return array
     samples = _join(image)
     big = image.kind in KINDS.values() and image.envelope == BIG_ENDIAN
     return samples.astype(samples.dtype.newbyteorder(">")) if big else samples

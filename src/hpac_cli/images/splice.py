@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from hpac_cli.binary import Fields, put_string, put_varint
+from hpac_cli.binary import Fields, put_signed, put_string, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image, Samples, keep_whole
 from hpac_cli.kept import Kept
@@ -65,7 +65,7 @@ def cut(
     """Cut frames out of a file; a frame that cannot be put back exactly stays in it.
 
     Args:
-        kind: tiff or dicom.
+        kind: of files.
         data: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated; only with layouts of which one at least can be cut out.
@@ -199,7 +199,7 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
         out += _build_layout(layout)
         for place in layout.places:
             step = place.offset - before
-            out += put_varint(2 * step if step >= 0 else -2 * step - 1) + put_varint(place.length)
+            out += put_signed(step) + put_varint(place.length)
             before = place.offset + place.length
         for head, one_before in zip(layout.heads, (Head(b""), *layout.heads), strict=False):
             out += put_string(b"" if head.stream == one_before.stream else head.stream)
@@ -230,8 +230,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
             raise LimitExceededError(f"more than {DEFAULT_LIMITS.max_segments:,} strips or tiles")
         places = []
         for _ in layout.boxes():
-            step = fields.varint()
-            offset = before + (-(step + 1) // 2 if step & 1 else step // 2)
+            offset = before + fields.signed()
             places.append(Place(offset, fields.varint()))
             before = offset + places[-1].length
             if offset < 0 or before > size:
@@ -249,7 +248,7 @@ def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[La
 
 def _build_layout(layout: Layout) -> bytes:
     padded = layout.padding.rows > 0 or layout.padding.columns > 0
-    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded]
+    flags = [layout.little, layout.planar, layout.flat, layout.reverse, padded, layout.swapped]
     numbers = (
         layout.height,
         layout.width,
@@ -277,7 +276,7 @@ def _parse_layout(fields: Fields) -> Layout:
         fields.varint() for _ in range(12)
     )
     sides = (height, width, channels, rows, columns)
-    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 31:
+    if not all(0 < side < _MAX_SIDE for side in sides) or not 1 <= bits <= 64 or kind >= len(_KINDS) or flags > 63:
         raise InputError("the stored layout is damaged")
     if split >= bits or predictor not in list(Predictor) or codec not in list(Codec):
         raise InputError("the stored layout is damaged")
@@ -288,7 +287,9 @@ def _parse_layout(fields: Fields) -> Layout:
     if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")
     recipe = _parse_recipe(fields) if codec == Codec.DEFLATE else None
-    little, planar, flat, reverse, padded = (bool(flags >> bit & 1) for bit in range(5))
+    little, planar, flat, reverse, padded, swapped = (bool(flags >> bit & 1) for bit in range(6))
+    if swapped and channels < 3:
+        raise InputError("the stored layout is damaged")
     padding = _parse_padding(fields) if padded else Padding(0, 0)
     if padding.rows >= height or padding.columns >= width:
         raise InputError("the stored layout is damaged")
@@ -311,6 +312,7 @@ def _parse_layout(fields: Fields) -> Layout:
         recipe,
         (),
         variant,
+        swapped,
         padding,
     )
 

@@ -1,0 +1,1 @@
+complete --command hpac --no-files --arguments "(env _HPAC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) hpac)" --condition "env _HPAC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) hpac"

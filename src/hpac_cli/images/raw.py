@@ -1,0 +1,36 @@
+"""Raw samples to `Image`: files without a header, which lie as the user says."""
+
+from dataclasses import replace
+
+from hpac_cli.errors import InputError
+from hpac_cli.image import Image, RawSamples
+from hpac_cli.limits import Limits, Tally
+
+from .layout import Layout, Place, count_frames
+from .splice import cut
+
+
+def read(data: bytes, raw: RawSamples, limits: Limits) -> Image:
+    """Read a file of samples; as many frames as it has room for.
+
+    Raises:
+        InputError: the file is no whole number of frames.
+        LimitExceededError: larger than limits allow.
+    """
+    if not data or len(data) % raw.frame_bytes:
+        raise InputError(f"its {len(data):,} bytes are no whole number of frames of {raw.frame_bytes:,} bytes")
+    frames = cut_frames(raw, len(data) // raw.frame_bytes, 0, limits)
+    return cut("raw", data, frames)
+
+
+def cut_frames(raw: RawSamples, frames: int, offset: int, limits: Limits) -> list[Layout]:
+    """Layouts of frames that follow one another.
+
+    Raises:
+        LimitExceededError: larger than limits allow.
+    """
+    height, width = raw.height, raw.width
+    layout = Layout(height, width, raw.channels, raw.bits, raw.kind, height, width, (), little=raw.little)
+    count_frames(layout, Tally(limits), frames)
+    size = raw.frame_bytes
+    return [replace(layout, places=(Place(offset + number * size, size),)) for number in range(frames)]

@@ -2,14 +2,20 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import make_network
 
+from hpac_cli.adapt.material import Material
+from hpac_cli.codec.networks import Networks
+from hpac_cli.container.fields import Frame, Part, Reference
 from hpac_cli.errors import InputError
+from hpac_cli.model.index import load_by_name
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.tables import load_tables
 from hpac_cli.model.window import num_features, reference_window
@@ -17,6 +23,7 @@ from hpac_cli.training.augment import Histories
 from hpac_cli.training.config import Config, read_config
 from hpac_cli.training.data import Source, read_channels
 from hpac_cli.training.inputs import References
+from hpac_cli.training.integers import from_integers
 from hpac_cli.training.pool import Pool
 from hpac_cli.training.refer import BANDS, SLICES, bring, fit, refer, refer_plainly
 from hpac_cli.training.train import Trainer
@@ -290,3 +297,26 @@ def test_every_plane_of_a_stack_has_a_slot(data: Path) -> None:
     (source,) = Trainer(make_config(), data, "cpu").sources
     assert (len(source.tiles), len(source.held_out)) == (11 * 6, 2)
     assert sum(source.shares) == pytest.approx(1)
+
+
+# adapting
+
+
+def test_an_adapter_is_trained_and_measured_with_the_references_of_its_parts(photograph: np.ndarray) -> None:
+    """The twin's code length of a crop that is a whole tile, against what the integers take, in a network that listens."""
+    weights = load_by_name("grey-small")
+    weights.layers["input"].weight[:, num_features(1) :] = rng().integers(-40, 40, (32, 40))
+    digest, networks = weights.digest(), Networks()
+    networks._prepared[digest] = make_network(weights)
+    images = [photograph[at : at + 40, 200:260, 1:2] for at in (100, 103)]
+    part = Part(1, 8, digest, orientation=6)
+    frames = [Frame(60, 40, "u1", 64, (replace(part, references=r),)) for r in ((), (Reference(1, 0, 3000, 20),))]
+    material, net = Material(images, frames, digest), Hpac(weights.shape)
+    net.load_state_dict(from_integers(weights)[0])
+    place = material.places[1]
+    crop = material.crop(place, 0.5, 0.5, 64)
+    with torch.no_grad():
+        estimate = net(crop.planes, crop.bit_depth, True, references=crop.references).sum().item()
+    assert 8 * material.measure(place, networks, digest) == pytest.approx(estimate, rel=0.01)
+    untold = Material(images, frames[:1] * 2, digest).measure(place, networks, digest)
+    assert abs(8 * untold - estimate) > 0.05 * estimate

@@ -123,7 +123,7 @@ def test_an_adapter_is_trained_on_crops_as_they_are_coded(photograph: np.ndarray
     part = photograph[:40, :60]
     frame = Frame(60, 40, "u1", 64, (Part(3, 8, b"weights1", orientation=6),))
     material = Material([part], [frame], b"weights1")
-    planes, _ = material.crop(material.places[0], 0.5, 0.5, 64)
+    planes = material.crop(material.places[0], 0.5, 0.5, 64).planes
     coded = np.ascontiguousarray(turn(part, 6).transpose(2, 0, 1)).astype(np.int32)
     assert torch.equal(planes[:, 0], to_planes(torch.from_numpy(coded)))
 

@@ -13,11 +13,13 @@ from hpac_cli.codec.cells import find_shifts, unpack_cells
 from hpac_cli.codec.colours import to_triples
 from hpac_cli.codec.encode import encode_part
 from hpac_cli.codec.networks import Networks
+from hpac_cli.codec.references import Known
 from hpac_cli.codec.tiles import Box, tile_boxes
 from hpac_cli.codec.turning import turn
 from hpac_cli.codec.values import Values, to_ordered
 from hpac_cli.container.fields import Frame
 from hpac_cli.image import Samples
+from hpac_cli.training.inputs import References, all_present
 from hpac_cli.training.planes import to_planes
 
 
@@ -32,6 +34,16 @@ class Place(NamedTuple):
     box: Box
 
 
+class Crop(NamedTuple):
+    """What is trained on at once, turned as its tile will be."""
+
+    planes: Tensor
+    """(P, 1, h, w) int32."""
+    bit_depth: int
+    references: References | None
+    """Of its part, at the same place."""
+
+
 class Material:
     """All tiles of an image that one set of weights codes."""
 
@@ -44,6 +56,7 @@ class Material:
             digest: of the weights.
         """
         self.digest, self._images, self._frames = digest, images, frames
+        self._known = Known(frames, images)
         self.places = [
             Place(index, part, box.y // frame.tile, box.x // frame.tile, box)
             for index, frame in enumerate(frames)
@@ -63,21 +76,23 @@ class Material:
             for place in self.places
         )
 
-    def crop(self, place: Place, y: float, x: float, side: int) -> tuple[Tensor, int]:
+    def crop(self, place: Place, y: float, x: float, side: int) -> Crop:
         """Cut a square out of a tile's frame, around a point at some share, 0 to 1, of the tile's height and width.
 
-        Returns:
-            (P, 1, h, w) int32 planes, turned as the tile will be, smaller than `side` only where the frame is; and their bit depth.
+        It is smaller than `side` only where the frame is.
         """
         frame, part = self._frames[place.frame], self._frames[place.frame].parts[place.part]
         height, width = min(side, frame.height), min(side, frame.width)
         top = min(max(0, place.box.y + int(y * place.box.height) - side // 2), frame.height - height)
         left = min(max(0, place.box.x + int(x * place.box.width) - side // 2), frame.width - width)
-        coded = self._coded(place._replace(box=Box(top, left, height, width)))
+        box = Box(top, left, height, width)
+        coded = self._coded(place._replace(box=box))
         if part.colours:
             coded, _ = to_triples(coded, part.colours)
+        told = [turn(plane, part.orientation) for plane in self._known.told(place.frame, part, box)]
         samples = torch.from_numpy(np.ascontiguousarray(turn(coded, part.orientation).transpose(2, 0, 1)))
-        return to_planes(samples)[:, None], part.bit_depth
+        references = all_present(torch.from_numpy(np.stack(told)[:, None])) if told else None
+        return Crop(to_planes(samples)[:, None], part.bit_depth, references)
 
     def shifts(self, place: Place) -> Tensor | None:
         """How far the cells of the values of a tile's part are shifted, as training.code_length takes them."""
@@ -89,7 +104,8 @@ class Material:
     def measure(self, place: Place, networks: Networks, digest: bytes) -> int:
         """Count the bytes that a tile takes when it is coded with other weights, by integers as in the file."""
         part = replace(self._frames[place.frame].parts[place.part], weights_digest=digest)
-        return len(encode_part(self._coded(place), part, networks).payload)
+        told = self._known.told(place.frame, part, place.box)
+        return len(encode_part(self._coded(place), part, networks, told).payload)
 
     def _coded(self, place: Place) -> NDArray[Any]:
         box, channels = place.box, self._frames[place.frame].channels_of[place.part]

@@ -150,8 +150,9 @@ class _Search:
         began, update, note = time.monotonic(), 0, ""
 
         def work(job: _Gradient) -> NDArray[np.float32]:
-            planes, bit_depth = self.material.crop(job.place, job.y, job.x, CROP)
-            return adapter.gradient(job.numbers, planes, bit_depth, self.material.shifts(job.place))
+            crop = self.material.crop(job.place, job.y, job.x, CROP)
+            shifts = self.material.shifts(job.place)
+            return adapter.gradient(job.numbers, crop.planes, crop.bit_depth, shifts, crop.references)
 
         with team(work, workers=self.workers) as do:
             for number, (region, end) in enumerate(zip(regions, schedule.ends, strict=True), 1):

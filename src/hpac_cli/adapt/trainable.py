@@ -16,6 +16,7 @@ from torch.func import functional_call
 from hpac_cli.model.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, adaptable_layers
 from hpac_cli.model.layers import Layer
 from hpac_cli.model.weights import Weights
+from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers
 from hpac_cli.training.twin import Hpac
 
@@ -77,25 +78,40 @@ class TrainableAdapter:
         self._vector = torch.repeat_interleave(torch.arange(len(sizes), device=device), self._sizes)
 
     def gradient(
-        self, numbers: NDArray[np.float32], planes: Tensor, bit_depth: int, shifts: Tensor | None = None
+        self,
+        numbers: NDArray[np.float32],
+        planes: Tensor,
+        bit_depth: int,
+        shifts: Tensor | None = None,
+        references: References | None = None,
     ) -> NDArray[np.float32]:
         """How the mean code length of a crop's samples changes with the numbers, (N,); arguments as below."""
         moved = torch.from_numpy(numbers).to(self.device).requires_grad_()
         shifts = shifts if shifts is None else shifts.to(self.device)
-        bits = self.code_length(moved, planes.to(self.device), bit_depth, shifts).mean()
+        references = references and References(*(part.to(self.device) for part in references))
+        bits = self.code_length(moved, planes.to(self.device), bit_depth, shifts, references).mean()
         (gradient,) = torch.autograd.grad(bits, moved)
         found: NDArray[np.float32] = gradient.cpu().numpy()
         return found
 
-    def code_length(self, numbers: Tensor, planes: Tensor, bit_depth: int, shifts: Tensor | None = None) -> Tensor:
+    def code_length(
+        self,
+        numbers: Tensor,
+        planes: Tensor,
+        bit_depth: int,
+        shifts: Tensor | None = None,
+        references: References | None = None,
+    ) -> Tensor:
         """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded.
 
         Args:
             numbers: (N,) float32.
             planes: (P, B, H, W) int32.
             shifts: of the edges of values' cells, as in training.code_length.
+            references: as the twin takes them.
         """
-        bits: Tensor = functional_call(self._twin, self.merged(numbers), (planes, bit_depth, False, shifts))
+        given = (planes, bit_depth, False, shifts, references)
+        bits: Tensor = functional_call(self._twin, self.merged(numbers), given)
         return bits
 
     def merged(self, numbers: Tensor) -> dict[str, Tensor]:

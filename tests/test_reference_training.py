@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import tifffile
 import torch
 from conftest import make_network
 
+from hpac_cli.adapt.material import Material
+from hpac_cli.codec.networks import Networks
+from hpac_cli.container.fields import Frame, Part, Reference
 from hpac_cli.errors import InputError
 from hpac_cli.model.index import load_by_name
 from hpac_cli.model.shape import Shape
@@ -304,3 +308,32 @@ def test_the_twin_sees_references_as_the_core_does(count: int, photograph: np.nd
         estimate = float(net(planes, 8, True, references=references).sum())
     measured = make_network(weights).coder.measure(samples[..., 2:], 8, references=told).sum()
     assert measured == pytest.approx(estimate, rel=0.005)
+
+
+def test_every_plane_of_a_stack_has_a_slot(data: Path) -> None:
+    (source,) = Trainer(make_config(), data, "cpu").sources
+    assert (len(source.tiles), len(source.held_out)) == (11 * 6, 2)
+    assert sum(source.shares) == pytest.approx(1)
+
+
+# adapting
+
+
+def test_an_adapter_is_trained_and_measured_with_the_references_of_its_parts(photograph: np.ndarray) -> None:
+    """The twin's code length of a crop that is a whole tile, against what the integers take, in a network that listens."""
+    weights = load_by_name("grey-small")
+    weights.layers["input"].weight[:, num_features(1) :] = rng().integers(-40, 40, (32, 40))
+    digest, networks = weights.digest(), Networks()
+    networks._prepared[digest] = make_network(weights)
+    images = [photograph[at : at + 40, 200:260, 1:2] for at in (100, 103)]
+    part = Part(1, 8, digest, orientation=6)
+    frames = [Frame(60, 40, "u1", 64, (replace(part, references=r),)) for r in ((), (Reference(1, 0, 3000, 20),))]
+    material, net = Material(images, frames, digest), Hpac(weights.shape)
+    net.load_state_dict(from_integers(weights)[0])
+    place = material.places[1]
+    crop = material.crop(place, 0.5, 0.5, 64)
+    with torch.no_grad():
+        estimate = net(crop.planes, crop.bit_depth, True, references=crop.references).sum().item()
+    assert 8 * material.measure(place, networks, digest) == pytest.approx(estimate, rel=0.01)
+    untold = Material(images, frames[:1] * 2, digest).measure(place, networks, digest)
+    assert abs(8 * untold - estimate) > 0.05 * estimate

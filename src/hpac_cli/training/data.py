@@ -22,7 +22,7 @@ TILE = 256
 """Largest side of a tile."""
 
 _MOST_SLOTS = 16
-"""Most channels of a picture that the pool holds at once."""
+"""Most planes of a stack that the pool holds at once, each drawn by chance."""
 
 IMAGE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 
@@ -56,18 +56,18 @@ def read_sources(config: Config, data: Path) -> list[Source]:
     sources = []
     for entry in config.sources:
         rgb, references = entry.get("rgb", config.planes == 3), entry.get("references", "")
-        if references and not rgb:
+        are_stacks = bool(references) and not rgb
+        if are_stacks:
             pictures = [p for pack in entry["packs"] for p in read_channels(data / pack, references)]
-            least = config.crop // 2  # stacks are often small
         else:
             pictures = [p for pack in entry["packs"] for p in read_pictures(data / pack, rgb=rgb)]
-            least = config.crop
+        least = config.crop // 2 if are_stacks else config.crop
         train, held = split([p for p in pictures if min(p.shape[:2]) >= least])
         if not train:
             raise InputError(f"{data}: no picture in {', '.join(entry['packs'])} to train on")
         tiles = [[fill(tile, config.crop) for tile in cut(picture)] for picture in train]
-        if references:
-            tiles = [tile * min(picture.shape[2], _MOST_SLOTS) for tile, picture in zip(tiles, train, strict=True)]
+        if are_stacks:  # so that there are many planes at once though pictures are few
+            tiles = [parts * min(parts[0].shape[2], _MOST_SLOTS) for parts in tiles]
         shares = [entry["weight"] / len(train) / len(parts) for parts in tiles for _ in parts]
         sources.append(Source([tile for parts in tiles for tile in parts], shares, held, references))
     return sources

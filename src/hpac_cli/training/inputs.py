@@ -18,6 +18,12 @@ class References(NamedTuple):
     """(R, B) bool."""
 
 
+def all_present(values: Tensor) -> References | None:
+    """References (R, B, H, W), all of which are there; None for none."""
+    present = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
+    return References(values, present) if len(values) else None
+
+
 def gather_window(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Shift whole tiles: (P, B, H, W) to neighbours (22, P, B, H, W) and validity (22, 1, 1, H, W)."""
     height, width = planes.shape[-2:]

@@ -21,7 +21,7 @@ from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
 from .augment import Samples, age, depth_of
 from .config import Config
 from .data import Source, read_sources
-from .inputs import References
+from .inputs import References, all_present
 from .launch import launcher
 from .planes import to_planes
 from .plot import plot_log
@@ -206,7 +206,8 @@ class Trainer:
                     x = torch.from_numpy(tile.astype(np.int32)).permute(2, 0, 1)[:, None].to(self.device)
                     planes = x[: self.config.planes]
                     depth = depth_of(tile[..., : self.config.planes])
-                    length = net(to_planes(planes), depth, float(quantise), references=_references(x[1:], most))
+                    references = all_present(x[1 : 1 + most])
+                    length = net(to_planes(planes), depth, float(quantise), references=references)
                     bits, samples = bits + length.double().sum().item(), samples + length.numel()
                 results.append(bits / samples)
         return results
@@ -225,15 +226,6 @@ class Trainer:
                 tile = age(tile, self.config.shares.luma_and_chroma, self.config.crop, rng)
                 tile = tile if self.config.planes == 3 else tile[..., 1]
             yield tile.reshape(*tile.shape[:2], -1)
-
-
-def _references(values: Tensor, most: int) -> References | None:
-    """References that are there, (n, 1, H, W), as so many of which some are not; None for none."""
-    if not most:
-        return None
-    missing = most - len(values)
-    present = torch.arange(most, device=values.device)[:, None] < len(values)
-    return References(F.pad(values, (0, 0, 0, 0, 0, 0, 0, missing)), present)
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:

@@ -152,7 +152,7 @@ class Hpac(nn.Module):
         parts = [features(near, valid, fallback, focus, parity, depth, tables)]
         own = Focus(focus.base[0], focus.level[0])
         for k in range(self.shape.references):
-            if references is None:
+            if references is None or k >= len(references.values):
                 number = len(reference_window(k)) + NUM_REFERENCE_FEATURES
                 parts.append(planes.new_zeros(number, *planes.shape[1:]))
                 continue
@@ -178,7 +178,7 @@ class Hpac(nn.Module):
             bit_depth: of the source samples; (B,) int32 where tiles differ.
             quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
             shifts: of the edges of values' cells, as in code_length; tiles are then of one depth.
-            references: of a network that has some, what they are; None where all are absent.
+            references: of a network that may have some, the first of them; None where all are absent.
 
         Returns:
             (P, B, H, W) float32.

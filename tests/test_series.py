@@ -20,6 +20,7 @@ from test_container import chunk
 import hpac_cli
 from hpac_cli import api
 from hpac_cli.api import encoding, folders, series
+from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
 from hpac_cli.container import build
@@ -514,6 +515,14 @@ def test_nothing_is_left_of_a_series_that_fails(packed: bytes, tmp_path: Path) -
     (tmp_path / "s.hpac").write_bytes(damaged)
     assert hpac("decode", tmp_path / "s.hpac").returncode == 4
     assert os.listdir(tmp_path) == ["s.hpac"]
+
+
+def test_what_a_killed_call_left_is_no_source(folder: Path) -> None:
+    with folders.staged(folder / "x") as stage:
+        (stage / "a.dcm").write_bytes(b"half of it")
+        found = find_sources([str(folder)], recursive=True, why_not=lambda _head, _name: "")
+    assert [left.name for left in found.left_out] == [str(stage)]
+    assert not stage.exists()
 
 
 def test_names_that_the_file_system_takes_for_one_lose_no_file(

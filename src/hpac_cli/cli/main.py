@@ -128,6 +128,7 @@ def _plan_series(sources: list[Source], choice: Choice) -> Task:
     epilog="Examples: hpac encode photo.png   writes photo.png.hpac beside it. "
     "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
     "hpac encode -r photos/ --dry-run   says about what that would save. "
+    "hpac encode --series CT/   makes one file, CT.hpac, of all slices in a folder. "
     "hpac encode -9 photo.png   takes minutes, for what is stored for long.\n\n" + EFFORT_TABLE,
 )
 def encode(
@@ -217,6 +218,7 @@ def encode(
 @app.command(
     epilog="Examples: hpac decode photo.png.hpac   writes photo.png beside it. "
     "hpac decode -r archive/ --output-dir photos/   gives a folder back. "
+    "hpac decode CT.hpac --member 017.dcm   takes one file out of a series. "
     "hpac decode scan.dcm.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
 )
 def decode(

@@ -19,7 +19,8 @@ from test_container import chunk
 
 import hpac_cli
 from hpac_cli import api
-from hpac_cli.api import encoding, series
+from hpac_cli.api import encoding, folders, series
+from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
 from hpac_cli.container import build
@@ -389,6 +390,24 @@ def test_the_output_is_no_part_of_itself(folder: Path) -> None:
         assert "all.hpac" not in names_in((folder / "all.hpac").read_bytes())
 
 
+def test_no_file_is_overwritten_by_its_series(folder: Path, contents: dict[str, bytes]) -> None:
+    result = hpac("encode", "--series", "-f", folder / "a.dcm", folder / "b.dcm", "-o", folder / "b.dcm")
+    assert (result.returncode, b"is the input itself" in result.stderr) == (6, True)
+    assert (folder / "b.dcm").read_bytes() == contents["b.dcm"]
+
+
+def test_a_series_elsewhere_gives_its_files_one_by_one(
+    packed: bytes, contents: dict[str, bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("fsspec")
+    (tmp_path / "s.hpac").write_bytes(packed)
+    url = f"file://{tmp_path}/s.hpac"
+    result = hpac("decode", url)
+    assert (result.returncode, b"--member" in result.stderr) == (2, True)
+    assert hpac("decode", url, "--member", "b.dcm", "-o", tmp_path / "b").returncode == 0
+    assert (tmp_path / "b").read_bytes() == contents["b.dcm"]
+
+
 def test_files_make_a_series_too(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
     files = [folder / "a.dcm", folder / "below" / "page.tif"]
     assert hpac("encode", "--series", *files, "-o", tmp_path / "two.hpac").returncode == 0
@@ -458,6 +477,12 @@ def test_skip_existing_completes_a_folder(packed: bytes, contents: dict[str, byt
     assert lines(hpac("decode", "--skip-existing", "--json", tmp_path / "s.hpac"))[0]["status"] == "skipped"
 
 
+@pytest.mark.parametrize("name", ["a:b", "a\\b", "NUL", "x/com1.dcm", "a./b", "a ", "b?", "a\nb"])
+def test_names_that_windows_cannot_hold_are_known(name: str) -> None:
+    assert folders._NOT_ON_WINDOWS.search(name)
+    assert not folders._NOT_ON_WINDOWS.search("nullify/console.dcm/a b/.c")
+
+
 def test_nothing_is_written_through_a_link(packed: bytes, tmp_path: Path) -> None:
     (tmp_path / "s.hpac").write_bytes(packed)
     (tmp_path / "elsewhere").mkdir()
@@ -490,6 +515,14 @@ def test_nothing_is_left_of_a_series_that_fails(packed: bytes, tmp_path: Path) -
     (tmp_path / "s.hpac").write_bytes(damaged)
     assert hpac("decode", tmp_path / "s.hpac").returncode == 4
     assert os.listdir(tmp_path) == ["s.hpac"]
+
+
+def test_what_a_killed_call_left_is_no_source(folder: Path) -> None:
+    with folders.staged(folder / "x") as stage:
+        (stage / "a.dcm").write_bytes(b"half of it")
+        found = find_sources([str(folder)], recursive=True, why_not=lambda _head, _name: "")
+    assert [left.name for left in found.left_out] == [str(stage)]
+    assert not stage.exists()
 
 
 def test_names_that_the_file_system_takes_for_one_lose_no_file(

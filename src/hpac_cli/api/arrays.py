@@ -67,6 +67,7 @@ def decode(data: bytes, *, backend: str = "", limits: Limits = DEFAULT_LIMITS) -
     """Decode .hpac bytes to an array of the type and shape that was encoded.
 
     Files become (H, W, C), or (N, H, W, C) if they hold several pictures of one shape and type; thumbnails are left out.
+    Of a series, the pictures of all files follow one another.
 
     Raises:
         UnsupportedError: a file whose samples are not coded and cannot be, or with pictures that differ in shape or type.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from .session import Options, Session
 
 _PIECE_BYTES = 1 << 20
-_NOT_ON_WINDOWS = set('\\:*?"<>|')
+_NOT_ON_WINDOWS = re.compile(r'[\0-\x1f\\:*?"<>|]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)', re.IGNORECASE)
+"""What names of files cannot hold there: separators, what ends a part and is dropped, devices."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def check_folder(folder: Path, names: list[str], source: str, options: Options) 
             if not (options.force or options.skip_existing):
                 raise OutputExistsError(f"output folder {folder} exists; use --force to overwrite files in it")
     for name in names:
-        if os.sep != "/" and (_NOT_ON_WINDOWS & set(name) or any(ord(c) < 32 for c in name)):
+        if os.sep != "/" and _NOT_ON_WINDOWS.search(name):
             raise UnsupportedError(f"this system takes no file of the name {name}; --member writes it under another")
 
 

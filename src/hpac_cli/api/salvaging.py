@@ -92,6 +92,7 @@ def _salvage_series(found: Salvaged, source: str, target: Path | None, session: 
     check_folder(target, [os.fsdecode(entry.name) for entry in entries], source, options)
     files.check_output(beside, source=source, force=options.force)
     session.check_duration(found.header.frames)
+    hint = "; -o x.tif gives the samples of its pictures alone" if found.metadata is None else ""
     with staged(target) as stage:
         saved = []
         for member in _whole_members(found, session, fill):
@@ -99,7 +100,7 @@ def _salvage_series(found: Salvaged, source: str, target: Path | None, session: 
                 write_members(stage, [member], like=model_of(source, options))
                 saved.append(member.name)
         if not saved:
-            raise ContainerError("not one file of the series is undamaged")
+            raise ContainerError(f"not one file of the series is undamaged{hint}")
         put_in_place(stage, target, saved, options)
     lost = [name for name in (os.fsdecode(entry.name) for entry in entries) if name not in set(saved)]
     report = {
@@ -113,7 +114,7 @@ def _salvage_series(found: Salvaged, source: str, target: Path | None, session: 
     where = _write_report(beside, report, options)
     unproved = "" if found.member_hashes else ", though their hashes are lost"
     what = f"{len(lost):,} of {len(entries):,} files are lost" if lost else "no file is lost"
-    raise IncompleteError(f"damaged: {what}; the rest is in {target}{unproved}{where}")
+    raise IncompleteError(f"damaged: {what}; the rest is in {target}{unproved}{where}{hint}")
 
 
 def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Member]:

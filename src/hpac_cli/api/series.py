@@ -10,7 +10,7 @@ import stat
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +82,8 @@ def compress_series(inputs: Sequence[Input], output: str, session: Session) -> R
     if options.remove_source and not options.verify:
         raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output)
-    existing.check_target(target, inputs[0].path, options)
+    for each in inputs:
+        existing.check_target(target, each.path, options)
     note, judged, there = "", None, target is not None and target.is_file()
     if target is not None and there:
         judged = files.stamp(str(target)) if options.remove_source else None
@@ -175,7 +176,11 @@ def _encode(inputs: Sequence[Input], stream: BinaryIO, session: Session) -> _Enc
     from hpac_cli.image import join
 
     read = sorted(_read_all(inputs, session), key=lambda each: each.key)
-    image, sizes, paths = join([each.member for each in read]), [each.size for each in read], dict(_by_name(inputs))
+    image, sizes, paths = (
+        join([each.member for each in read]),
+        [each.size for each in read],
+        {each.name: each.path for each in inputs},
+    )
     size, coded = _write(image, stream, session)
     larger = {i for i, (own, source) in enumerate(zip(coded, sizes, strict=True)) if own > source}
     if larger and stream.seekable():
@@ -191,10 +196,6 @@ def _encode(inputs: Sequence[Input], stream: BinaryIO, session: Session) -> _Enc
         _Expected(name, each.kind, each.identical, each.file_hash, each.made_hash) for name, each in image.members
     )
     return _Encoded(expected, sum(sizes), size, image.num_samples, image.fidelity, _describe_kept(image))
-
-
-def _by_name(inputs: Iterable[Input]) -> Iterator[tuple[str, str]]:
-    return ((each.name, each.path) for each in inputs)
 
 
 def _describe_kept(image: Image) -> str:

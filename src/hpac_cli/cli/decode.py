@@ -49,6 +49,7 @@ from .words import line
 @app.command(
     epilog="Examples: hpac decode photo.png.hpac   writes photo.png beside it. "
     "hpac decode -r archive/ --output-dir photos/   gives a folder back. "
+    "hpac decode CT.hpac --member 017.dcm   takes one file out of a series. "
     "hpac decode scan.dcm.hpac --frame 3 --region 0,512,256,256 -o part.png   decodes only those tiles."
 )
 def decode(

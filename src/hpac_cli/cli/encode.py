@@ -62,6 +62,7 @@ from .words import line
     epilog="Examples: hpac encode photo.png   writes photo.png.hpac beside it. "
     "hpac encode -r photos/ --output-dir archive/ --skip-existing   mirrors a folder, and can be run again. "
     "hpac encode -r photos/ --dry-run   says about what that would save. "
+    "hpac encode --series CT/   makes one file, CT.hpac, of all slices in a folder. "
     "hpac encode -9 photo.png   takes minutes, for what is stored for long.\n\n" + EFFORT_TABLE,
 )
 def encode(

@@ -1,8 +1,8 @@
 """`hpac_cli.open`: parts of pictures from files, streams and URLs; arrays that are lazy; pydicom and imageio."""
 
-import importlib
 import io
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -215,10 +215,10 @@ def test_pictures_of_files_can_be_sent_elsewhere(path: Path, data: bytes, whole:
 
 
 def test_a_missing_package_is_named(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(importlib, "import_module", fail)
+    for name in ("dask", "dask.array", "fsspec"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(hpac_cli.MissingPackageError, match="fsspec"):
+        hpac_cli.open("memory://a.hpac")
     with pytest.raises(hpac_cli.MissingPackageError, match=r"hpac-cli\[cluster\]"):
         hpac_cli.open(io.BytesIO(data)).to_dask()
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from hpac_cli.errors import UnsupportedError
-
-from .optional import require
+from hpac_cli.errors import MissingPackageError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,7 +92,10 @@ def to_dask(frames: Sequence[FrameArray]) -> Any:
         MissingPackageError: dask is not installed.
         UnsupportedError: the frames differ in shape or type.
     """
-    arrays = require("dask.array", "cluster", "a lazy array")
+    try:
+        import dask.array as arrays
+    except ImportError as error:
+        raise MissingPackageError("a lazy array needs dask: pip install 'hpac-cli[cluster]'") from error
     if len({(frame.shape, frame.dtype) for frame in frames}) > 1:
         raise UnsupportedError("its pictures differ in shape or type; ask for one frame")
     lazy = [arrays.from_array(frame, chunks=frame.chunks, name=False, asarray=False) for frame in frames]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hpac_cli.errors import FileAccessError, UnsupportedError, UsageError
+from hpac_cli.errors import FileAccessError, MissingPackageError, UnsupportedError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 from .facts import describe_header
@@ -137,8 +138,6 @@ class Picture:
         Raises:
             HpacError: any of errors.py.
         """
-        import io
-
         from .decoding import rebuild
 
         with self._reading():
@@ -263,11 +262,10 @@ def _open_path(name: str) -> BinaryIO:
 
 def _open_url(url: str) -> BinaryIO:
     """Open a file behind a URL, of which no more is fetched than is read, but for small buffers."""
-    import io
-
-    from .optional import require
-
-    fsspec = require("fsspec", "cluster", "reading URLs")
+    try:
+        import fsspec
+    except ImportError as error:
+        raise MissingPackageError("reading URLs needs fsspec: pip install 'hpac-cli[cluster]'") from error
     try:
         system, path = fsspec.url_to_fs(url)
         raw = system.open(path, "rb", cache_type="none")

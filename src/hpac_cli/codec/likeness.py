@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 
 _LOOK_AT = 1 << 15
 """Samples of a channel that are looked at."""
+_LOOK_AT_ALL = 1 << 24
+"""Samples of all channels together that are looked at to order them."""
+_MOST = 2048
+"""Channels that are ordered; more stay as they are."""
 
 
 class Look(NamedTuple):
@@ -65,7 +69,9 @@ def told_by_two(ours: Look, first: Look, second: Look) -> float:
 
 def order_by_likeness(looks: Sequence[Look]) -> list[int]:
     """Order channels so that each comes after the one that tells most of it: a tree from the one that is most like all."""
-    matrix = np.stack([look.surprises for look in looks])
+    if len(looks) > _MOST:
+        return list(range(len(looks)))
+    matrix = np.stack([look.surprises[: _LOOK_AT_ALL // len(looks)] for look in looks])
     matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
     alike = np.square(matrix @ matrix.T)
     order = [int(alike.sum(axis=1).argmax())]

@@ -15,8 +15,10 @@ from .efforts import KEYFRAME
 from .likeness import Fit, Look, fit, told_by_two
 from .trial import Trials
 
-_REMEMBERED = 256
-"""Frames that are looked at for likeness."""
+_REMEMBERED = 512
+"""Channels of earlier frames that are looked at for likeness, but for those of the last frame: they take 64 MB."""
+_LISTED = 128
+"""Channels of the same frame that are, of those before a part."""
 _LEAST_ALIKE, _LEAST_MORE = 0.01, 0.004
 """Of a part's surprises one reference must tell a larger share to be tried, and a second one so much more."""
 _LIKE_ITSELF = 0.3
@@ -57,7 +59,7 @@ class ReferenceSearch:
             keyframe: frames that one may need to be decoded, itself included; 1 for no references to other frames.
         """
         self._keyframe = keyframe
-        self._seen: deque[_Seen] = deque(maxlen=_REMEMBERED)
+        self._seen: deque[_Seen] = deque()
 
     def choose(self, number: int, frame: Frame, looks: Looks, trials: Trials, size: str) -> Frame:
         """Give references to the parts of a frame that are smaller with them.
@@ -81,6 +83,8 @@ class ReferenceSearch:
         told = {number - reference.back for part in frame.parts for reference in part.references} - {number}
         needs = frozenset([number]).union(*(before[other] for other in told))
         self._seen.append(_Seen(number, frame, looks, needs))
+        while len(self._seen) > 1 and sum(len(seen.looks) for seen in self._seen) > _REMEMBERED:
+            self._seen.popleft()
 
     def _choose(
         self,
@@ -134,7 +138,8 @@ class ReferenceSearch:
 
     def _within(self, frame: Frame, index: int, looks: Looks, ours: Look) -> Iterator[_Candidate]:
         """Channels of the same frame that are decoded before a part."""
-        for part, listed in zip(frame.parts[:index], frame.listed[:index], strict=True):
+        near = slice(max(0, index - _LISTED), index)
+        for part, listed in zip(frame.parts[near], frame.listed[near], strict=True):
             for channel in listed if can_tell(part) else ():
                 look = looks[channel]
                 found = fit(ours, look)

@@ -71,7 +71,8 @@ def order_by_likeness(looks: Sequence[Look]) -> list[int]:
     """Order channels so that each comes after the one that tells most of it: a tree from the one that is most like all."""
     if len(looks) > _MOST:
         return list(range(len(looks)))
-    matrix = np.stack([look.surprises[: _LOOK_AT_ALL // len(looks)] for look in looks])
+    step = -(-len(looks) * looks[0].surprises.size // _LOOK_AT_ALL)
+    matrix = np.stack([look.surprises[::step] for look in looks])
     matrix /= np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)
     alike = np.square(matrix @ matrix.T)
     order = [int(alike.sum(axis=1).argmax())]

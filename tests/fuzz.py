@@ -125,7 +125,8 @@ def check_container(session: api.Session, damaged: bytes, original: Image) -> st
         return "refused"
     assert same_frames(decoded.frames, original.frames), "wrong samples"
     try:
-        api.rebuild(decoded)
+        for picture in decoded.pictures:
+            api.rebuild(picture)
     except HpacError:
         return "samples alone"
     return "right"

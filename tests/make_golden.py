@@ -40,7 +40,7 @@ from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
 from hpac_cli.container.fields import Adapted, Frame, TileMode
 from hpac_cli.container.parse import Reader
-from hpac_cli.image import Image
+from hpac_cli.image import Image, Member, RawSamples, join
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
@@ -53,8 +53,8 @@ GOLDEN = Path(__file__).parent / "golden"
 class Case:
     """One golden file: what is encoded, and how."""
 
-    source: bytes | np.ndarray
-    """An image file, or an array."""
+    source: bytes | np.ndarray | dict[str, bytes]
+    """An image file, an array, or the files of a series by name."""
     tile: int = 24
     effort: int = 3
     orientation: int = 0
@@ -63,6 +63,8 @@ class Case:
     """Whether its weights are changed."""
     cells: int = 0
     """The step in which the widths of values' cells are given; 0 for none."""
+    raw: RawSamples | None = None
+    """How samples lie in a source that does not say so."""
 
 
 def crop(height: int = 22, width: int = 31) -> np.ndarray:
@@ -181,7 +183,7 @@ def graphics() -> dict[str, Case]:
 
 
 def image_files() -> dict[str, Case]:
-    """PNG, TIFF and DICOM files, by name, which begins with the kind; no deflate where the name does not say so."""
+    """Image files, by name, which begins with the kind; no deflate where the name does not say so."""
     part = crop()
     grey, bits_12 = part[..., 1], deep(12).astype(np.uint16)
     signed = np.stack([bits_12, bits_12[::-1]])[:, :12].astype(np.int16) - 1024
@@ -216,8 +218,14 @@ def image_files() -> dict[str, Case]:
         "dicom-deflate": recoded(make_dicom(bits_12), DeflatedExplicitVRLittleEndian),
         "dicom-signed-frames": make_dicom(signed),
         "dicom-rle": recoded(make_dicom(bits_12), RLELossless),
+        "pnm-rgb-and-grey": save_plain(part, "ppm") + save_plain(grey, "ppm"),
+        "pnm-deep": b"P5\n# a comment\n%d %d\n4095\n" % bits_12.shape[::-1] + bits_12.astype(">u2").tobytes(),
+        "bmp-rgb": save_plain(part, "bmp"),
+        "bmp-grey": save_plain(grey, "bmp"),
+        "npy-frames": save_npy(signed),
     }
-    return {name: Case(data) for name, data in files.items()}
+    raw = Case(bits_12.astype(">u2").tobytes(), raw=RawSamples(31, 22, 1, 16, little=False))
+    return {name: Case(data) for name, data in files.items()} | {"raw-big-endian": raw}
 
 
 def other_files() -> dict[str, Case]:
@@ -231,9 +239,40 @@ def other_files() -> dict[str, Case]:
     }
 
 
-def read_any(data: bytes) -> Image:
+def series() -> dict[str, Case]:
+    """Several files in one, by name."""
+    bits_12 = deep(12).astype(np.uint16)
+    slices = {f"scan/{i}.dcm": make_dicom(bits_12 + i, InstanceNumber=i) for i in range(3)}
+    others = {"notes.txt": b"what lies beside", "empty": b"", "noise": np.random.default_rng(4).bytes(5000)}
+    small = {"a": b"1", "b/c": b"22"}
+    return {
+        "series-scan": Case({**slices, "grey.png": save_png(crop()[..., 1]), **others}),
+        "series-files": Case(small),
+    }
+
+
+def read_all(files: dict[str, bytes]) -> Image:
+    """Read the files of a series, in the order in which they are given."""
+    return join([Member(name, read_any(data)) for name, data in files.items()])
+
+
+def read_any(data: bytes, raw: RawSamples | None = None) -> Image:
     """Read an image file, or keep another one whole."""
-    return images.read_stream(io.BytesIO(data), hashlib.sha256(data).digest(), keep_all=True)
+    return images.read_stream(io.BytesIO(data), hashlib.sha256(data).digest(), keep_all=True, raw=raw)
+
+
+def save_plain(samples: np.ndarray, kind: str) -> bytes:
+    """A BMP or PNM file as Pillow writes it."""
+    file = io.BytesIO()
+    PillowImage.fromarray(samples).save(file, kind)
+    return file.getvalue()
+
+
+def save_npy(array: np.ndarray) -> bytes:
+    """A .npy file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 def save_tiff(samples: np.ndarray, compression: str) -> bytes:
@@ -329,7 +368,11 @@ def encode(
 def is_all_ours(data: bytes) -> bool:
     """Whether no other library compressed anything in a container, for those are free to do it another way."""
     reader = Reader(io.BytesIO(data), DEFAULT_LIMITS)
-    compressed = reader.metadata or any(part.table for frame in reader.header.frames for part in frame.parts)
+    compressed = (
+        reader.metadata
+        or reader.header.members
+        or any(part.table for frame in reader.header.frames for part in frame.parts)
+    )
     ours = {TileMode.NETWORK, TileMode.LUMA_CHROMA, TileMode.STORED}
     compressed = compressed or any(piece.packing for piece in reader.pieces())
     return not compressed and {tile.mode for tile in reader.tiles()} <= ours
@@ -354,7 +397,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
     parser.parse_args()
-    networks, cases = Networks(), photographs() | changed() | graphics() | image_files() | other_files()
+    networks, cases = Networks(), photographs() | changed() | graphics() | image_files() | other_files() | series()
     manifest, files = {}, {}
     for name, case in cases.items():
         how = {
@@ -364,7 +407,11 @@ def main() -> None:
             "adapted": case.adapted,
             "cells": case.cells,
         }
-        image = read_any(case.source) if isinstance(case.source, bytes) else from_array(case.source)
+        sources = case.source if isinstance(case.source, dict) else {}
+        if sources:
+            image = read_all(sources)
+        else:
+            image = read_any(case.source, case.raw) if isinstance(case.source, bytes) else from_array(case.source)
         data = files[name] = encode(image, networks, **how)
         manifest[name] = {
             **how,
@@ -372,6 +419,7 @@ def main() -> None:
             "samples": sha(b"".join(frame.tobytes() for frame in image.frames)),
             "envelope": sha(image.envelope),
             "source": sha(case.source) if isinstance(case.source, bytes) else None,
+            "members": {member: sha(content) for member, content in sources.items()},
             "ours": is_all_ours(data),
         }
     layers = {name: layer_hashes(name, "plain") for name in shipped_index()}

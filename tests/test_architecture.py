@@ -41,7 +41,10 @@ ONLY_IN = {
     "ctypes": {"core", "deflate", "jpeg", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images", "training"},
-    "pydicom": {"images"},
+    "pydicom": {"images", "plugins"},
+    "imageio": {"plugins"},
+    "fsspec": {"api", "batch"},
+    "dask": {"api", "batch"},
     "imagecodecs": {"images", "bench"},
     "safetensors": {"model"},
 }

@@ -282,7 +282,9 @@ def test_salvage_writes_what_is_left_and_names_the_rest(tmp_path: Path) -> None:
     (tmp_path / "a.hpac").write_bytes(damaged)
     result = hpac("decode", "--salvage", "--fill", "200", tmp_path / "a.hpac")
     assert_one_line(result, 9, "49,152 of 1,179,648 samples are lost", "a.png.lost.json")
-    (lost,) = json.loads((tmp_path / "a.png.lost.json").read_text())["lost"]
+    report = json.loads((tmp_path / "a.png.lost.json").read_text())
+    (lost,) = report["lost"]
+    assert report["schema"] == 1
     whole, found = (np.asarray(PillowImage.open(p)) for p in (DATA / "kodim23.png", tmp_path / "a.png"))
     expected = whole.copy()
     expected[lost["y"] : lost["y"] + lost["height"], lost["x"] : lost["x"] + lost["width"]] = 200

@@ -57,6 +57,12 @@ def test_a_golden_file_gives_its_source_again(name: str) -> None:
     assert sha(images.write(image)) == MANIFEST[name]["source"]
 
 
+@pytest.mark.parametrize("name", [name for name in MANIFEST if name.startswith("series")])
+def test_a_golden_series_gives_its_files_again(name: str) -> None:
+    files = api.decode_series(load(name))
+    assert {member: sha(data) for member, data in files.items()} == MANIFEST[name]["members"]
+
+
 @pytest.mark.parametrize("name", [name for name, facts in MANIFEST.items() if facts["ours"]])
 def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks) -> None:
     data, session = load(name), api.Session()

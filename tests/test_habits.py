@@ -81,6 +81,11 @@ def test_options_of_gzip_stand_for_commands(picture: Path) -> None:
     assert b"60 x 40 x 3" in hpac("-l", "-", data=coded).stdout
 
 
+def test_efforts_are_joined_to_other_short_options(picture: Path) -> None:
+    assert hpac("encode", "-1c", picture).stdout == hpac("encode", "-c", "--effort", 1, picture).stdout
+    assert hpac("-z3c", picture).stdout == hpac("encode", "-c", "--effort", 3, picture).stdout
+
+
 def test_decode_tests_and_writes_nothing(archive: Path, tmp_path: Path) -> None:
     coded = (archive / "a.png.hpac").read_bytes()
     (tmp_path / "a.png.hpac").write_bytes(coded)

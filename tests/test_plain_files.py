@@ -1,8 +1,10 @@
 """PNM, PAM, BMP, .npy and raw samples: coded as samples, and back byte for byte."""
 
+import contextlib
 import hashlib
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image as PillowImage
 
 import hpac_cli
 from hpac_cli import api, images
-from hpac_cli.errors import InputError, LimitExceededError, UnsupportedError
+from hpac_cli.errors import HpacError, InputError, LimitExceededError, UnsupportedError
 from hpac_cli.image import Image, RawSamples
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
@@ -128,6 +130,34 @@ def test_what_is_not_taken_is_kept_whole(name: str) -> None:
     image = images.read(data)
     assert (image.frames, image.kept) == ((), why)
     assert images.write(image) == data
+
+
+def harmed(data: bytes, rng: np.random.Generator) -> bytes:
+    """Data with one byte changed, or cut short; mostly near its beginning, where headers are."""
+    out = bytearray(data)
+    at = int(rng.integers(0, min(len(out), 150)))
+    out[at] = int(rng.integers(0, 256))
+    return bytes(out[: int(rng.integers(at, len(out)))] if rng.random() < 0.2 else out)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damage_ends_in_our_errors_or_comes_back(name: str) -> None:
+    rng = np.random.default_rng(len(name))
+    for _ in range(60):
+        data = harmed(FILES[name][0], rng)
+        with contextlib.suppress(HpacError):
+            assert images.write(images.read(data, Limits(max_pixels=1 << 20))) == data
+            images.convert(images.read(data), "png")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_envelopes_end_in_our_errors(name: str) -> None:
+    rng, image = np.random.default_rng(len(name)), images.read(FILES[name][0])
+    for _ in range(60):
+        other = replace(image, envelope=harmed(image.envelope, rng))
+        for act in (images.write, as_png, lambda each: images.convert(each, "array")):
+            with contextlib.suppress(HpacError):
+                act(other)
 
 
 def test_limits_hold_before_samples_are_read() -> None:

@@ -138,8 +138,8 @@ def test_a_source_that_changes_while_it_is_hashed_is_refused(
         return digest
 
     monkeypatch.setattr(api.streams, "hash_stream", hash_it)
-    with pytest.raises(FileAccessError, match="changed"):
-        api.compress(str(picture), None, session)
+    with pytest.raises(FileAccessError, match="changed"), api.streams.open_source(str(picture)):
+        pass
 
 
 def test_a_source_that_changes_after_it_was_hashed_is_refused() -> None:

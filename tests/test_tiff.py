@@ -527,3 +527,18 @@ def test_no_byte_behind_an_lzw_segment_is_lost(tail: bytes) -> None:
     assert image.identical == bool(tail)
     if tail:
         assert images.write(image) == bytes(changed) + segment
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits"])
+def test_a_file_that_ends_within_its_samples_is_said_to_be_damaged(compression: str | None) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    assert images.read(make_tiff(noise, compression=compression)[:-100]).kept is Kept.DAMAGED
+
+
+def test_a_file_that_claims_more_than_deflate_can_hold_is_said_to_be_damaged() -> None:
+    data = bytearray(make_tiff(np.zeros((64, 64), np.uint8), compression="zlib", rowsperstrip=64))
+    start = int.from_bytes(data[4:8], "little")
+    for at in range(start + 2, start + 2 + 12 * int.from_bytes(data[start : start + 2], "little"), 12):
+        if int.from_bytes(data[at : at + 2], "little") in (256, 257, 278):  # width, length, rows in a strip
+            data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, 10_000)
+    assert images.read(bytes(data)).kept is Kept.DAMAGED

@@ -102,7 +102,7 @@ def test_info_counts_turned_tiles(photograph: np.ndarray, networks: Networks, tm
 
 def test_the_same_plan_from_one_thread_and_from_two(directed: np.ndarray, networks: Networks) -> None:
     one, two = (
-        Planner([directed], networks=networks, effort=effort_of(3), tile=128, threads=threads).plan(0)
+        Planner(from_array(directed), networks=networks, effort=effort_of(3), tile=128, threads=threads).plan(0)
         for threads in (1, 2)
     )
     assert one == two

@@ -16,7 +16,8 @@ STANDARD = "-"
 
 _NAME_BYTES = 100
 """Of an output's name that its temporary file has."""
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""How it ends."""
 _SIGNATURE = b"\x89HPAC"
 
 
@@ -110,8 +111,8 @@ def open_special(path: Path) -> Iterator[BinaryIO]:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file's name is one that atomic_output gives while it writes."""
-    return name.startswith(".") and name.endswith(_PARTIAL)
+    """Whether a name is one that a file, or a folder, has while it is written."""
+    return name.startswith(".") and name.endswith(PARTIAL)
 
 
 Stamp = tuple[int, int, int]
@@ -169,16 +170,16 @@ def atomic_output(
     try:
         with writing(str(path)):
             with tempfile.NamedTemporaryFile(
-                "w+b", dir=path.parent, prefix=f".{_beginning(path.name)}.", suffix=_PARTIAL, delete=False
+                "w+b", dir=path.parent, prefix=temporary_prefix(path.name), suffix=PARTIAL, delete=False
             ) as file:
                 temporary = Path(file.name)
                 yield file  # type: ignore[misc]
                 file.flush()
                 os.fsync(file.fileno())
-            _dress(temporary, like)
+            dress(temporary, like)
             if judged is not None and stamp(str(path)) != judged:
                 raise OutputExistsError(f"output {path} became another file meanwhile, which is kept")
-            _publish(temporary, path, force=force)
+            publish(temporary, path, force=force)
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -189,12 +190,22 @@ def _beginning(name: str) -> str:
     return os.fsencode(name)[:_NAME_BYTES].decode(errors="ignore")
 
 
-def _dress(temporary: Path, like: str | None) -> None:
+def temporary_prefix(name: str) -> str:
+    """How the name of a temporary file or folder begins that is named after another."""
+    return f".{_beginning(name)}."
+
+
+def usual_mode(mode: int) -> int:
+    """The permissions that a new file or folder gets here, of these."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mode & ~mask
+
+
+def dress(temporary: Path, like: str | None) -> None:
     """Give a file its owner, where this process may, its permissions and times."""
     if like is None:
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.chmod(usual_mode(0o666))
         return
     facts = os.stat(like)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -216,7 +227,12 @@ def _claim(path: Path) -> None:
         raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
 
 
-def _publish(temporary: Path, path: Path, *, force: bool) -> None:
+def publish(temporary: Path, path: Path, *, force: bool) -> None:
+    """Give a file its final name.
+
+    Raises:
+        OutputExistsError: it is taken, and force is not given.
+    """
     if force:
         temporary.replace(path)
     else:
@@ -231,8 +247,13 @@ def _publish(temporary: Path, path: Path, *, force: bool) -> None:
             except OSError:
                 path.unlink()
                 raise
-    with contextlib.suppress(OSError):  # not every file system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Put the names in a folder on disk, where the file system can do that."""
+    with contextlib.suppress(OSError):
+        folder = os.open(path, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:

@@ -1,9 +1,9 @@
 """What is an image? Samples, plus all its file needs to come back."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .kept import Kept
 
@@ -43,11 +43,18 @@ class Image:
     """SHA-256 of the file that images.write gives; known only of an image that was read from its source."""
     whole: BinaryIO | None = None
     """Where there are no frames, the file itself: a stream that seeks, so that large files need not be in memory."""
+    members: tuple["Member", ...] = ()
+    """The files of a series: their frames and envelopes, one after another, are the frames and the envelope of this image."""
 
     @property
     def num_samples(self) -> int:
         """Samples of all frames."""
         return sum(frame.size for frame in self.frames)
+
+    @property
+    def pictures(self) -> tuple["Image", ...]:
+        """The images of a series, or this one alone."""
+        return tuple(member.image for member in self.members) or (self,)
 
     @property
     def fidelity(self) -> str:
@@ -83,6 +90,23 @@ class RawSamples:
     def frame_bytes(self) -> int:
         """Of one frame."""
         return self.width * self.height * self.channels * self.bits // 8
+
+
+class Member(NamedTuple):
+    """One file of a series."""
+
+    name: str
+    """Its path below the series' folder, parts separated by slashes."""
+    image: Image
+
+
+def join(members: Sequence[Member]) -> Image:
+    """Put the images of files one after another, in this order; no samples are copied."""
+    images = [member.image for member in members]
+    frames = tuple(frame for image in images for frame in image.frames)
+    envelope = b"".join(image.envelope for image in images)
+    identical = all(image.identical for image in images)
+    return Image(frames, "series", envelope, identical=identical, members=tuple(members))
 
 
 def keep_whole(file: BinaryIO, kind: str, kept: Kept, file_hash: bytes = b"") -> Image:

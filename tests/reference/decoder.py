@@ -630,10 +630,40 @@ def from_luma_chroma(weights: Weights, size: tuple[int, int], part: Part, data: 
     return values
 
 
+ROUNDED = {  # s, o, a, b, d, e, f
+    1: (16, 0, 65536, 91881, -22554, -46802, 116130),
+    4: (8, 0, 256, 359, -88, -183, 454),
+    13: (13, 16, 9539, 13075, -3209, -6660, 16525),
+    14: (13, 0, 8192, 12901, -1534, -3835, 15201),
+    15: (13, 16, 9539, 14686, -1747, -4366, 17305),
+}
+LIBYUV = {  # o, a, b, d, e, f
+    5: (32, 16320, 90, -22, -46, 113),
+    6: (-1160, 18997, 102, -25, -52, 128),
+    7: (32, 16320, 101, -12, -30, 119),
+    8: (-1160, 18997, 115, -14, -34, 128),
+}
+SWSCALE = {  # o, a, b, d, e, f
+    9: (0, 8192, 11485, -2819, -5850, 14516),
+    10: (16, 9539, 13075, -3209, -6660, 16525),
+    11: (0, 8192, 12901, -1534, -3835, 15201),
+    12: (16, 9539, 14686, -1747, -4366, 17305),
+}
+
+
 def to_rgb(colours: int, y: int, u: int, v: int) -> list[int]:
-    if colours == 1:
-        half = 1 << 15
-        rgb = [y + (91881 * v + half >> 16), y + (-22554 * u - 46802 * v + half >> 16), y + (116130 * u + half >> 16)]
+    if colours in ROUNDED:
+        s, o, a, b, d, e, f = ROUNDED[colours]
+        luma = a * (y - o) + 2 ** (s - 1)
+        rgb = [luma + b * v >> s, luma + d * u + e * v >> s, luma + f * u >> s]
+    elif colours in LIBYUV:
+        o, a, b, d, e, f = LIBYUV[colours]
+        luma = 257 * a * y // 65536 + o
+        rgb = [(luma + b * v) // 64, (luma + d * u + e * v) // 64, (luma + f * u) // 64]
+    elif colours in SWSCALE:
+        o, a, b, d, e, f = SWSCALE[colours]
+        luma = a * (y - o) // 8192
+        rgb = [luma + b * v // 8192, luma + d * u // 8192 + e * v // 8192, luma + f * u // 8192]
     elif colours == 2:
         blue, red = 22179 * u // 10000, 18215 * v // 10000
         green = 13584 * y - 1940 * blue - 5090 * red
@@ -655,6 +685,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind, whole = b"", 0, b""
+    members: list[tuple[int, int]] = []
     while file.at < len(data):
         begin = file.at
         kind, length = file.take(1), file.varint()
@@ -662,6 +693,8 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
         assert zlib.crc32(data[begin : file.at]) == int.from_bytes(file.take(4), "little")
         if kind == b"H":
             source_kind = Fields(payload).varint()
+        elif kind == b"S":
+            members = parse_members(Fields(unpack((4, 1, 2)[payload[0]], payload[1:])))
         elif kind == b"A":
             adapted = merge(known[payload[:8]], payload[8:])
             known[adapted.digest()] = adapted
@@ -676,6 +709,8 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
             whole += unpack((4, 1, 2)[packing], payload[fields.at :])[:size]
         elif kind == b"E":
             end = payload
+    if members:
+        return decode_series(members, frames, iter(tiles), whole, end, known)
     if not frames:
         digest = end[16 if len(end) == 48 else 8 :]
         assert hashlib.sha256(whole).digest()[: len(digest)] == digest
@@ -686,6 +721,48 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     is_file = source_kind not in (0, 1, 5)
     size = {16: 8, 48: 16}[len(end)] if is_file else {8: 8, 16: 16}[len(end)]
     assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest()[:size] == end[:size]
+    return [frame.samples for frame in frames]
+
+
+def parse_members(fields: Fields) -> list[tuple[int, int]]:
+    """Num_Frames and Size of each member."""
+    count = fields.varint()
+    names = [fields.take(fields.varint()) for _ in range(count)]
+    assert len(set(names)) == count
+    kinds, fidelities, num_frames, sizes = ([fields.varint() for _ in range(count)] for _ in range(4))
+    assert set(kinds) <= {2, 3, 4, 6, 7, 8, 9}
+    assert max(fidelities) < 128
+    assert fields.at == len(fields.data)
+    return list(zip(num_frames, sizes, strict=True))
+
+
+def decode_series(
+    members: list[tuple[int, int]],
+    frames: list[Frame],
+    stream: Iterator[bytes],
+    whole: bytes,
+    end: bytes,
+    known: dict[bytes, Weights],
+) -> list[np.ndarray]:
+    for number in range(len(frames)):
+        decode_frame(frames[: number + 1], stream, known)
+    assert next(stream, None) is None
+    assert sum(count for count, _ in members) == len(frames)
+    lengths, first, at = [], 0, 0
+    for count, size in members:
+        size += sum(frame.samples.nbytes for frame in frames[first : first + count])
+        lengths.append(8 if size < 4096 else 32)
+        first += count
+    of_samples = len(end) - sum(lengths)
+    assert of_samples in (8, 16)
+    assert hashlib.sha256(b"".join(frame.samples.tobytes() for frame in frames)).digest().startswith(end[:of_samples])
+    hashes = Fields(end[of_samples:])
+    for (count, size), length in zip(members, lengths, strict=True):
+        digest = hashes.take(length)
+        if not count:
+            assert hashlib.sha256(whole[at : at + size]).digest().startswith(digest)
+            at += size
+    assert at == len(whole)
     return [frame.samples for frame in frames]
 
 

@@ -17,9 +17,9 @@ from hpac_cli.codec.references import Known
 from hpac_cli.codec.tiles import Box, tile_boxes
 from hpac_cli.codec.turning import turn
 from hpac_cli.codec.values import Values, to_ordered
-from hpac_cli.container.fields import Frame
+from hpac_cli.container.fields import MAX_REFERENCES, Frame
 from hpac_cli.image import Samples
-from hpac_cli.training.inputs import References, all_present
+from hpac_cli.training.inputs import References
 from hpac_cli.training.planes import to_planes
 
 
@@ -35,13 +35,14 @@ class Place(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """What is trained on at once, turned as its tile will be."""
+    """A square of a tile's frame, as the float twin takes it."""
 
     planes: Tensor
     """(P, 1, h, w) int32."""
     bit_depth: int
+    shifts: Tensor | None
+    """How far the cells of values are shifted, as training.code_length takes them."""
     references: References | None
-    """Of its part, at the same place."""
 
 
 class Material:
@@ -79,27 +80,33 @@ class Material:
     def crop(self, place: Place, y: float, x: float, side: int) -> Crop:
         """Cut a square out of a tile's frame, around a point at some share, 0 to 1, of the tile's height and width.
 
-        It is smaller than `side` only where the frame is.
+        It is turned as the tile will be, and smaller than `side` only where the frame is.
         """
         frame, part = self._frames[place.frame], self._frames[place.frame].parts[place.part]
         height, width = min(side, frame.height), min(side, frame.width)
         top = min(max(0, place.box.y + int(y * place.box.height) - side // 2), frame.height - height)
         left = min(max(0, place.box.x + int(x * place.box.width) - side // 2), frame.width - width)
-        box = Box(top, left, height, width)
-        coded = self._coded(place._replace(box=box))
+        around = place._replace(box=Box(top, left, height, width))
+        coded = self._coded(around)
         if part.colours:
             coded, _ = to_triples(coded, part.colours)
-        told = [turn(plane, part.orientation) for plane in self._known.told(place.frame, part, box)]
         samples = torch.from_numpy(np.ascontiguousarray(turn(coded, part.orientation).transpose(2, 0, 1)))
-        references = all_present(torch.from_numpy(np.stack(told)[:, None])) if told else None
-        return Crop(to_planes(samples)[:, None], part.bit_depth, references)
+        shifts = find_shifts(unpack_cells(part.cells, part.channels, part.bit_depth)) if part.cells else None
+        return Crop(
+            to_planes(samples)[:, None],
+            part.bit_depth,
+            None if shifts is None else torch.from_numpy(shifts),
+            self._references(around),
+        )
 
-    def shifts(self, place: Place) -> Tensor | None:
-        """How far the cells of the values of a tile's part are shifted, as training.code_length takes them."""
+    def _references(self, place: Place) -> References | None:
         part = self._frames[place.frame].parts[place.part]
-        if not part.cells:
+        if not part.references:
             return None
-        return torch.from_numpy(find_shifts(unpack_cells(part.cells, part.channels, part.bit_depth)))
+        told = [turn(plane, part.orientation) for plane in self._known.told(place.frame, part, place.box)]
+        there = torch.tensor([[number < len(told)] for number in range(MAX_REFERENCES)])
+        told += [told[0]] * (MAX_REFERENCES - len(told))
+        return References(torch.from_numpy(np.stack(told))[:, None], there)
 
     def measure(self, place: Place, networks: Networks, digest: bytes) -> int:
         """Count the bytes that a tile takes when it is coded with other weights, by integers as in the file."""

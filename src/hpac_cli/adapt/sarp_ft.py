@@ -150,9 +150,7 @@ class _Search:
         began, update, note = time.monotonic(), 0, ""
 
         def work(job: _Gradient) -> NDArray[np.float32]:
-            crop = self.material.crop(job.place, job.y, job.x, CROP)
-            shifts = self.material.shifts(job.place)
-            return adapter.gradient(job.numbers, crop.planes, crop.bit_depth, shifts, crop.references)
+            return adapter.gradient(job.numbers, self.material.crop(job.place, job.y, job.x, CROP))
 
         with team(work, workers=self.workers) as do:
             for number, (region, end) in enumerate(zip(regions, schedule.ends, strict=True), 1):

@@ -20,6 +20,8 @@ from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers
 from hpac_cli.training.twin import Hpac
 
+from .material import Crop
+
 
 class _Layer(NamedTuple):
     weight: Tensor
@@ -77,41 +79,24 @@ class TrainableAdapter:
         self._sizes = torch.tensor(sizes, device=device)
         self._vector = torch.repeat_interleave(torch.arange(len(sizes), device=device), self._sizes)
 
-    def gradient(
-        self,
-        numbers: NDArray[np.float32],
-        planes: Tensor,
-        bit_depth: int,
-        shifts: Tensor | None = None,
-        references: References | None = None,
-    ) -> NDArray[np.float32]:
-        """How the mean code length of a crop's samples changes with the numbers, (N,); arguments as below."""
+    def gradient(self, numbers: NDArray[np.float32], crop: Crop) -> NDArray[np.float32]:
+        """How the mean code length of a crop's samples changes with the numbers, (N,)."""
         moved = torch.from_numpy(numbers).to(self.device).requires_grad_()
-        shifts = shifts if shifts is None else shifts.to(self.device)
-        references = references and References(*(part.to(self.device) for part in references))
-        bits = self.code_length(moved, planes.to(self.device), bit_depth, shifts, references).mean()
-        (gradient,) = torch.autograd.grad(bits, moved)
+        (gradient,) = torch.autograd.grad(self.code_length(moved, crop).mean(), moved)
         found: NDArray[np.float32] = gradient.cpu().numpy()
         return found
 
-    def code_length(
-        self,
-        numbers: Tensor,
-        planes: Tensor,
-        bit_depth: int,
-        shifts: Tensor | None = None,
-        references: References | None = None,
-    ) -> Tensor:
-        """Bits of a crop's samples, (P, B, H, W) as its planes, with weights and adapter rounded.
+    def code_length(self, numbers: Tensor, crop: Crop) -> Tensor:
+        """Bits of a crop's samples, (P, 1, h, w) as its planes, with weights and adapter rounded.
 
         Args:
             numbers: (N,) float32.
-            planes: (P, B, H, W) int32.
-            shifts: of the edges of values' cells, as in training.code_length.
-            references: as the twin takes them.
         """
-        given = (planes, bit_depth, False, shifts, references)
-        bits: Tensor = functional_call(self._twin, self.merged(numbers), given)
+        device = self.device
+        shifts = None if crop.shifts is None else crop.shifts.to(device)
+        references = None if crop.references is None else References(*(part.to(device) for part in crop.references))
+        arguments = crop.planes.to(device), crop.bit_depth, False, shifts, references
+        bits: Tensor = functional_call(self._twin, self.merged(numbers), arguments)
         return bits
 
     def merged(self, numbers: Tensor) -> dict[str, Tensor]:

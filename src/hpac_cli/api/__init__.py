@@ -7,11 +7,15 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 
 from .arrays import decode, encode
-from .decoding import Region, decompress, decompress_part, rebuild, verify
+from .decoding import decompress, decompress_member, decompress_part, rebuild, verify
 from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
+from .lazy import FrameArray
 from .names import SUFFIX, default_output, name_decoded
+from .opened import Picture, open_picture
+from .parts import Region
 from .salvaging import salvage
+from .series import Input, check_series, compress_series, decode_series, encode_series, estimate_series
 from .session import NOTHING, Options, Progress, Result, Session, Step
 from .streams import hash_stream, same_bytes
 
@@ -24,7 +28,10 @@ __all__ = [
     "SUFFIX",
     "Effort",
     "Entry",
+    "FrameArray",
+    "Input",
     "Options",
+    "Picture",
     "Progress",
     "Region",
     "Result",
@@ -32,19 +39,26 @@ __all__ = [
     "Step",
     "check",
     "check_round_trip",
+    "check_series",
     "compare",
     "compress",
+    "compress_series",
     "decode",
+    "decode_series",
     "decompress",
+    "decompress_member",
     "decompress_part",
     "default_output",
     "encode",
+    "encode_series",
     "estimate",
+    "estimate_series",
     "hash_stream",
     "inspect",
     "list_file",
     "map_code_lengths",
     "name_decoded",
+    "open_picture",
     "rebuild",
     "salvage",
     "same_bytes",

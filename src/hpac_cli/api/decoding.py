@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,19 +13,17 @@ from hpac_cli import files
 from hpac_cli.errors import UnsupportedError
 
 from . import existing
+from .folders import decode_to_folder, write_file
 from .names import converted_name, decoded_name
+from .parts import Region, read_part
 from .session import Options, Result, Session
 from .streams import Counting, model_of, write_bytes, write_output
+from .views import find_member
 
 if TYPE_CHECKING:
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.codec.whole import Held
-    from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image, Samples
-
-Region = tuple[int, int, int, int]
-"""x, y, width, height in pixels."""
+    from hpac_cli.image import Image
 
 
 def decompress(source: str, output: str | None, session: Session, *, folder: str | None = None) -> Result:
@@ -56,12 +53,16 @@ def decompress_stream(
     target, wanted = decoded_name(source, output, KIND_NAMES[header.kind], os.fsdecode(header.suffix))
     if folder is not None and output is None and target is not None:
         target = Path(folder) / target.name
+    if header.is_series and wanted == KIND_NAMES[header.kind]:
+        made = decode_to_folder(reader, target, source, session)
+        count, seconds = 0 if made.is_there else counted.count, time.monotonic() - start
+        return Result(str(target), count, made.size, made.samples, seconds, made.fidelity, skipped=made.is_there)
     existing.check_target(target, source, options)
     there = target if target is not None and target.is_file() else None
     same_kind = header.identical and wanted == KIND_NAMES[header.kind]
     if there and options.skip_existing and same_kind and existing.is_source_of(there, source, options.limits):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, "bytes", skipped=True)
-    if not header.frames and wanted == KIND_NAMES[header.kind]:
+    if header.is_whole and wanted == KIND_NAMES[header.kind]:
         copied = _copy_whole(reader, target, there, like=model_of(source, options), options=options)
         name, seconds = str(target or files.STANDARD), time.monotonic() - start
         if copied is None:
@@ -113,78 +114,75 @@ def _copy_whole(
     return held
 
 
-def decompress_part(source: str, output: str, session: Session, *, frame: int | None, region: Region | None) -> Result:
+def decompress_member(
+    source: str, name: str, output: str | None, session: Session, *, folder: str | None = None
+) -> Result:
+    """Decode one file of a series, or convert its samples, reading only the tiles that it needs.
+
+    Args:
+        name: of the file, as info lists it.
+        output: a path, "-" for standard output, or None for the last part of the name.
+        folder: where that goes; None beside the source.
+
+    Raises:
+        UsageError: the file holds no series, or none with such a file.
+        HpacError: any other of errors.py; nothing is written under the final name then.
+    """
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.codec.partial import decode_member
+
+    start, options = time.monotonic(), session.options
+    with files.open_input(source) as stream:
+        counted = Counting(stream)
+        reader = session.open(counted)  # type: ignore[arg-type]
+        number = find_member(reader.header, name)
+        member, at = reader.header.members[number], os.path.basename(name)
+        if output is None:
+            output = os.path.join(os.path.dirname(source) if folder is None else folder, at)
+        kind = KIND_NAMES[member.kind]
+        target, wanted = decoded_name(source, output, kind, os.path.splitext(at)[1])
+        files.check_output(target, source=source, force=options.force)
+        session.check_duration(reader.header.frames_of_members()[number])
+        with session.count("decode", sum(f.num_samples for f in reader.header.frames_of_members()[number])) as advance:
+            threads = max(1, options.threads)
+            _, image = decode_member(reader, number, networks=session.networks, threads=threads, progress=advance)
+
+    def write(out: BinaryIO) -> int:
+        return write_file(image, out) if wanted == kind else out.write(to_file(image, wanted)[0])
+
+    fidelity = image.fidelity if wanted == kind else "samples"
+    size = write_output(target, write, seekable=False, force=options.force, like=model_of(source, options))
+    seconds, made = time.monotonic() - start, str(target or files.STANDARD)
+    return Result(made, counted.count, size, image.num_samples, seconds, fidelity)
+
+
+def decompress_part(
+    source: str, output: str, session: Session, *, frame: int | None, region: Region | None, member: str | None = None
+) -> Result:
     """Decode one frame, or a region of it, reading only the tiles that it needs.
 
     Args:
         output: a .png, .tif or .npy file.
-        frame: counted from 0; None for the first that is a picture, and no thumbnail.
+        frame: counted from 0; None for the first that is a picture, and no thumbnail. Of a series all frames count,
+            unless a member is named.
         region: x, y, width, height in pixels; None for the whole frame.
+        member: the file of a series whose frame it is.
 
     Raises:
         HpacError: any of errors.py; nothing is written under the final name then.
     """
-    from hpac_cli.codec.kinds import KIND_NAMES
-    from hpac_cli.codec.partial import decode_region
-    from hpac_cli.codec.tiles import Box
     from hpac_cli.image import Image
-    from hpac_cli.images import colours
 
     start, options = time.monotonic(), session.options
     target, wanted = converted_name(output)
     files.check_output(target, source=source, force=options.force)
-    box = Box(region[1], region[0], region[3], region[2]) if region else None
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        header, kind = reader.header, KIND_NAMES[reader.header.kind]
-        frames = colours.stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in header.frames])
-        if frame is None:
-            frame = _first_picture(kind, reader.metadata, frames, header.kept)
-        across = colours.pixels_per_column(kind, reader.metadata, frames, frame)
-        inner = _columns_of(box, across) if box else None
-        session.check_duration(_part_of(header.frames, frame, inner))
-        with session.count("decode", box.height * box.width if box else header.num_samples) as advance:
-            threads = max(1, options.threads)
-            samples = decode_region(reader, frame, inner, networks=session.networks, threads=threads, progress=advance)
-    turn = colours.see if wanted == "array" else colours.show
-    (samples,) = turn(kind, reader.metadata, frames, {frame: samples})
-    if box:
-        samples = samples[:, box.x % across :][:, : box.width]
+        samples = read_part(reader, session, frame=frame, region=region, member=member, colours=wanted != "array")
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
-
-
-def _first_picture(kind: str, metadata: bytes, frames: tuple[Samples, ...], kept: int) -> int:
-    """The frame that is meant where none is named."""
-    from hpac_cli.images.pages import find_main
-    from hpac_cli.kept import Kept
-
-    if not frames:
-        raise UnsupportedError(f"it was kept whole, since {Kept(kept or Kept.UNKNOWN).why}; decode it as it is")
-    if kind != "tiff" or (len(frames) == 1 and not kept):
-        return 0
-    return find_main(metadata, frames, Kept(kept))[0]
-
-
-def _columns_of(box: Box, across: int) -> Box:
-    """The columns of coded samples that hold a region's pixels, `across` in each."""
-    first, end = box.x // across, -(-(box.x + box.width) // across)
-    return box._replace(x=first, width=end - first)
-
-
-def _part_of(frames: tuple[Frame, ...], frame: int, box: Box | None) -> tuple[Frame, ...]:
-    """About what of the frames is decoded for a region: all tiles that it touches."""
-    if not 0 <= frame < len(frames):
-        return ()
-    whole = frames[frame]
-    if box is None:
-        return (whole,)
-    height, width = (
-        min(side, part + whole.tile) for side, part in ((whole.height, box.height), (whole.width, box.width))
-    )
-    return (replace(whole, height=height, width=width),)
 
 
 def verify(source: str, session: Session) -> Result:
@@ -200,15 +198,16 @@ def verify(source: str, session: Session) -> Result:
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        if not reader.header.frames:
+        if reader.header.is_whole:
             with open(os.devnull, "wb") as nowhere:
                 digest = decode_whole(reader, nowhere).digest
             return Result("", counted.count, 0, 0, time.monotonic() - start, "bytes", source_sha256=digest.hex())
         image = session.decode(reader, "verify")
         digest = image.file_hash
-        if image.kind not in ARRAYS:
-            data = rebuild(image)
-            digest = hashlib.sha256(data).digest() if image.identical else digest
+        for picture in image.pictures:
+            if picture.kind not in ARRAYS:
+                data = rebuild(picture)
+                digest = hashlib.sha256(data).digest() if image.identical and not image.members else digest
     seconds = time.monotonic() - start
     return Result("", counted.count, 0, image.num_samples, seconds, image.fidelity, source_sha256=_in_full(digest))
 

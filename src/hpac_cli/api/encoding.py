@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hpac_cli.image import Image
 
 
-_CONTAINER_BYTES = 256
+CONTAINER_BYTES = 256
 """What a container takes beside a file that it keeps whole, at most, and what is not worth keeping whole for."""
 
 
@@ -58,8 +58,8 @@ def compress(source: str, output: str | None, session: Session) -> Result:
                 seconds, digest = time.monotonic() - start, opened.digest.hex()
                 size = target.stat().st_size
                 return Result(str(target), opened.size, size, 0, seconds, "", skipped=True, source_sha256=digest)
-            note = existing.check_replaced(target, opened.digest, held, options)
-        image = _read(opened, options)
+            note = existing.check_replaced(target, held, held.is_of(opened.digest), options)
+        image = read_image(opened, options)
         image = replace(image, suffix=suffix_of(source, image.kind))
 
         def write(stream: BinaryIO) -> int:
@@ -91,7 +91,7 @@ def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Ses
     try:
         session.encode(image, counted)  # type: ignore[arg-type]
         kept = Kept.LARGER
-        if not again or not image.identical or counted.count <= opened.size + _CONTAINER_BYTES:
+        if not again or not image.identical or counted.count <= opened.size + CONTAINER_BYTES:
             return image, counted.count
     except LimitExceededError:
         if not again or not session.options.keep_all:
@@ -105,7 +105,8 @@ def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Ses
     return whole, counted.count
 
 
-def _read(opened: Source, options: Options) -> Image:
+def read_image(opened: Source, options: Options) -> Image:
+    """Read an image file as options say."""
     from hpac_cli import images
 
     return images.read_stream(
@@ -157,10 +158,10 @@ def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
         ) from error
     right = made == (image.file_hash if decoded.identical else image.made_hash)
     if not right or not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
-        raise RoundTripError(_SOMETHING_ELSE)
+        raise RoundTripError(SOMETHING_ELSE)
 
 
-_SOMETHING_ELSE = "the encoded file decodes to something else; nothing was written; please report this picture"
+SOMETHING_ELSE = "the encoded file decodes to something else; nothing was written; please report this picture"
 
 
 def _check_whole(image: Image, reader: Reader) -> None:
@@ -170,7 +171,7 @@ def _check_whole(image: Image, reader: Reader) -> None:
     with open(os.devnull, "wb") as nowhere:
         digest = decode_whole(reader, nowhere).digest
     if digest != image.file_hash or KIND_NAMES[reader.header.kind] != image.kind:
-        raise RoundTripError(_SOMETHING_ELSE)
+        raise RoundTripError(SOMETHING_ELSE)
 
 
 def check(source: str, session: Session) -> Result:
@@ -183,7 +184,7 @@ def check(source: str, session: Session) -> Result:
     start = time.monotonic()
     with open_source(source) as opened, tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
         stream: BinaryIO = spooled  # type: ignore[assignment]
-        image = _read(opened, session.options)
+        image = read_image(opened, session.options)
         with files.writing("a temporary file"):
             image, size = _encode_or_keep(image, opened, stream, session)
         stream.seek(0)
@@ -202,7 +203,7 @@ def estimate(source: str, session: Session) -> Result:
     start = time.monotonic()
     options = session.options
     with open_source(source) as opened:
-        image = _read(opened, options)
+        image = read_image(opened, options)
         size = estimate_bytes(image, networks=session.networks, effort=effort_of(options.effort), tile=options.tile)
         seconds = session.estimate_seconds(image)
     return replace(_result(start, opened, size, image), estimated_seconds=seconds)

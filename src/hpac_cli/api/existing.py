@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -49,10 +51,22 @@ class Held(NamedTuple):
     """SHA-256, or the beginning of it; empty if the file is not whole, or none."""
     identical: bool
     """Whether the source's bytes come back."""
+    members: dict[str, bytes] = {}  # noqa: RUF012 (nobody changes it)
+    """Hashes of the files of a series, by name."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole .hpac file of something."""
+        return bool(self.hash or self.members)
 
     def is_of(self, digest: bytes) -> bool:
         """Whether it was made of a source of this SHA-256."""
         return bool(self.hash) and digest.startswith(self.hash)
+
+    def is_series_of(self, digests: Mapping[str, bytes]) -> bool:
+        """Whether it was made of files of these names and SHA-256."""
+        same_names = self.members.keys() == digests.keys()
+        return same_names and all(digests[name].startswith(known) for name, known in self.members.items())
 
 
 def held_by(path: Path, limits: Limits) -> Held:
@@ -66,16 +80,18 @@ def held_by(path: Path, limits: Limits) -> Held:
                 pass
     except (HpacError, OSError):
         return Held(b"", identical=False)
-    return Held(reader.file_hash, reader.header.identical)
+    names = [os.fsdecode(member.name) for member in reader.header.members]
+    members = dict(zip(names, reader.member_hashes, strict=True))
+    return Held(reader.file_hash, reader.header.identical, members)
 
 
-def check_replaced(target: Path, digest: bytes, held: Held, options: Options) -> str:
+def check_replaced(target: Path, held: Held, is_same: bool, options: Options) -> str:
     """Refuse to put an .hpac file in the place of one that exists, but where that was asked for.
 
     Args:
         target: exists.
-        digest: SHA-256 of the source.
         held: by the target.
+        is_same: whether that was made of the source.
 
     Returns:
         What the user should know of the file that is replaced.
@@ -83,20 +99,22 @@ def check_replaced(target: Path, digest: bytes, held: Held, options: Options) ->
     Raises:
         OutputExistsError: force is not given, or the target may be the only copy of another source.
     """
-    what = "was made of another file, or of this one before it changed" if held.hash else "is no whole .hpac file"
-    if held.is_of(digest) and not held.identical:
+    what = "was made of another file, or of this one before it changed" if held.is_whole else "is no whole .hpac file"
+    if is_same and not held.identical:
         what = "holds the samples and metadata of this file, not its bytes"
     if not options.force:
         raise OutputExistsError(f"output {target} exists and {what}; use --force to overwrite it")
-    if held.is_of(digest):
+    if is_same:
         return ""
-    if options.remove_source and (held.hash or files.is_hpac(target)):
+    if options.remove_source and (held.is_whole or files.is_hpac(target)):
         raise OutputExistsError(
             f"output {target} exists and {what}; with --remove-source it is not overwritten, "
             "for it may be all that is left of that file: move it away first"
         )
     return (
-        f"{target} was overwritten; it was made of another file, or of this one before it changed" if held.hash else ""
+        f"{target} was overwritten; it was made of another file, or of this one before it changed"
+        if held.is_whole
+        else ""
     )
 
 

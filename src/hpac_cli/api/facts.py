@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hpac_cli import files
+from hpac_cli.errors import InputError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 from .decoding import rebuild
 from .session import Session
 from .streams import Counting, read_whole
+from .views import list_views
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
+    from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
 _READ_BYTES = 1 << 20
@@ -90,6 +96,27 @@ def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int 
     return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
 
 
+def describe_header(reader: Reader) -> dict[str, Any]:
+    """Describe a file by its beginning, in plain values."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.kept import Kept
+
+    header = reader.header
+    kept, kind = Kept(header.kept), KIND_NAMES[header.kind]
+    return {
+        "format_version": ".".join(map(str, reader.version)),
+        "kind": kind,
+        "suffix": os.fsdecode(header.suffix),
+        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kept": kept.name.lower() if kept else "",
+        "kept_whole": header.is_whole,
+        "source_bytes": _source_bytes(kind, reader.metadata, header.frames) if header.frames else None,
+        "frames": [f for view in list_views(reader) for f in _describe_frames(view.kind, view.metadata, view.frames)],
+        "adapters": [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters],
+        "metadata_bytes": len(reader.metadata),
+    }
+
+
 def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Describe one .hpac file without decoding samples; every checksum is checked.
 
@@ -99,10 +126,8 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     Raises:
         HpacError: any of errors.py.
     """
-    from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
-    from hpac_cli.kept import Kept
 
     with files.open_input(source) as stream:
         reader = Reader(stream, limits)
@@ -110,31 +135,56 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
         file_bytes = sum(piece.size for piece in reader.pieces())
         modes = dict.fromkeys((mode.name.lower() for mode in TileMode), 0)
         turned = 0
+        tile_bytes: list[int] = []
         for tile in reader.tiles():
             modes[tile.mode.name.lower()] += 1
             turned += tile.orientation > 0
-    size, kept = sum(reader.sizes.values()), Kept(header.kept)
-    known = _source_bytes(KIND_NAMES[header.kind], reader.metadata, header.frames) if header.frames else file_bytes
-    adapters = [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters]
+            tile_bytes.append(tile.size)
+    size, described = sum(reader.sizes.values()), describe_header(reader)
     return {
         "file": source,
-        "format_version": ".".join(map(str, reader.version)),
-        "kind": KIND_NAMES[header.kind],
-        "fidelity": "bytes" if header.identical else "samples+metadata",
-        "kept": kept.name.lower() if kept else "",
-        "kept_whole": not header.frames,
+        **described,
+        "source_bytes": described["source_bytes"] if header.frames else file_bytes,
         "kept_whole_bytes": file_bytes,
-        "frames": _describe_frames(KIND_NAMES[header.kind], reader.metadata, header.frames),
+        "members": _describe_members(reader, tile_bytes),
         "tiles": modes,
         "turned_tiles": turned,
-        "adapters": adapters,
-        "metadata_bytes": len(reader.metadata),
-        "source_bytes": known,
         "bytes": {**reader.sizes, "total": size},
         "bpsp": round(8 * size / header.num_samples, 4) if header.num_samples else None,
         "samples_sha256": reader.samples_hash.hex(),
         "file_sha256": reader.file_hash.hex(),
     }
+
+
+def _describe_members(reader: Reader, tile_bytes: list[int]) -> list[dict[str, Any]]:
+    """Say which files a series has, which of its frames are theirs, and what they take; nothing of other files."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.kept import Kept
+
+    members, first = [], 0
+    sizes = iter(tile_bytes)
+    for entry, frames, digest in zip(
+        reader.header.members, reader.header.frames_of_members(), reader.member_hashes, strict=True
+    ):
+        kept = Kept(entry.kept)
+        own = list(itertools.islice(sizes, sum(frame.num_tiles for frame in frames)))
+        members.append(
+            {
+                "name": os.fsdecode(entry.name),
+                "kind": KIND_NAMES[entry.kind],
+                "fidelity": "bytes" if entry.identical else "samples+metadata",
+                "kept": kept.name.lower() if kept else "",
+                "kept_whole": not frames,
+                "first_frame": first,
+                "frames": len(frames),
+                "metadata_bytes": entry.size if frames else 0,
+                "kept_whole_bytes": 0 if frames else entry.size,
+                "tile_bytes": sum(own),
+                "sha256": digest.hex(),
+            }
+        )
+        first += len(frames)
+    return members
 
 
 def _describe_frames(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> list[dict[str, Any]]:
@@ -170,6 +220,9 @@ def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]
     }
 
 
+_Opened = tuple[bytes, "Image | None"]
+"""The bytes of a file, or of what an .hpac file was made of, and then the image in it."""
+
 LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
 """How alike two pictures can be, from least to most."""
 
@@ -177,31 +230,68 @@ LIKENESSES = ("different", "samples", "samples+metadata", "bytes")
 def compare(one: str, other: str, session: Session) -> str:
     """Say how alike two files are, each a picture or the .hpac file of one; other files can only be the same bytes.
 
+    A series, or a folder, is as like another as the two files of a name that are least alike.
+
     Returns:
         One of LIKENESSES; of .hpac files, the files that decoding gives are compared.
 
     Raises:
-        HpacError: any of errors.py, of either file.
+        UsageError: one is a series or a folder, the other is neither.
+        HpacError: any other of errors.py, of either file.
     """
+    opened = [_open_all(source, session) for source in (one, other)]
+    if ("" in opened[0]) != ("" in opened[1]):
+        raise UsageError("a series is compared with another, or with a folder")
+    if opened[0].keys() != opened[1].keys():
+        return LIKENESSES[0]
+    compare_two = _compare if "" in opened[0] else _compare_any
+    pairs = ((file(), opened[1][name]()) for name, file in opened[0].items())
+    return min((compare_two(*pair, session.options.limits) for pair in pairs), key=LIKENESSES.index)
+
+
+def _compare_any(opened: _Opened, other: _Opened, limits: Limits) -> str:
+    """Compare files that need not be pictures."""
+    try:
+        return _compare(opened, other, limits)
+    except InputError:
+        return LIKENESSES[0]
+
+
+def _compare(opened: _Opened, other: _Opened, limits: Limits) -> str:
     from hpac_cli import images
     from hpac_cli.image import same_frames
 
-    opened = [_open_file(source, session) for source in (one, other)]
-    if opened[0][0] == opened[1][0]:
+    if opened[0] == other[0]:
         return "bytes"
-    image, other_image = (image or images.read(data, session.options.limits, transcode=True) for data, image in opened)
+    image, other_image = (
+        image if image and image.frames else images.read(data, limits, transcode=True)
+        for data, image in (opened, other)
+    )
     if not same_frames(image.frames, other_image.frames) or not image.frames:
         return "different"
     around, other_around = (images.surroundings(i) for i in (image, other_image))
     return "samples+metadata" if (image.kind, around) == (other_image.kind, other_around) else "samples"
 
 
-def _open_file(source: str, session: Session) -> tuple[bytes, Image | None]:
-    """The bytes of a file, or of what an .hpac file was made of, and then the image in it."""
+def _open_all(source: str, session: Session) -> dict[str, Callable[[], _Opened]]:
+    """The files of a series or a folder by name, each read when it is asked for; of any other file that alone, without name."""
     from hpac_cli.container.fields import SIGNATURE
 
+    if os.path.isdir(source):
+        paths = (os.path.join(folder, name) for folder, _, names in os.walk(source) for name in names)
+        return {os.path.relpath(path, source).replace(os.sep, "/"): partial(_read_file, path) for path in paths}
     data = read_whole(source)
     if not data.startswith(SIGNATURE):
-        return data, None
+        return {"": lambda: (data, None)}
     image = session.decode(session.open(io.BytesIO(data)))
+    if not image.members:
+        return {"": partial(_rebuild, image)}
+    return {name: partial(_rebuild, each) for name, each in image.members}
+
+
+def _read_file(path: str) -> _Opened:
+    return read_whole(path), None
+
+
+def _rebuild(image: Image) -> _Opened:
     return rebuild(image), image

@@ -6,19 +6,25 @@ import contextlib
 import io
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hpac_cli import files
-from hpac_cli.errors import ContainerError, IncompleteError, UnsupportedError
+from hpac_cli.errors import ContainerError, IncompleteError, InputError, UnsupportedError, UsageError
 
 from .decoding import decompress_stream, to_file
-from .names import salvaged_name
+from .folders import check_folder, put_in_place, staged, write_members
+from .names import decoded_name, salvaged_name
 from .session import Options, Result, Session
-from .streams import read_whole, write_bytes
+from .streams import model_of, read_whole, write_bytes
 
 if TYPE_CHECKING:
     from hpac_cli.container.salvage import Salvaged
+    from hpac_cli.image import Member
+
+_SCHEMA = 1
+"""Of the report: keys are added, never removed or given another meaning."""
 
 
 def salvage(source: str, output: str | None, session: Session, *, fill: int) -> Result:
@@ -41,12 +47,16 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         return decompress_stream(io.BytesIO(data), source, output, session)
     options = session.options
     found = find_undamaged(data, options.limits)
-    kind = KIND_NAMES[found.header.kind] if found.metadata is not None else ""
+    if found.header.members:
+        target, wanted = decoded_name(source, output, "series", "")
+        if wanted == "series":
+            return _salvage_series(found, source, target, session, fill)
+    kind = "" if found.metadata is None or found.header.is_series else KIND_NAMES[found.header.kind]
     target, wanted = salvaged_name(source, output, kind, os.fsdecode(found.header.suffix))
     beside = None if target is None else target.with_name(target.name + ".lost.json")
     for path in (target, beside):
         files.check_output(path, source=source, force=options.force)
-    if not found.header.frames:
+    if found.header.is_whole:
         if wanted != kind:
             raise UnsupportedError("the file was kept whole, so it cannot be converted; name no other kind with -o")
         return _salvage_whole(found, source, target, beside, options)
@@ -71,6 +81,76 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         f"damaged: {report['samples_lost']:,} of {image.num_samples:,} samples are lost{around}; "
         f"the rest is in {target or 'standard output'}{where}"
     )
+
+
+def _salvage_series(found: Salvaged, source: str, target: Path | None, session: Session, fill: int) -> NoReturn:
+    """Put the files of a series that are whole into a folder, and say which are lost."""
+    options, entries = session.options, found.header.members
+    if target is None:
+        raise UsageError("a series becomes a folder; name it with -o")
+    beside = target.with_name(target.name + ".lost.json")
+    check_folder(target, [os.fsdecode(entry.name) for entry in entries], source, options)
+    files.check_output(beside, source=source, force=options.force)
+    session.check_duration(found.header.frames)
+    with staged(target) as stage:
+        saved = []
+        for member in _whole_members(found, session, fill):
+            with contextlib.suppress(ContainerError, InputError):  # it has another hash
+                write_members(stage, [member], like=model_of(source, options))
+                saved.append(member.name)
+        if not saved:
+            raise ContainerError("not one file of the series is undamaged")
+        put_in_place(stage, target, saved, options)
+    lost = [name for name in (os.fsdecode(entry.name) for entry in entries) if name not in set(saved)]
+    report = {
+        "file": source,
+        "output": str(target),
+        "metadata_lost": found.metadata is None,
+        "hashes_lost": not found.member_hashes,
+        "files": len(entries),
+        "files_lost": lost,
+    }
+    where = _write_report(beside, report, options)
+    unproved = "" if found.member_hashes else ", though their hashes are lost"
+    what = f"{len(lost):,} of {len(entries):,} files are lost" if lost else "no file is lost"
+    raise IncompleteError(f"damaged: {what}; the rest is in {target}{unproved}{where}")
+
+
+def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Member]:
+    """The files of a series of which every tile, or every piece, was found."""
+    from hpac_cli.codec.partial import decode_salvaged
+    from hpac_cli.codec.series import make_member, places_of_whole
+
+    entries = found.header.members
+    hashes = found.member_hashes or (b"",) * len(entries)
+    for number, start, end in places_of_whole(entries):
+        file = _cut(found.pieces, start, end)
+        if file is not None:
+            yield make_member(entries[number], (), b"", hashes[number], io.BytesIO(file))
+    if not found.tiles or found.metadata is None:
+        return
+    with session.count("salvage", found.header.num_samples) as advance:
+        threads = max(1, session.options.threads)
+        samples, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
+    damaged, at, first = {part.frame for part in lost}, 0, 0
+    for entry, digest in zip(entries, hashes, strict=True):
+        if not entry.num_frames:
+            continue
+        own = range(first, first + entry.num_frames)
+        if damaged.isdisjoint(own):
+            envelope = found.metadata[at : at + entry.size]
+            yield make_member(entry, samples[own.start : own.stop], envelope, digest, None)
+        at, first = at + entry.size, own.stop
+
+
+def _cut(pieces: dict[int, bytes], start: int, end: int) -> bytes | None:
+    """Cut bytes out of pieces; None if some are in none."""
+    parts = []
+    for offset, data in pieces.items():
+        if offset <= start < offset + len(data):
+            parts.append(data[start - offset : end - offset])
+            start += len(parts[-1])
+    return b"".join(parts) if start == end else None
 
 
 def _salvage_whole(
@@ -101,5 +181,6 @@ def _write_report(beside: Path | None, report: dict[str, Any], options: Options)
     """Write what is lost to a file; return how a message says so."""
     if beside is None:
         return ""
-    write_bytes(beside, (json.dumps(report, indent=1) + "\n").encode(), force=options.force)
+    text = json.dumps({"schema": _SCHEMA, **report}, indent=1)
+    write_bytes(beside, (text + "\n").encode(), force=options.force)
     return f"; {beside} lists them"

@@ -292,7 +292,7 @@ def pixels_of(frames: Iterable[Samples]) -> int:
 
 def work_of(image: Image) -> int:
     """Samples of an image, or, where it is kept whole, bytes of the file: what progress is counted in."""
-    return image.num_samples if image.whole is None else image.whole.seek(0, os.SEEK_END)
+    return sum(p.num_samples if p.whole is None else p.whole.seek(0, os.SEEK_END) for p in image.pictures)
 
 
 def check_tile(tile: int) -> None:

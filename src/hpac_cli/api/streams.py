@@ -143,6 +143,20 @@ def _write_stream(out: BinaryIO, write: Callable[[BinaryIO], int], *, seekable: 
     return size
 
 
+class Hashing:
+    """A binary stream that keeps nothing of what is written but its SHA-256."""
+
+    def __init__(self) -> None:
+        self._sha = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self._sha.update(data)
+        return len(data)
+
+    def digest(self) -> bytes:
+        return self._sha.digest()
+
+
 class Counting:
     """A binary stream that counts the bytes that pass."""
 

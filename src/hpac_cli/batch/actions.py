@@ -1,5 +1,6 @@
 """What is done to a file, by name, so that it can be asked for on another machine."""
 
+import os
 from collections.abc import Callable
 
 from hpac_cli import api
@@ -11,6 +12,8 @@ Action = Callable[[Task, api.Session], api.Result]
 
 def encode(task: Task, session: api.Session) -> api.Result:
     """Make an .hpac file."""
+    if task.members:
+        return api.compress_series(_inputs(task), str(task.target), session)
     return api.compress(task.source, task.target, session)
 
 
@@ -21,7 +24,7 @@ def decode(task: Task, session: api.Session) -> api.Result:
 
 def check(task: Task, session: api.Session) -> api.Result:
     """Encode and decode in memory, and compare."""
-    return api.check(task.source, session)
+    return api.check_series(_inputs(task), session) if task.members else api.check(task.source, session)
 
 
 def verify(task: Task, session: api.Session) -> api.Result:
@@ -31,4 +34,8 @@ def verify(task: Task, session: api.Session) -> api.Result:
 
 def estimate(task: Task, session: api.Session) -> api.Result:
     """Say about how large an .hpac file would be."""
-    return api.estimate(task.source, session)
+    return api.estimate_series(_inputs(task), session) if task.members else api.estimate(task.source, session)
+
+
+def _inputs(task: Task) -> list[api.Input]:
+    return [api.Input(member.name, member.within.replace(os.sep, "/")) for member in task.members]

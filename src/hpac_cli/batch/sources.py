@@ -12,6 +12,7 @@ from .tasks import LeftOut, Source, basename, is_url
 
 _HEAD_BYTES = 512
 _PATTERN = "*?["
+_KILLED = "what a call of hpac left that was killed"
 
 
 def read_list(path: str, *, separator: str) -> list[str]:
@@ -36,7 +37,15 @@ class Found:
     left_out: list[LeftOut]
 
 
-def find_sources(names: Sequence[str], *, recursive: bool, why_not: Judge, output_dir: str | None = None) -> Found:
+def find_sources(
+    names: Sequence[str],
+    *,
+    recursive: bool,
+    why_not: Judge,
+    output_dir: str | None = None,
+    flat: bool = False,
+    output: str | None = None,
+) -> Found:
     """List every file once, those of folders and patterns in name order.
 
     What does not exist is listed too, and what cannot be read: it fails when its turn comes.
@@ -46,6 +55,8 @@ def find_sources(names: Sequence[str], *, recursive: bool, why_not: Judge, outpu
         recursive: whether folders are searched; links in them are not followed.
         why_not: judges the files in folders.
         output_dir: is not searched, where it lies in a folder that is.
+        flat: whether folders are searched, but not those in them, where it is not recursive.
+        output: is no source, where it lies in a folder that is searched.
     """
     found: dict[str, Source] = {}
     left_out: dict[str, LeftOut] = {}
@@ -58,8 +69,8 @@ def find_sources(names: Sequence[str], *, recursive: bool, why_not: Judge, outpu
                     found[source.name] = source
         elif is_url(name):
             found[name] = Source(name, basename(name))
-        elif os.path.isdir(name) and recursive:
-            for each in _walk(name, why_not, output_dir):
+        elif os.path.isdir(name) and (recursive or flat):
+            for each in _walk(name, why_not, output_dir, flat=not recursive, output=output):
                 if isinstance(each, LeftOut):
                     left_out[each.name] = each
                 else:
@@ -72,7 +83,9 @@ def find_sources(names: Sequence[str], *, recursive: bool, why_not: Judge, outpu
     return Found(list(found.values()), list(left_out.values()))
 
 
-def _walk(folder: str, why_not: Judge, output_dir: str | None) -> Iterator[str | LeftOut]:
+def _walk(
+    folder: str, why_not: Judge, output_dir: str | None, *, flat: bool, output: str | None
+) -> Iterator[str | LeftOut]:
     unread: list[str] = []
     for parent, folders, names in os.walk(folder, onerror=lambda error: unread.append(str(error.filename))):
         folders.sort()
@@ -80,14 +93,21 @@ def _walk(folder: str, why_not: Judge, output_dir: str | None) -> Iterator[str |
             path = os.path.join(parent, name)
             if os.path.islink(path):
                 yield LeftOut(path, "a link")
+            elif files.is_temporary(name):
+                folders.remove(name)
+                yield LeftOut(path, _KILLED)
             elif output_dir is not None and os.path.realpath(path) == os.path.realpath(output_dir):
                 folders.remove(name)
                 yield LeftOut(path, "the folder of the outputs")
-        if not folders and not names:
+            elif flat:
+                folders.remove(name)
+                yield LeftOut(path, "a folder, of which -r takes what is in it")
+        if not folders and not names and not flat:
             yield LeftOut(parent, "an empty folder")
         for name in sorted(names):
             path = os.path.join(parent, name)
-            why = _why_not(path, name, why_not)
+            is_output = output is not None and os.path.realpath(path) == os.path.realpath(output)
+            why = "the output" if is_output else _why_not(path, name, why_not)
             yield LeftOut(path, why) if why else path
     yield from unread
 
@@ -98,7 +118,7 @@ def _why_not(path: str, name: str, why_not: Judge) -> str:
     if not os.path.isfile(path):
         return "no file, but a device, pipe or socket"
     if files.is_temporary(name):
-        return "what a call of hpac left that was killed"
+        return _KILLED
     head = _read_head(path)
     return "" if head is None else why_not(head, name)
 

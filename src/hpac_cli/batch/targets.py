@@ -34,6 +34,30 @@ def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: 
     return tasks
 
 
+def plan_series(sources: Sequence[Source], names: Sequence[str], *, output: str | None, output_dir: str | None) -> Task:
+    """Name the output of a series: that of its folder, if there is one, with .hpac behind it.
+
+    Args:
+        names: of files and folders, as the user gave them.
+
+    Raises:
+        UsageError: nothing names the output, there is nothing to encode, or it is no file on this machine.
+    """
+    far = [name for name in (*names, output or "", output_dir or "") if is_url(name)]
+    if far or any(source.name == files.STANDARD for source in sources):
+        raise UsageError("a series is made of files on this machine, not of standard input or URLs")
+    if not sources:
+        raise UsageError("there is no file to make a series of")
+    folder = os.path.normpath(names[0]) if len(names) == 1 and os.path.isdir(names[0]) else ""
+    what = names[0] if folder else f"{len(sources):,} files"
+    if output is not None:
+        return Task(what, output, None, tuple(sources))
+    if basename(folder) in ("", ".", ".."):
+        raise UsageError("name the output of the series with -o")
+    target = (folder if output_dir is None else join(output_dir, basename(folder))) + SUFFIX
+    return Task(what, target, None if output_dir is None else output_dir, tuple(sources))
+
+
 def plan_decoding(sources: Sequence[Source], *, output: str | None, output_dir: str | None) -> list[Task]:
     """Name the folders, or the one output, of decoding; each file's name follows from what it holds.
 

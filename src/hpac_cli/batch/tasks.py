@@ -32,6 +32,8 @@ class Task:
     """A path, a URL, "-", or None where a decoded file names its own kind."""
     folder: str | None
     """Where the output goes, made if missing; None beside the source, or where the target says."""
+    members: tuple[Source, ...] = ()
+    """The files that become one series; the source is what they are called together."""
 
 
 def is_url(name: str) -> bool:

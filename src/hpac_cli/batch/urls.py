@@ -87,6 +87,10 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
         if not result.output:
             return result
         final = task.target or join(task.folder or parent(task.source), basename(result.output))
+        if os.path.isdir(result.output):
+            raise UsageError(
+                "a series becomes a folder; decode a copy of it on this machine, or take out files with --member"
+            )
         if result.skipped:
             return replace(result, output=final)
         if task.target is None:

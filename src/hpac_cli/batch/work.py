@@ -52,7 +52,8 @@ class Outcome:
 def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
     """Do one task; never raises but for signals and a closed pipe."""
     try:
-        stamp = _stamp(task.source) if session.options.remove_source else None
+        sources = [member.name for member in task.members] or [task.source]
+        stamps = [_stamp(source) for source in sources] if session.options.remove_source else None
         if urls.is_remote(task):
             result = urls.work_on_copy(task, session, action)
         else:
@@ -60,8 +61,8 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
             result = action(task, session)
         if result.skipped:
             return Outcome(task.source, "skipped", result.output, source_sha256=result.source_sha256)
-        if stamp is not None:
-            _remove(task.source, stamp, result)
+        if stamps is not None:
+            _remove(sources, stamps, result)
     except BrokenPipeError:
         raise
     except HpacError as error:
@@ -114,18 +115,24 @@ def _stamp(source: str) -> object:
         return files.stamp(source), api.hash_stream(stream)
 
 
-def _remove(source: str, stamp: object, result: api.Result) -> None:
-    """Remove a source whose round trip was verified, unless it changed meanwhile, or its output is not in place."""
-    if not is_url(result.output) and not (
-        os.path.isfile(result.output) and os.path.getsize(result.output) == result.output_bytes
-    ):
+def _remove(sources: list[str], stamps: list[object], result: api.Result) -> None:
+    """Remove sources whose round trip was verified, unless one changed meanwhile, or their output is not in place."""
+    if not is_url(result.output) and not _is_in_place(result):
         raise FileAccessError(f"{result.output} is not as it was written, so the source is kept")
     if result.fidelity == "samples":
         raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
-    if _stamp(source) != stamp:
+    if [_stamp(source) for source in sources] != stamps:
         raise FileAccessError(f"it changed while it was read; {result.output} holds what it was, and both are kept")
-    if is_url(source):
-        urls.remove(source)
-        return
-    with files.writing(source):
-        os.unlink(source)
+    for source in sources:
+        if is_url(source):
+            urls.remove(source)
+            continue
+        with files.writing(source):
+            os.unlink(source)
+
+
+def _is_in_place(result: api.Result) -> bool:
+    """Whether a file has all its bytes; a folder is there, its files were read back when they were put in it."""
+    if os.path.isdir(result.output):
+        return True
+    return os.path.isfile(result.output) and os.path.getsize(result.output) == result.output_bytes

@@ -1,12 +1,14 @@
 """hpac check: pictures encoded and decoded in memory, and compared."""
 
+from dataclasses import replace
+
 from hpac_cli import api
 from hpac_cli.batch import actions
 from hpac_cli.batch.tasks import Task
 
 from .app import app
 from .efforts import EffortCommand
-from .inputs import gather, judge
+from .inputs import everything, gather, judge, make_series
 from .options import (
     All,
     Backend,
@@ -27,6 +29,7 @@ from .options import (
     Raw,
     Recursive,
     Scheduler,
+    Series,
     Threads,
     Tile,
     Transcode,
@@ -46,6 +49,7 @@ def check(
     inputs: Inputs = None,
     recursive: Recursive = False,
     all: All = False,
+    series: Series = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -91,6 +95,11 @@ def check(
         scheduler=scheduler,
         verbose=verbose,
         progress=progress,
+        series=series,
     )
-    tasks = [Task(source.name, None, None) for source in gather(choice, judge(all or raw is not None, ""))]
+    sources = gather(choice, everything if series else judge(all or raw is not None, ""))
+    if series:
+        tasks = [make_series(sources, replace(choice, output="none"))]
+    else:
+        tasks = [Task(source.name, None, None) for source in sources]
     run(tasks, actions.check, options, choice, tell=describe_exact)

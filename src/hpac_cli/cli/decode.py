@@ -70,6 +70,9 @@ def decode(
     region: Annotated[
         str | None, typer.Option(metavar="X,Y,W,H", help="Decode only these pixels of a frame; needs -o.")
     ] = None,
+    member: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Decode one file of a series, as info lists it.")
+    ] = None,
     test: Annotated[
         bool, typer.Option("-t", "--test", help="Write nothing: decode and check every checksum, as hpac verify does.")
     ] = False,
@@ -101,19 +104,22 @@ def decode(
     )
     box = parse_region(region)
     is_part = frame is not None or box is not None
-    if salvage and is_part:
-        raise typer.BadParameter("cannot be combined with --frame or --region", param_hint="--salvage")
-    if test and (salvage or is_part or remove_source or output is not None or output_dir is not None or stdout):
+    not_all = salvage or is_part or member is not None
+    if salvage and (is_part or member is not None):
+        raise typer.BadParameter("cannot be combined with --frame, --region or --member", param_hint="--salvage")
+    if test and (not_all or remove_source or output is not None or output_dir is not None or stdout):
         raise typer.BadParameter("writes nothing, so it cannot be combined with what does", param_hint="--test")
-    if skip_existing and (salvage or is_part):
+    if skip_existing and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--skip-existing")
-    if remove_source and (salvage or is_part):
+    if remove_source and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--remove-source")
 
     def work(task: Task, session: api.Session) -> api.Result:
         if salvage:
             return api.salvage(task.source, task.target, session, fill=fill)
-        return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box)
+        if is_part:
+            return api.decompress_part(task.source, task.target or "", session, frame=frame, region=box, member=member)
+        return api.decompress_member(task.source, member or "", task.target, session, folder=task.folder)
 
     choice = Choice(
         inputs,
@@ -139,6 +145,8 @@ def decode(
         tasks = plan_decoding(sources, output=choice.output, output_dir=output_dir)
     except UsageError as error:
         raise typer.BadParameter(line(str(error)), param_hint="IN") from error
-    if scheduler is not None and (salvage or is_part):
+    if scheduler is not None and not_all:
         raise typer.BadParameter("works only with whole files", param_hint="--scheduler")
-    run(tasks, work if salvage or is_part else actions.decode, options, choice)
+    if member is not None and len(tasks) > 1:
+        raise typer.BadParameter("is of one series; name one input", param_hint="--member")
+    run(tasks, work if not_all else actions.decode, options, choice)

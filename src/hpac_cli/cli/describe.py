@@ -5,6 +5,7 @@ from typing import Any
 from hpac_cli.kept import Kept
 
 from .jsonlines import json_line
+from .words import line
 
 
 def describe(facts: dict[str, Any], *, as_json: bool) -> str:
@@ -17,6 +18,7 @@ def describe(facts: dict[str, Any], *, as_json: bool) -> str:
     rows = {
         "source": f"{facts['kind']}, comes back as {_FIDELITIES[facts['fidelity']]}",
         "kept": _describe_kept(facts),
+        "files": _describe_members(facts["members"]),
         "image": _describe_frames(frames),
         "coding": ", ".join(dict.fromkeys(_describe_part(part) for frame in frames for part in frame["parts"])),
         "tiles": f"{modes} (side {frames[0]['tile']})" + _turned(facts["turned_tiles"]) if modes else "none",
@@ -34,6 +36,18 @@ _COLOURS = {
     "jpeg": ", luma and chroma as JPEG has them",
     "photo_cd": ", luma and chroma as PhotoCD has them",
     "webp": ", luma and chroma as WebP has them",
+    "heif": ", luma and chroma as HEIF has them",
+    "libyuv_601": ", luma and chroma as AVIF has them (BT.601)",
+    "libyuv_601_limited": ", luma and chroma as AVIF has them (BT.601, limited range)",
+    "libyuv_709": ", luma and chroma as AVIF has them (BT.709)",
+    "libyuv_709_limited": ", luma and chroma as AVIF has them (BT.709, limited range)",
+    "swscale_601": ", luma and chroma as video has them (BT.601, full range)",
+    "swscale_601_limited": ", luma and chroma as video has them (BT.601)",
+    "swscale_709": ", luma and chroma as video has them (BT.709, full range)",
+    "swscale_709_limited": ", luma and chroma as video has them (BT.709)",
+    "rounded_601_limited": ", luma and chroma of BT.601, limited range",
+    "rounded_709": ", luma and chroma of BT.709",
+    "rounded_709_limited": ", luma and chroma of BT.709, limited range",
 }
 _FIDELITIES = {"bytes": "the same bytes", "samples+metadata": "equal samples and metadata in a fresh file"}
 
@@ -52,6 +66,24 @@ def _describe_kept(facts: dict[str, Any]) -> str:
 
 def _ratio(source: int | None, size: int) -> str:
     return "" if source is None else f"; the source {source:,}, {source / size:.3f} times as many"
+
+
+def _describe_members(members: list[dict[str, Any]]) -> str:
+    """A line for each file of a series."""
+    names = [line(m["name"]) for m in members]
+    width = max(map(len, names), default=0)
+    rows = [f"{n:<{width}}  {m['kind']}, {_describe_member(m)}" for n, m in zip(names, members, strict=True)]
+    return "\n           ".join([f"{len(members):,} in order", *rows]) if members else ""
+
+
+def _describe_member(member: dict[str, Any]) -> str:
+    if member["kept_whole"]:
+        why = f": {Kept[member['kept'].upper()].why}" if member["kept"] else ""
+        return f"kept whole, {member['kept_whole_bytes']:,} bytes{why}"
+    first, last = member["first_frame"], member["first_frame"] + member["frames"] - 1
+    frames = f"frame {first}" if first == last else f"frames {first} to {last}"
+    fidelity = "" if member["fidelity"] == "bytes" else f", {_FIDELITIES[member['fidelity']]}"
+    return f"{frames}, {member['tile_bytes']:,} bytes{fidelity}"
 
 
 def _turned(tiles: int) -> str:

@@ -7,7 +7,8 @@ from typer.core import TyperCommand
 
 from hpac_cli import api
 
-_SHORT = re.compile(r"-([1-9])")
+_SHORT = re.compile(r"-([1-9])([A-Za-z]*)")
+"""A level, and short options that are joined to it."""
 
 
 class EffortCommand(TyperCommand):
@@ -16,8 +17,16 @@ class EffortCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Write short efforts out, up to an argument -- if there is one."""
         end = args.index("--") if "--" in args else len(args)
-        options = [_SHORT.sub(r"--effort=\1", arg) if _SHORT.fullmatch(arg) else arg for arg in args[:end]]
+        options = [part for arg in args[:end] for part in _write_out(arg)]
         return super().parse_args(ctx, options + args[end:])
+
+
+def _write_out(arg: str) -> list[str]:
+    """-9 as --effort=9, -9f as --effort=9 -f; all else as it is."""
+    found = _SHORT.fullmatch(arg)
+    if not found:
+        return [arg]
+    return [f"--effort={found[1]}", *([f"-{found[2]}"] if found[2] else [])]
 
 
 def describe_efforts() -> list[str]:

@@ -12,7 +12,7 @@ from hpac_cli.errors import UsageError
 
 from .app import app
 from .efforts import EFFORT_TABLE, EffortCommand
-from .inputs import check_outputs, check_removal, gather, judge
+from .inputs import check_outputs, check_removal, everything, gather, judge, make_series
 from .options import (
     Adapt,
     All,
@@ -40,6 +40,7 @@ from .options import (
     Recursive,
     Remove,
     Scheduler,
+    Series,
     Skip,
     Stdout,
     Threads,
@@ -70,6 +71,7 @@ def encode(
     output_dir: OutputDir = None,
     recursive: Recursive = False,
     all: All = False,
+    series: Series = False,
     files_from: FilesFrom = None,
     null: Null = False,
     jobs: Jobs = 0,
@@ -136,9 +138,15 @@ def encode(
         scheduler,
         verbose,
         progress,
+        series,
     )
-    sources = gather(choice, judge(all or raw is not None, output_dir))
+    sources = gather(choice, everything if series else judge(all or raw is not None, output_dir))
     check_removal(remove_source, sources, choice.output)
+    if series:
+        task = make_series(sources, choice)
+        if dry_run:
+            run([task], actions.estimate, options, choice, tell=describe_estimate, aloud=True)
+        run([task], actions.encode, options, choice)
     if dry_run:
         estimates = [Task(source.name, None, None) for source in sources]
         run(estimates, actions.estimate, options, choice, tell=describe_estimate, aloud=True)

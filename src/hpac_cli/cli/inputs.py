@@ -9,9 +9,9 @@ import typer
 
 from hpac_cli import files
 from hpac_cli.batch.sources import Judge, find_sources, read_list
-from hpac_cli.batch.targets import SUFFIX
-from hpac_cli.batch.tasks import LeftOut, Source
-from hpac_cli.errors import HpacError
+from hpac_cli.batch.targets import SUFFIX, plan_series
+from hpac_cli.batch.tasks import LeftOut, Source, Task
+from hpac_cli.errors import HpacError, UsageError
 
 from .jsonlines import json_line
 from .options import Choice
@@ -43,7 +43,26 @@ def judge(take_all: bool, output_dir: str | None) -> Judge:
     """
     if not take_all:
         return _no_picture
-    return _hpac_beside if output_dir is None else lambda _head, _name: ""
+    return _hpac_beside if output_dir is None else everything
+
+
+def everything(_head: bytes, _name: str) -> str:
+    """What takes every file there is."""
+    return ""
+
+
+def make_series(sources: list[Source], choice: Choice) -> Task:
+    """Plan the one task of a series.
+
+    Raises:
+        BadParameter: it has no name, no files, or is not of this machine.
+    """
+    if choice.scheduler is not None:
+        raise typer.BadParameter("works only with files, not with a series", param_hint="--scheduler")
+    try:
+        return plan_series(sources, choice.names or [], output=choice.output, output_dir=choice.output_dir)
+    except UsageError as error:
+        raise typer.BadParameter(line(str(error)), param_hint="--series") from error
 
 
 def gather(choice: Choice, why_not: Judge) -> list[Source]:
@@ -63,9 +82,16 @@ def gather(choice: Choice, why_not: Judge) -> list[Source]:
         raise typer.BadParameter("name at least one input", param_hint="IN")
     if choice.output is not None and choice.output_dir is not None:
         raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
-    found = find_sources(names, recursive=choice.recursive, why_not=why_not, output_dir=choice.output_dir)
+    found = find_sources(
+        names,
+        recursive=choice.recursive,
+        why_not=why_not,
+        output_dir=choice.output_dir,
+        flat=choice.series,
+        output=choice.output if choice.series else None,
+    )
     sources = found.sources
-    if choice.output is not None and len(sources) > 1:
+    if choice.output is not None and len(sources) > 1 and not choice.series:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")
     if found.left_out:
         _tell_left_out(found.left_out, choice)

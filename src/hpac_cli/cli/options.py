@@ -33,6 +33,13 @@ OutputDir = Annotated[
     str | None,
     typer.Option("--output-dir", metavar="DIR", help="Write below this folder, as the inputs lie in theirs."),
 ]
+Series = Annotated[
+    bool,
+    typer.Option(
+        "--series",
+        help="Make one .hpac file of all files of a folder, or of those named: slices in order of place and time, others whole.",
+    ),
+]
 Recursive = Annotated[
     bool, typer.Option("-r", "--recursive", help="Work on all files in folders; links in them are not followed.")
 ]
@@ -223,6 +230,7 @@ class Choice:
     scheduler: str | None = None
     verbose: bool = False
     progress: Mode = Mode.AUTO
+    series: bool = False
 
 
 def parse_output(output: str | None, stdout: bool) -> str | None:

@@ -92,7 +92,7 @@ def run(
         session.progress = seldom(pool.tell)
         return attempt(task, session, action)
 
-    sizes = {task.source: _size(task.source) for task in tasks}
+    sizes = {task.source: sum(_size(m.name) for m in task.members) or _size(task.source) for task in tasks}
     with ending_quietly(), show(choice.progress, sizes, on_terminal=on_terminal) as shown:
         pool = Pool(work, lost, workers, hear=lambda task, step: shown.step(task.source, step))
         outcomes = cluster.run(choice.scheduler, tasks, action, options) if choice.scheduler else pool.run(tasks)

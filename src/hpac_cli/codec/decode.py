@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpac_cli.container.fields import NETWORK_MODES, Coding, Frame
 from hpac_cli.container.parse import Reader, TileChunk
 from hpac_cli.errors import ContainerError
-from hpac_cli.image import Image, Samples
+from hpac_cli.image import Image, Samples, join
 from hpac_cli.kept import Kept
 
 from .hashes import hash_samples
@@ -22,6 +22,7 @@ from .network_tiles import NetworkTile, decode_values
 from .networks import Networks
 from .payloads import unpack
 from .references import Known
+from .series import list_members, read_whole_members
 from .threads import spread
 from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
@@ -131,16 +132,19 @@ def decode_image(
     """
     header = reader.header
     kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
-    if not header.frames:
+    if header.is_whole:
         file = io.BytesIO()
         decode_whole(reader, file)
         return Image(
             (), kind, file_hash=reader.file_hash, identical=True, suffix=suffix, kept=Kept(header.kept), whole=file
         )
+    whole = read_whole_members(reader)
     networks = networks.adapted(header.adapters)
     frames, _ = decode_frames(header.frames, _jobs(reader), networks=networks, threads=threads, progress=progress)
     if not hash_samples(frames).startswith(reader.samples_hash):
         raise ContainerError("the decoded samples do not match the stored SHA-256")
+    if header.is_series:
+        return join(list_members(reader, frames, whole))
     kept = Kept(header.kept)
     return Image(frames, kind, reader.metadata, reader.file_hash, header.identical, suffix=suffix, kept=kept)
 

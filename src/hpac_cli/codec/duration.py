@@ -55,6 +55,8 @@ class Rates:
 
         Training is not counted, where weights are adapted, but coding the image for it is.
         """
+        if image.members:
+            return sum(self.encoding(picture, effort, verify=verify) for picture in image.pictures)
         if not image.frames:
             size = size_of_whole(image)
             rate = _STORED if estimate_whole(image) > 0.98 * size else _PACKED

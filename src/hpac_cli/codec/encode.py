@@ -1,4 +1,4 @@
-"""Image to .hpac bytes: frame by frame, tile by tile, each written as soon as it is coded."""
+"""Image to .hpac bytes: frames are planned one after another, while tiles of those before are coded."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -20,8 +20,9 @@ from .networks import Networks
 from .payloads import measure_quickly, pack_quickly, pack_smallest
 from .plan import Planner
 from .references import Known, Told
+from .series import table_of, write_whole_members
 from .threads import spread
-from .tiles import Box, choose_tile, tile_boxes
+from .tiles import Box, count_tiles, tile_boxes
 from .values import Values, to_ordered
 from .whole import encode_whole
 
@@ -48,6 +49,7 @@ def check_size(image: Image, limits: Limits) -> None:
     pixels = sum(frame.shape[0] * frame.shape[1] for frame in image.frames)
     for what, count, limit in (
         ("frames", len(image.frames), limits.max_frames),
+        ("files", len(image.members), limits.max_frames),
         ("pixels", pixels, limits.max_pixels),
         ("pixels on a side", max((max(frame.shape[:2]) for frame in image.frames), default=0), limits.max_side),
         ("channels", max((frame.shape[2] for frame in image.frames), default=0), limits.max_channels),
@@ -81,26 +83,24 @@ def encode_image(
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
     """
-    if not image.frames:
+    if not image.frames and not image.members:
         return encode_whole(image, stream, progress)
-    tile = tile or choose_tile(image.frames)
     planner = Planner(
-        image.frames,
+        image,
         networks=networks,
         effort=effort,
         tile=tile,
-        order=image.order,
         keyframe=keyframe,
         threads=threads,
     )
-    frames = tuple(map(planner.plan, range(len(image.frames))))
-    frames, adapters = adapt(frames) if adapt is not None else (frames, ())
-    networks = networks.adapted(adapters)
-    values = [[Values(part) for part in frame.parts] for frame in frames]
-    known = Known(frames, image.frames)
-    suffix = os.fsencode(image.suffix)
-    header = Header(KINDS[image.kind], image.identical, frames, adapters, suffix, image.kept)
-    writer = Writer(stream, header, image.envelope)
+    planned: Iterator[Frame] = map(planner.plan, range(len(image.frames)))
+    adapters: tuple[Adapted, ...] = ()
+    if adapt is not None:
+        changed, adapters = adapt(tuple(planned))
+        planned, networks = iter(changed), networks.adapted(adapters)
+    frames: list[Frame] = []
+    values: list[list[Values]] = []
+    known = Known((), image.frames)
 
     def work(job: _Job) -> tuple[list[CodedTile], int]:
         box, frame = job.box, frames[job.frame]
@@ -114,16 +114,34 @@ def encode_image(
         return tiles, samples.size
 
     def jobs() -> Iterator[_Job]:
-        for index, frame in enumerate(frames):
+        for index, frame in enumerate(planned):  # while tiles of those before it are coded
+            frames.append(frame)
+            values.append([Values(part) for part in frame.parts])
+            known.plan(index, frame)
             if frame.coded_parts:
                 yield from (_Job(index, box) for box in tile_boxes(frame.height, frame.width, frame.tile))
 
-    num_jobs = sum(frame.num_tiles for frame in frames)
-    for tiles, size in spread(work, jobs(), threads=min(threads, num_jobs)):
-        for coded_tile in tiles:
-            writer.tile(coded_tile)
+    def begin() -> Writer:
+        suffix, members = os.fsencode(image.suffix), table_of(image)
+        header = Header(KINDS[image.kind], image.identical, tuple(frames), adapters, suffix, image.kept, members)
+        writer = Writer(stream, header, image.envelope)
+        write_whole_members(image, writer, progress)
+        return writer
+
+    writer: Writer | None = None
+    held: list[CodedTile] = []
+    for tiles, size in spread(work, jobs(), threads=min(threads, count_tiles(image.frames, tile))):
+        held += tiles
+        if len(frames) == len(image.frames):  # the file begins with how all of them are coded
+            writer = writer or begin()
+            for coded_tile in held:
+                writer.tile(coded_tile)
+            held.clear()
         progress(size)
-    writer.end(hash_samples(image.frames), image.file_hash)
+    writer = writer or begin()
+    for coded_tile in held:
+        writer.tile(coded_tile)
+    writer.end(hash_samples(image.frames), *(picture.file_hash for picture in image.pictures))
 
 
 def encode_part(coded: NDArray[Any], part: Part, networks: Networks, told: Told = ()) -> CodedTile:

@@ -6,11 +6,12 @@ from hpac_cli.image import Image
 from .efforts import Effort
 from .networks import Networks
 from .plan import Planner
-from .tiles import choose_tile
 from .whole import estimate_whole
 
 _AROUND = 100
 """Bytes of signature, header and end."""
+_AROUND_MEMBER = 40
+"""Bytes of a file of a series, in its table and end."""
 
 
 def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: int) -> int:
@@ -20,9 +21,8 @@ def estimate_bytes(image: Image, *, networks: Networks, effort: Effort, tile: in
         effort: which networks may code it.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
     """
-    if not image.frames:
-        return _AROUND + estimate_whole(image)
-    tile = tile or choose_tile(image.frames)
-    planner = Planner(image.frames, networks=networks, effort=effort, tile=tile, order=image.order)
-    frames = map(planner.estimate, range(len(image.frames)))
-    return round(_AROUND + len(pack_metadata(image.envelope)) + sum(frames))
+    planner = Planner(image, networks=networks, effort=effort, tile=tile)
+    size = float(_AROUND + len(pack_metadata(image.envelope)))
+    size += sum(map(planner.estimate, range(len(image.frames))))
+    size += sum(estimate_whole(picture) for picture in image.pictures if not picture.frames)
+    return round(size + _AROUND_MEMBER * len(image.members))

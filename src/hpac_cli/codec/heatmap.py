@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
-from hpac_cli.image import Samples
+from hpac_cli.image import Image, Samples
 
 from .efforts import Effort
 from .network_tiles import measure_values
@@ -29,7 +29,7 @@ def map_code_lengths(samples: Samples, *, networks: Networks, effort: Effort, ti
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the frame.
     """
     tile = tile or choose_tile([samples])
-    frame = Planner([samples], networks=networks, effort=effort, tile=tile).plan(0)
+    frame = Planner(Image((samples,), "array"), networks=networks, effort=effort, tile=tile).plan(0)
     ordered = to_ordered(samples)
     bits = np.zeros(samples.shape[:2], np.float32)
     known = Known([frame], [samples])

@@ -14,5 +14,6 @@ KIND_NAMES = {
     Kind.BMP: "bmp",
     Kind.NPY: "npy",
     Kind.RAW: "raw",
+    Kind.SERIES: "series",
 }
 KINDS = {name: kind for kind, name in KIND_NAMES.items()}

@@ -4,6 +4,7 @@ For each channel a vector of *surprises*: samples less the mean of the one to th
 channels' surprises go together, a network that is told of one codes the other in fewer bits.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ class Fit(NamedTuple):
     gain: float
     share: float
     """Of the one's energy that the other tells, 0 to 1."""
+    ratio: float
+    """Of the one's surprises to the other's: what the gain would be if neither had noise."""
 
 
 def look_at(values: NDArray[Any]) -> Look:
@@ -45,9 +48,9 @@ def fit(ours: Look, other: Look) -> Fit:
     """Fit another channel's surprises to ours, by least squares."""
     energy, theirs = _dot(ours, ours), _dot(other, other)
     if not energy or not theirs:
-        return Fit(0.0, 0.0)
+        return Fit(0.0, 0.0, 0.0)
     product = _dot(ours, other)
-    return Fit(product / theirs, product * product / (energy * theirs))
+    return Fit(product / theirs, product * product / (energy * theirs), math.sqrt(energy / theirs))
 
 
 def told_by_two(ours: Look, first: Look, second: Look) -> float:

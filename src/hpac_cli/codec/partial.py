@@ -1,16 +1,17 @@
 """Part of an image: a region of one frame, or whatever a damaged container still holds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hpac_cli.container.fields import Coding, Frame, Part
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
-from hpac_cli.image import Samples
+from hpac_cli.image import Member, Samples
 
 from .decode import TileJob, decode_frames, places_of_tiles
 from .networks import Networks
+from .series import envelope_of, make_member, read_whole_member
 from .tiles import Box, tile_boxes
 
 _NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
@@ -38,6 +39,7 @@ def decode_region(
     """Decode a region of one frame, reading only the tiles that it needs.
 
     Args:
+        networks: with those that the file's adapters make.
         frame: counted from 0.
         region: None for all of the frame.
 
@@ -55,40 +57,86 @@ def decode_region(
     region = region or Box(0, 0, whole.height, whole.width)
     _check_region(region, whole)
     outer = _round_to_tiles(region, whole)
-    needed = parts_needed(frames, frame)
-    begin = min(needed)
+    needed = parts_needed(frames, [frame])
+    decoded = _decode_needed(reader, needed, outer, networks=networks, threads=threads, progress=progress)
+    y, x = region.y - outer.y, region.x - outer.x
+    return decoded[frame][y : y + region.height, x : x + region.width]
+
+
+def decode_member(
+    reader: Reader,
+    number: int,
+    *,
+    networks: Networks,
+    threads: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Member:
+    """Decode one file of a series, reading only the tiles that it needs.
+
+    Raises:
+        ContainerError: damaged; of the other members only what this one refers to and what lies around tiles is looked at.
+    """
+    members = reader.header.members
+    start = sum(member.num_frames for member in members[:number])
+    own = range(start, start + members[number].num_frames)
+    samples: tuple[Samples, ...] = ()
+    if own:
+        needed = parts_needed(reader.header.frames, own)
+        networks = networks.adapted(reader.header.adapters)
+        decoded = _decode_needed(reader, needed, None, networks=networks, threads=threads, progress=progress)
+        samples = tuple(decoded[frame] for frame in own)
+    whole = None if own else read_whole_member(reader, number)
+    reader.skip_to_end()
+    envelope = b"" if whole else envelope_of(reader, number)
+    return make_member(members[number], samples, envelope, reader.member_hashes[number], whole)
+
+
+def parts_needed(frames: Sequence[Frame], wanted: Iterable[int]) -> dict[int, set[int]]:
+    """Find the parts by frames without which some frames cannot be decoded: their own, and all that these refer to."""
+    needed = {frame: set(range(len(frames[frame].parts))) for frame in wanted}
+    for index in range(max(needed), -1, -1):
+        for part in reversed(range(len(frames[index].parts))):  # those of one frame refer to earlier ones
+            for reference in frames[index].parts[part].references if part in needed.get(index, ()) else ():
+                told = index - reference.back
+                needed.setdefault(told, set()).add(frames[told].part_of[reference.channel])
+    return needed
+
+
+def _decode_needed(
+    reader: Reader,
+    needed: dict[int, set[int]],
+    outer: Box | None,
+    *,
+    networks: Networks,
+    threads: int,
+    progress: Callable[[int], None],
+) -> dict[int, Samples]:
+    """Decode some parts of some frames, reading no other tiles.
+
+    Args:
+        needed: parts by frames, as parts_needed finds them.
+        outer: a box of whole tiles in all of these frames; None for all of each.
+    """
+    frames = reader.header.frames
+    begin, end = min(needed), max(needed) + 1
     wanted: dict[int, tuple[int, int, Box]] = {}
     first = sum(each.num_tiles for each in frames[:begin])
-    for index in range(begin, frame + 1):
-        for number, (part, box) in _tiles_within(outer, frames[index]) if index in needed else ():
+    cut = []
+    for index, frame in enumerate(frames[begin:end], begin):
+        box = outer or Box(0, 0, frame.height, frame.width)
+        for number, (part, place) in _tiles_within(box, frame) if index in needed else ():
             if part in needed[index]:
-                wanted[first + number] = index - begin, part, box
-        first += frames[index].num_tiles
-    cut = tuple(
-        replace(each, height=outer.height, width=outer.width) if begin + at in needed else _NOTHING
-        for at, each in enumerate(frames[begin : frame + 1])
-    )
+                wanted[first + number] = index - begin, part, place
+        first += frame.num_tiles
+        cut.append(replace(frame, height=box.height, width=box.width) if index in needed else _NOTHING)
 
     def jobs() -> Iterator[TileJob]:
         if wanted:
             for tile in reader.tiles_of(wanted, max(wanted)):
                 yield TileJob(*wanted[tile.index], tile)
 
-    networks = networks.adapted(reader.header.adapters)
-    decoded, _ = decode_frames(cut, jobs(), networks=networks, threads=threads, progress=progress)
-    y, x = region.y - outer.y, region.x - outer.x
-    return decoded[-1][y : y + region.height, x : x + region.width]
-
-
-def parts_needed(frames: Sequence[Frame], frame: int) -> dict[int, set[int]]:
-    """Find the parts by frames without which one frame cannot be decoded: its own, and all that these refer to."""
-    needed = {frame: set(range(len(frames[frame].parts)))}
-    for index in range(frame, -1, -1):
-        for part in reversed(range(len(frames[index].parts))):  # those of one frame refer to earlier ones
-            for reference in frames[index].parts[part].references if part in needed.get(index, ()) else ():
-                told = index - reference.back
-                needed.setdefault(told, set()).add(frames[told].part_of[reference.channel])
-    return needed
+    decoded, _ = decode_frames(tuple(cut), jobs(), networks=networks, threads=threads, progress=progress)
+    return {index: decoded[index - begin] for index in needed}
 
 
 def decode_salvaged(

@@ -1,10 +1,9 @@
 """How is each frame of a file coded? Parts and their networks, references, orientations, cells: one after another, by trial."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from hpac_cli.container.fields import Coding, Frame, Part
-from hpac_cli.image import Samples
+from hpac_cli.image import Image, Samples
 
 from .cell_search import find_cells
 from .efforts import KEYFRAME, Effort
@@ -14,7 +13,7 @@ from .orientation_search import choose_orientations
 from .parts import frame_bytes, packed_frame_bytes, plan_apart, plan_together, role_of
 from .reference_search import Looks, ReferenceSearch, can_tell, may_refer
 from .references import Known, Told
-from .tiles import Box
+from .tiles import Box, choose_tile
 from .trial import FEW, Trials
 from .values import to_ordered
 
@@ -27,28 +26,30 @@ class Planner:
 
     def __init__(
         self,
-        images: Sequence[Samples],
+        image: Image,
         *,
         networks: Networks,
         effort: Effort,
         tile: int,
-        order: Sequence[int] = (),
         keyframe: int = KEYFRAME,
         threads: int = 1,
     ) -> None:
         """Begin before the first frame.
 
         Args:
-            images: (H, W, C) samples of all frames.
+            image: whose frames are planned.
             effort: which networks may code them, and how much is tried.
-            tile: side of tiles that a network codes.
-            order: of values that are names, for frames of one channel.
+            tile: side of tiles that a network codes; 0 for one that suits each file of the image.
             keyframe: frames that one may need to be decoded, itself included.
             threads: to spread trials over.
         """
-        self._images, self._networks, self._effort, self._tile = images, networks, effort, tile
-        self._order, self._threads = order, threads
-        self._known, self._search = Known((), images), ReferenceSearch(keyframe)
+        self._images, self._networks, self._effort, self._threads = image.frames, networks, effort, threads
+        self._tiles, self._orders = [], []
+        for picture in image.pictures:
+            count = len(picture.frames)
+            self._tiles += [tile or choose_tile(picture.frames)] * count
+            self._orders += [picture.order] * count
+        self._known, self._search = Known((), image.frames), ReferenceSearch(keyframe)
 
     def plan(self, number: int) -> Frame:
         """Decide how the next frame is coded.
@@ -82,9 +83,9 @@ class Planner:
         channels = samples.shape[2]
         frames = []
         if channels <= _FEW_CHANNELS:
-            frames.append(plan_together(samples, trials, self._tile, self._order))
+            frames.append(plan_together(samples, trials, self._tiles[number], self._orders[number]))
         if not frames or (_may_be_bands(samples) and frames[0].parts[0].weights_digest):
-            frames.append(plan_apart(samples, trials, self._tile))
+            frames.append(plan_apart(samples, trials, self._tiles[number]))
         planned = [self._with_references(number, frame, trials) for frame in frames]
         sizes = [self._estimate(number, frame, trials) if planned[1:] else 0 for frame, _ in planned]
         frame, looks = planned[min(range(len(planned)), key=sizes.__getitem__)]

@@ -3,6 +3,7 @@
 Likeness says which two are worth a trial; the trial says whether one pays, or both.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,8 +19,8 @@ _REMEMBERED = 256
 """Frames that are looked at for likeness."""
 _LEAST_ALIKE, _LEAST_MORE = 0.01, 0.004
 """Of a part's surprises one reference must tell a larger share to be tried, and a second one so much more."""
-_LIKE_ITSELF = 0.25
-"""The same channel of another frame is taken as it is, unless its gain is farther from 1."""
+_LIKE_ITSELF = 0.3
+"""The same channel of another frame is taken as it is, unless its surprises are so much larger or smaller."""
 _BYTES = 6
 """What a reference takes in the frame's description."""
 _LEAST_GAIN = 0.002
@@ -155,7 +156,7 @@ class ReferenceSearch:
             look = seen.looks[channel]
             found = fit(ours, look)
             reference = _reference(number - seen.number, channel, found, ours, look)
-            if abs(found.gain - 1) < _LIKE_ITSELF and _counts_alike(part, told):
+            if abs(math.log(found.ratio or 1)) < _LIKE_ITSELF and _counts_alike(part, told):
                 reference = replace(reference, gain=1 << GAIN_BITS, offset=told.offset - part.offset)
             yield _Candidate(reference, look, found, seen.needs)
 

@@ -29,6 +29,12 @@ def choose_tile(frames: Iterable[Samples]) -> int:
     return max(_LEAST, side + side % 2)
 
 
+def count_tiles(frames: Iterable[Samples], tile: int) -> int:
+    """Count the tiles of frames at the most, if they have this side; 0 for one that suits each frame."""
+    sides = ((frame.shape[:2], tile or choose_tile([frame])) for frame in frames)
+    return sum(-(-height // side) * -(-width // side) for (height, width), side in sides)
+
+
 def tile_boxes(height: int, width: int, tile: int) -> Iterator[Box]:
     """List the tiles of an image in raster order; those at the right and bottom may be smaller."""
     for y in range(0, height, tile):

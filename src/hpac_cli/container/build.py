@@ -2,7 +2,7 @@
 
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from hpac_cli.binary import put_varint
@@ -16,6 +16,7 @@ from .fields import (
     HEADER,
     LZMA_FILTERS,
     MAX_CHUNK_BYTES,
+    MEMBERS,
     METADATA,
     MODES,
     PIECE,
@@ -37,6 +38,7 @@ from .fields import (
     most_unpacked,
     pack_crc,
 )
+from .members import build_members
 
 
 class Writer:
@@ -52,6 +54,9 @@ class Writer:
         self._tiles = self._size = self._held = self._packed = 0
         stream.write(SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR]))
         self._chunk(HEADER, build_header(header))
+        self._hash_lengths = header.hash_lengths()
+        if header.is_series:
+            self._chunk(MEMBERS, pack_metadata(build_members(header.members)))
         if metadata:
             self._chunk(METADATA, pack_metadata(metadata))
         for adapted in header.adapters:
@@ -60,11 +65,26 @@ class Writer:
             self._chunk(FRAME, build_frame(frame))
 
     def piece(self, data: bytes) -> None:
-        """Write the next part of a file that is kept whole, packed; 1 to MAX_PIECE_BYTES bytes."""
+        """Write the next part of what is kept whole, packed; 1 to MAX_PIECE_BYTES bytes."""
+        self._piece(len(data), *self._pack(data))
+
+    def pieces(self, parts: Sequence[bytes]) -> None:
+        """Write parts that follow one another, packed together or one by one, whichever is smaller."""
+        together = self._pack(b"".join(parts))
+        apart = [self._pack(part) for part in parts] if len(parts) > 1 else []
+        if apart and sum(_PIECE_HEAD + len(body) for _, body in apart) < _PIECE_HEAD + len(together[1]):
+            for part in parts:  # once more: what may be made of little depends on what came before
+                self.piece(part)
+        else:
+            self._piece(sum(map(len, parts)), *together)
+
+    def _pack(self, data: bytes) -> "_Packed":
         held = self._held + len(data)
-        packing, body = _pack_smallest(data, lambda size: held <= most_unpacked(self._packed + size))
-        self._chunk(PIECE, build_piece(Piece(self._held, len(data), packing, body)))
-        self._held, self._packed = held, self._packed + len(body)
+        return _pack_smallest(data, lambda size: held <= most_unpacked(self._packed + size))
+
+    def _piece(self, size: int, packing: Packing, body: bytes) -> None:
+        self._chunk(PIECE, build_piece(Piece(self._held, size, packing, body)))
+        self._held, self._packed = self._held + size, self._packed + len(body)
 
     def tile(self, tile: CodedTile) -> None:
         """Write the next tile: frame after frame, in raster order, parts of a tile one after another.
@@ -75,10 +95,12 @@ class Writer:
         self._chunk(TILE, put_varint(self._tiles) + put_varint(tile.mode + MODES * tile.orientation) + tile.payload)
         self._tiles += 1
 
-    def end(self, samples_hash: bytes, file_hash: bytes) -> None:
-        """Write the end: SHA-256 of the samples, and of the source file (empty for arrays)."""
+    def end(self, samples_hash: bytes, *file_hashes: bytes) -> None:
+        """Write the end: SHA-256 of the samples, and of the source file (empty for arrays), or of each of a series."""
         of_samples, of_file = TINY_HASH_BYTES if self._size < TINY_BYTES else HASH_BYTES
-        self._chunk(END, samples_hash[:of_samples] + file_hash[:of_file])
+        lengths = self._hash_lengths or [of_file]
+        kept = (file_hash[:length] for file_hash, length in zip(file_hashes, lengths, strict=True))
+        self._chunk(END, samples_hash[:of_samples] + b"".join(kept))
         self._stream.flush()
 
     def _chunk(self, chunk_type: bytes, payload: bytes) -> None:
@@ -89,6 +111,9 @@ class Writer:
 
 
 _Packed = tuple[Packing, bytes]
+
+_PIECE_HEAD = 12
+"""What a piece takes beside its payload, about."""
 
 _TASTES, _TASTE_BYTES, _WON = 8, 1 << 14, 0.99
 """So many parts, of so many bytes each, must deflate to less than this for what is large to be compressed."""

@@ -18,7 +18,7 @@ SIGNATURE = b"\x89HPAC\r\n\x1a\n"
 """High bit, name, and line ends that text-mode copies alter, as in PNG (ISO/IEC 15948, 5.2)."""
 VERSION_MAJOR, VERSION_MINOR = 1, 0
 
-HEADER, METADATA, PIECE, ADAPTER, FRAME, TILE, END = b"H", b"M", b"P", b"A", b"F", b"T", b"E"
+HEADER, MEMBERS, METADATA, PIECE, ADAPTER, FRAME, TILE, END = b"H", b"S", b"M", b"P", b"A", b"F", b"T", b"E"
 """Chunk types; upper case is critical, lower case may be skipped."""
 
 MAX_CHUNK_BYTES = 1 << 30
@@ -30,7 +30,7 @@ DIGEST_BYTES = 8
 HASH_BYTES, TINY_HASH_BYTES = (16, 32), (8, 8)
 """How much is kept of the SHA-256 of the samples and of that of the file: as a rule, and in tiny containers."""
 TINY_BYTES = 4096
-"""Containers shorter than this, but for their end, are tiny: every byte counts."""
+"""Containers shorter than this, but for their end, are tiny: every byte counts. So are files of a series that are."""
 MAX_TILE, MAX_BYTES_TILE = 1024, 2048
 """Largest side of tiles in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
@@ -73,6 +73,8 @@ class Kind(IntEnum):
     NPY = 9
     RAW = 10
     """Samples that lie as the user said."""
+    SERIES = 11
+    """Several files; each has a kind of its own."""
 
 
 ARRAYS = (Kind.ARRAY_2D, Kind.ARRAY, Kind.ARRAY_FRAMES)
@@ -106,6 +108,18 @@ class Colours(IntEnum):
     JPEG = 1
     PHOTO_CD = 2
     WEBP = 3
+    HEIF = 4
+    LIBYUV_601 = 5
+    LIBYUV_601_LIMITED = 6
+    LIBYUV_709 = 7
+    LIBYUV_709_LIMITED = 8
+    SWSCALE_601 = 9
+    SWSCALE_601_LIMITED = 10
+    SWSCALE_709 = 11
+    SWSCALE_709_LIMITED = 12
+    ROUNDED_601_LIMITED = 13
+    ROUNDED_709 = 14
+    ROUNDED_709_LIMITED = 15
 
 
 class TileMode(IntEnum):
@@ -272,6 +286,22 @@ class Adapted:
 
 
 @dataclass(frozen=True)
+class Member:
+    """One file of a series, as the container knows it."""
+
+    name: bytes
+    """Its path below the series' folder, parts separated by slashes (container.members)."""
+    kind: Kind
+    identical: bool
+    """Whether decoding gives the source file byte for byte."""
+    kept: int
+    num_frames: int
+    """Frames of the container that are its own, following those of the member before; 0 if it is kept whole."""
+    size: int
+    """Bytes of its envelope, or, if it is kept whole, of the file itself."""
+
+
+@dataclass(frozen=True)
 class Header:
     """What the file holds."""
 
@@ -284,6 +314,31 @@ class Header:
     """Of the source file's name, with its dot; empty if it had none (SUFFIX_BYTES)."""
     kept: int = 0
     """Why samples lie in the metadata as the source file has them (kept.Kept); 0 if none do."""
+    members: tuple[Member, ...] = ()
+    """The files of a series."""
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it holds several files."""
+        return self.kind is Kind.SERIES
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it holds one file as it is."""
+        return not self.frames and not self.is_series
+
+    def frames_of_members(self) -> list[tuple[Frame, ...]]:
+        """The frames of each member of a series."""
+        frames = iter(self.frames)
+        return [tuple(itertools.islice(frames, member.num_frames)) for member in self.members]
+
+    def hash_lengths(self) -> list[int]:
+        """Bytes that the container keeps of the SHA-256 of each member of a series."""
+        sizes = (
+            member.size + sum(frame.num_bytes for frame in frames)
+            for member, frames in zip(self.members, self.frames_of_members(), strict=True)
+        )
+        return [TINY_HASH_BYTES[1] if size < TINY_BYTES else HASH_BYTES[1] for size in sizes]
 
     @property
     def num_samples(self) -> int:
@@ -319,6 +374,8 @@ def parse_header(payload: bytes) -> tuple[Header, int]:
     if fidelity >= 2 * MAX_KEPT:
         raise ContainerError(f"fidelity {fidelity} is unknown")
     kept, identical = divmod(fidelity, 2)
+    if kind == Kind.SERIES and (kept or suffix):
+        raise ContainerError("a series as a whole has no suffix, nor is it kept as it is")
     return Header(Kind(kind), bool(identical), (), (), suffix, kept), num_frames
 
 

@@ -21,6 +21,7 @@ from .fields import (
     LZMA_FILTERS,
     MAX_ADAPTERS,
     MAX_CHUNK_BYTES,
+    MEMBERS,
     METADATA,
     MODES,
     NETWORK_MODES,
@@ -34,6 +35,7 @@ from .fields import (
     Frame,
     Header,
     Kind,
+    Member,
     Packing,
     Piece,
     TileMode,
@@ -44,6 +46,7 @@ from .fields import (
     parse_header,
     parse_piece,
 )
+from .members import parse_members
 
 _READ_BYTES = 1 << 20
 _CRC_BYTES = 4
@@ -89,8 +92,10 @@ class Reader:
         self.metadata = b""
         """What the source file needs beside its samples."""
         self.samples_hash = self.file_hash = b""
+        self.member_hashes: tuple[bytes, ...] = ()
+        """SHA-256 of each member of a series, or the beginning of it; known at the end."""
         self.sizes = dict.fromkeys(
-            ("signature", "header", "metadata", "adapters", "frames", "pieces", "tiles", "end"), 0
+            ("signature", "header", "members", "metadata", "adapters", "frames", "pieces", "tiles", "end"), 0
         )
         self.sizes["signature"] = self._offset
         first = self._chunk()
@@ -104,10 +109,9 @@ class Reader:
         header, num_frames = parse_header(first.payload)
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
+        members = self._read_members() if header.is_series else ()
         if chunk := self._take(METADATA):
-            self.metadata = unpack_metadata(
-                chunk.payload, min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
-            )
+            self.metadata = self._unpack(chunk)
             self.sizes["metadata"] = chunk.size
         adapters: list[Adapted] = []
         while chunk := self._take(ADAPTER):
@@ -124,11 +128,33 @@ class Reader:
             frames.append(frame)
             self.sizes["frames"] += chunk.size
             self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)
-        if not frames and (header.kind in ARRAYS or not header.identical or self.metadata):
+        header = replace(header, frames=tuple(frames), adapters=tuple(adapters), members=members)
+        if header.is_whole and (header.kind in ARRAYS or not header.identical or self.metadata):
             raise ContainerError("what has no frames is a file as it is, and this is none")
         if frames and header.kind is Kind.FILE:
             raise ContainerError("a file that is kept whole has no frames")
-        return replace(header, frames=tuple(frames), adapters=tuple(adapters))
+        if header.is_series:
+            self._check_members(header)
+        return header
+
+    def _read_members(self) -> tuple[Member, ...]:
+        chunk = self._take(MEMBERS)
+        if chunk is None:
+            raise ContainerError("the table of members is missing")
+        self.sizes["members"] = chunk.size
+        return parse_members(self._unpack(chunk), self._limits)
+
+    def _unpack(self, chunk: Chunk) -> bytes:
+        limit = min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
+        return unpack_metadata(chunk.payload, limit)
+
+    def _check_members(self, header: Header) -> None:
+        """Make sure that frames and metadata are those of the members, no more and no less."""
+        around = sum(member.size for member in header.members if member.num_frames)
+        if sum(member.num_frames for member in header.members) != len(header.frames) or around != len(self.metadata):
+            raise ContainerError("the table of members does not fit the frames and metadata")
+        if header.identical != all(member.identical for member in header.members):
+            raise ContainerError("what is said of the series is not true of its members")
 
     def _take(self, kind: bytes) -> Chunk | None:
         """The next chunk that must be understood, if it is of this type; else it waits."""
@@ -145,7 +171,7 @@ class Reader:
             ContainerError: truncated or altered, or they claim more than so few bytes can hold.
         """
         held = packed = 0
-        while not self.header.frames and (chunk := self._take(PIECE)):
+        while (self.header.is_whole or self.header.is_series) and (chunk := self._take(PIECE)):
             piece = parse_piece(chunk.payload)
             self.sizes["pieces"] += chunk.size
             if piece.offset != held:
@@ -185,11 +211,25 @@ class Reader:
         while index <= last:
             chunk = self._next or self._critical(skip=index not in wanted)
             self._next = None
+            if chunk.type == PIECE and self.header.is_series and not index:
+                continue
             if chunk.type != TILE:
                 raise ContainerError("tiles are missing before the end")
             if index in wanted:
                 yield self._parse_tile(chunk, index)
             index += 1
+
+    def skip_to_end(self) -> None:
+        """Pass over the tiles that were not read; then samples_hash and the hashes of files are known.
+
+        Raises:
+            ContainerError: truncated, or the end is altered.
+        """
+        while True:
+            chunk = self._next or self._critical(skip=True)
+            self._next = None
+            if chunk.type == END:
+                return self._finish(chunk)
 
     def _parse_tile(self, chunk: Chunk, index: int) -> TileChunk:
         tile = parse_tile(chunk)
@@ -199,12 +239,18 @@ class Reader:
 
     def _finish(self, chunk: Chunk) -> None:
         size = len(chunk.payload)
-        arrays = self.header.kind in ARRAYS
-        lengths = (HASH_BYTES, TINY_HASH_BYTES)
-        of_samples = next((s for s, f in lengths if size == (s if arrays else s + f)), None)
-        if of_samples is None:
+        arrays, series = self.header.kind in ARRAYS, self.header.hash_lengths()
+        lengths = ((s, series or [0 if arrays else f]) for s, f in (HASH_BYTES, TINY_HASH_BYTES))
+        of_samples, of_files = next(((s, of) for s, of in lengths if size == s + sum(of)), (0, []))
+        if not of_samples:
             raise ContainerError("the end chunk has no SHA-256")
-        self.samples_hash, self.file_hash = chunk.payload[:of_samples], chunk.payload[of_samples:]
+        fields = chunk_fields(chunk.payload)
+        self.samples_hash = fields.take(of_samples)
+        hashes = tuple(fields.take(length) for length in of_files)
+        if self.header.is_series:
+            self.member_hashes = hashes
+        else:
+            (self.file_hash,) = hashes
         self.sizes["end"] = chunk.size
         if self._stream.read(1):
             raise ContainerError(f"there are bytes after the end, from byte {self._offset}")
@@ -213,7 +259,7 @@ class Reader:
         """Read on to the next chunk that must be understood; others are skipped.
 
         Args:
-            skip: pass over the payload, which is then empty and unchecked.
+            skip: pass over the payload, unless it is the end's; it is then empty and unchecked.
         """
         while True:
             chunk = self._chunk(skip=skip)
@@ -274,7 +320,7 @@ class Reader:
                 raise ContainerError(f"the chunk at byte {offset} has an impossible length")
         if length > MAX_CHUNK_BYTES or put_varint(length) != head[1:] or not head[:1].isalpha():
             raise ContainerError(f"the chunk at byte {offset} is damaged")
-        if skip:
+        if skip and head[:1] != END:
             self._pass_over(length + _CRC_BYTES)
             self._offset += length + _CRC_BYTES
             return Chunk(head[:1], b"", offset, self._offset - offset)

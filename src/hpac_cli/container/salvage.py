@@ -18,20 +18,25 @@ from .fields import (
     ARRAYS,
     END,
     FRAME,
+    HASH_BYTES,
     HEADER,
+    MEMBERS,
     METADATA,
     PIECE,
     SIGNATURE,
     TILE,
+    TINY_HASH_BYTES,
     VERSION_MAJOR,
     VERSION_MINOR,
     Header,
+    Member,
+    chunk_fields,
     most_unpacked,
     parse_piece,
 )
 from .parse import Chunk, Reader, TileChunk, parse_tile, unpack_piece
 
-_CHUNK = re.compile(rb"[HMPAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
+_CHUNK = re.compile(rb"[HSMPAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
 _CRC_BYTES = 4
 _EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(_CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
@@ -46,7 +51,9 @@ class Salvaged:
     """None if it is damaged."""
     tiles: dict[int, TileChunk] = field(default_factory=dict)
     pieces: dict[int, bytes] = field(default_factory=dict)
-    """Of a file that is kept whole, by where they begin in it, in ascending order."""
+    """Of what is kept whole, by where they begin in it, in ascending order."""
+    member_hashes: tuple[bytes, ...] = ()
+    """SHA-256 of each file of a series, or the beginning of it; empty if they are lost."""
 
 
 def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
@@ -71,9 +78,21 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
             except ContainerError:
                 continue
             found.tiles.setdefault(tile.index, tile)
-    if not found.header.frames:
+    if found.header.is_whole or found.header.is_series:
         found.pieces = _unpack_pieces(chunks, most_unpacked(len(data)))
+    if found.header.is_series and chunks[-1].type == END:
+        found.member_hashes = _read_hashes(found.header, chunks[-1])
     return found
+
+
+def _read_hashes(header: Header, end: Chunk) -> tuple[bytes, ...]:
+    """The hashes of a series' files, which end its last chunk."""
+    fields, lengths = chunk_fields(end.payload), header.hash_lengths()
+    of_samples = len(end.payload) - sum(lengths)
+    if of_samples not in (HASH_BYTES[0], TINY_HASH_BYTES[0]):
+        return ()
+    fields.take(of_samples)
+    return tuple(fields.take(length) for length in lengths)
 
 
 def _unpack_pieces(chunks: list[Chunk], limit: int) -> dict[int, bytes]:
@@ -95,16 +114,32 @@ def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     """Read header, metadata and frames as if the file held nothing else; failing that, without metadata."""
     start = SIGNATURE + bytes([VERSION_MAJOR, VERSION_MINOR])  # the file's own may be damaged
     lost: ContainerError | None = None
-    for types in ((HEADER, METADATA, ADAPTER, FRAME), (HEADER, ADAPTER, FRAME)):
+    needed = (HEADER, ADAPTER, FRAME)
+    for types in ((HEADER, MEMBERS, METADATA, ADAPTER, FRAME), (HEADER, MEMBERS, ADAPTER, FRAME), needed):
         parts = [data[c.offset : c.offset + c.size] for kind in types for c in chunks if c.type == kind]
         try:
-            reader = Reader(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
+            reader = _Head(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
         except ContainerError as error:
             lost = error
             continue
         is_lost = reader.header.frames and reader.header.kind not in ARRAYS and not reader.metadata
+        is_lost = is_lost or (reader.header.is_series and not reader.header.members)
         return Salvaged(reader.header, None if is_lost else reader.metadata)
     raise ContainerError("the header is lost, without which no tile can be placed") from lost
+
+
+class _Head(Reader):
+    """Reads the head of a series too whose table, or whose metadata, is lost."""
+
+    def _read_members(self) -> tuple[Member, ...]:
+        self._next = self._next or self._critical()
+        return super()._read_members() if self._next.type == MEMBERS else ()
+
+    def _check_members(self, header: Header) -> None:
+        if header.members and (self.metadata or not header.frames):
+            super()._check_members(header)
+        elif header.members and sum(member.num_frames for member in header.members) != len(header.frames):
+            raise ContainerError("the table of members does not fit the frames")
 
 
 def _good_chunks(data: bytes) -> Iterator[Chunk]:

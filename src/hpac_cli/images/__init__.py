@@ -30,6 +30,7 @@ SUFFIXES = {
     "array2d": ".npy",
     "arrays": ".npy",
     "file": "",
+    "series": "",
 }
 """What a decoded file of each kind is called."""
 KINDS_BY_SUFFIX = {
@@ -244,9 +245,12 @@ def write(image: Image) -> bytes:
 
     Raises:
         InputError: the envelope does not fit the samples.
+        UnsupportedError: a series, which is no one file.
     """
     from . import npy, png, splice
 
+    if image.kind == "series":
+        raise UnsupportedError("a series is several files")
     if not image.frames and image.kind not in ARRAYS:
         return image.read_whole()
     if image.kind == "png":
@@ -290,6 +294,8 @@ def find_pictures(image: Image) -> tuple[Image, dict[int, Samples]]:
 def see(image: Image, *, colours: bool = False) -> Image:
     """Turn the image of a file into the array that other readers see; arrays stay as they are.
 
+    The pictures of a series follow one another.
+
     Args:
         colours: turn samples that stand for colours (palettes, white as zero) into these.
 
@@ -299,10 +305,18 @@ def see(image: Image, *, colours: bool = False) -> Image:
     from .colours import see as see_samples
     from .colours import show
 
+    if image.members:
+        seen = [see(picture, colours=colours) for picture in image.pictures if _is_to_be_seen(picture)]
+        return Image(tuple(frame for each in seen for frame in each.frames), "array")
     if image.kind in ARRAYS or (image.kind == "npy" and image.frames):
         return image
     image, pictures = find_pictures(image)
     return Image((show if colours else see_samples)(image.kind, image.envelope, image.frames, pictures), "array")
+
+
+def _is_to_be_seen(member: Image) -> bool:
+    """Whether a file of a series is a picture."""
+    return bool(member.frames) or not (member.kind == "file" or member.kept is Kept.NO_SAMPLES)
 
 
 def convert(image: Image, kind: str) -> bytes:

@@ -87,6 +87,8 @@ def parse_header(data: bytes) -> Header:
     Raises:
         InputError: damaged.
     """
+    if not is_bmp(data):
+        raise InputError("BMP damaged: it does not begin as such files do")
     offset, size = struct.unpack_from("<I", data, 10)[0], struct.unpack_from("<I", data, 14)[0]
     if len(data) < _FILE_HEADER_BYTES + size:
         raise InputError("BMP truncated in its header")

@@ -149,7 +149,7 @@ def _show_png(envelope: bytes, frame: Samples, samples: Samples) -> Samples:
 
 def _look_up(numbers: Samples, palette: NDArray[np.uint8]) -> Samples:
     """Colours of a palette, (N, C), by number."""
-    if numbers.shape[2] != 1 or numbers.max(initial=0) >= len(palette):
+    if numbers.shape[2] != 1 or numbers.dtype.kind != "u" or numbers.max(initial=0) >= len(palette):
         raise InputError("a sample is not in its palette")
     return palette[numbers[..., 0]]
 
@@ -172,14 +172,15 @@ def _invert(samples: Samples, bits: int) -> Samples:
 
 def _header_of(file: BinaryIO, layouts: Sequence[Layout], number: int) -> pnm.Header:
     """What stands before a picture of a PNM file: behind the picture before."""
-    (place,) = layouts[number].places
     start = sum(layouts[number - 1].places[0]) if number else 0
     file.seek(start)
-    return pnm.parse_header(file.read(max(0, place.offset - start)))
+    return pnm.parse_header(file.read(max(0, layouts[number].places[0].offset - start)))
 
 
 def _show_pnm(header: pnm.Header, samples: Samples) -> Samples:
     bits = header.maximum.bit_length()
+    if samples.dtype.kind != "u":
+        raise InputError("the stored PNM header does not fit the samples")
     if header.maximum != (1 << bits) - 1:
         raise _refuse(f"of a white of {header.maximum}")
     return _stretch(_invert(samples, 1) if header.black_is_one else samples, bits)

@@ -173,7 +173,7 @@ def _keep(data: bytes, kept: Kept) -> Image:
 
 
 @contextlib.contextmanager
-def _asking_pydicom() -> Iterator[None]:
+def asking_pydicom() -> Iterator[None]:
     """Translate whatever damage leads pydicom to raise.
 
     Raises:
@@ -190,7 +190,7 @@ def _asking_pydicom() -> Iterator[None]:
 def _parse(data: bytes) -> Any:
     import pydicom
 
-    with _asking_pydicom():
+    with asking_pydicom():
         return pydicom.dcmread(io.BytesIO(data), force=True)
 
 
@@ -256,7 +256,7 @@ def _walk(file: BinaryIO, *, explicit: bool, order: Literal["little", "big"]) ->
 def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
     """The raw element that holds samples, and their kind; None if there is none."""
     for tag, kind in _PIXELS.items():
-        with _asking_pydicom():
+        with asking_pydicom():
             element = dataset.get_item(tag) if tag in dataset else None
         if getattr(element, "value", None):
             return element, kind
@@ -264,13 +264,13 @@ def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
 
 
 def _text(dataset: Any, name: str) -> str:
-    with _asking_pydicom():
+    with asking_pydicom():
         return str(getattr(dataset, name, ""))
 
 
 def _attribute(dataset: Any, name: str, default: int) -> int:
     try:
-        with _asking_pydicom():
+        with asking_pydicom():
             value = getattr(dataset, name, None)
             return default if value is None or value == "" else int(value)
     except InputError as error:
@@ -382,7 +382,7 @@ def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str]
     if plain.count(_ITEM, 0, head_bytes) > _MOST_ITEMS:
         return None
     head = io.BytesIO(plain[:head_bytes])
-    with _asking_pydicom():
+    with asking_pydicom():
         dataset = read_dataset(head, False, True, stop_when=is_pixels)
     if not stopped or not 0 < stopped[0][1] < _UNDEFINED:
         return None

@@ -6,7 +6,7 @@ Source: NumPy Enhancement Proposal 1 (versions 1 to 3 of the format).
 import io
 import math
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,14 +27,32 @@ _MAGIC = b"\x93NUMPY"
 _HEADER = re.compile(
     rb"\{'descr': '([<>|])([uifb])([1248])', 'fortran_order': (True|False), 'shape': \((\d[\d, ]*)\),? *\} *\n"
 )
+_NO_TYPES = ("f1", "b2", "b4", "b8")
+_MOST_AXES = 16
 _MOST_CHANNELS = 4
 """The last of three or more dimensions is taken for channels if it is no larger."""
 
 
 class _Header(NamedTuple):
     size: int
-    raw: RawSamples
-    frames: int
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def raw(self) -> RawSamples:
+        """How the numbers of one frame lie."""
+        *_, height, width, channels = self.shape if self._has_channels else (*self.shape, 1)
+        kind, bits = self.dtype.kind.replace("b", "u"), 8 * self.dtype.itemsize
+        return RawSamples(width, height, channels, bits, kind, self.dtype.newbyteorder("<") == self.dtype)
+
+    @property
+    def frames(self) -> int:
+        """What the axes before rows and columns count."""
+        return math.prod(self.shape[: -3 if self._has_channels else -2])
+
+    @property
+    def _has_channels(self) -> bool:
+        return len(self.shape) > 2 and self.shape[-1] <= _MOST_CHANNELS
 
 
 def is_npy(data: bytes) -> bool:
@@ -66,13 +84,23 @@ def _parse_header(data: bytes) -> _Header | None:
     found = _HEADER.fullmatch(data[start:size])
     if found is None or found[4] == b"True":
         return None
-    kind, itemsize = found[2].decode().replace("b", "u"), int(found[3])
-    shape = [int(number) for number in found[5].split(b",") if number.strip()]
-    if len(shape) < 2 or 0 in shape or (kind == "f" and itemsize == 1):
+    order, kind, itemsize = (found[number].decode() for number in (1, 2, 3))
+    shape = tuple(int(number) for number in found[5].replace(b" ", b"").split(b",") if number)
+    if not 2 <= len(shape) <= _MOST_AXES or 0 in shape or kind + itemsize in _NO_TYPES:
         return None
-    channels = shape.pop() if len(shape) > 2 and shape[-1] <= _MOST_CHANNELS else 1
-    width, height = shape.pop(), shape.pop()
-    return _Header(size, RawSamples(width, height, channels, 8 * itemsize, kind, found[1] != b">"), math.prod(shape))
+    return _Header(size, np.dtype(order + kind + itemsize), shape)
+
+
+def _parse_array(data: bytes) -> Samples:
+    """The array in a .npy file.
+
+    Raises:
+        InputError: damaged.
+    """
+    header = _parse_header(data)
+    if header is None or len(data) - header.size < math.prod(header.shape) * header.dtype.itemsize:
+        raise InputError("the stored .npy header does not fit the samples")
+    return np.frombuffer(data, header.dtype, math.prod(header.shape), header.size).reshape(header.shape)
 
 
 def to_array(image: Image) -> Samples:
@@ -84,8 +112,7 @@ def to_array(image: Image) -> Samples:
         ValueError: no frames, or frames that differ in shape or type.
     """
     if image.kind == "npy" and image.frames:
-        array: Samples = np.load(io.BytesIO(splice.write(image)), allow_pickle=False)
-        return array
+        return _parse_array(splice.write(image))
     samples = _join(image)
     big = image.kind in KINDS.values() and image.envelope == BIG_ENDIAN
     return samples.astype(samples.dtype.newbyteorder(">")) if big else samples

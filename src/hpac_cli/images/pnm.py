@@ -18,11 +18,11 @@ from .layout import Layout, Place, count_frames
 from .splice import cut
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
-_START = re.compile(rb"P[1-6]" + _GAP + rb"\d+" + _GAP + rb"\d+\s|P7\s*\n(?:#|WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)")
+_START = re.compile(rb"P[1-6]" + _GAP + rb"\d+" + _GAP + rb"\d+\s|P7[ \t\r]*\n(?:#|WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)")
 _BITMAP = re.compile(rb"P4" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})\s")
 _ANYMAP = re.compile(rb"P([56])" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,9})" + _GAP + rb"(\d{1,5})\s")
-_PAM = re.compile(rb"P7\s*\n(?:[^\n]*\n){0,999}?\s*ENDHDR[ \t\r]*\n")
-_FIELD = re.compile(rb"^\s*(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)\s+(\S+)", re.MULTILINE)
+_PAM = re.compile(rb"P7[ \t\r]*\n(?:[^\n]*\n){0,999}?[ \t]*ENDHDR[ \t\r]*\n")
+_FIELD = re.compile(rb"^[ \t]*(WIDTH|HEIGHT|DEPTH|MAXVAL|TUPLTYPE)[ \t]+(\S+)", re.MULTILINE)
 
 
 class Header(NamedTuple):

@@ -171,21 +171,37 @@ def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], B
     if size != coded + len(rest) or coded > _FREE_GROWTH + 2 * sum(layout.size for layout in layouts):
         raise InputError("the stored envelope is damaged")
     file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 (who asked closes it)
+    try:
+        _write_outline(file, rest, [*places, Place(size, 0)])
+    except BaseException:
+        file.close()
+        raise
+    if wrapper is not None:
+        plain = file.read()
+        file.close()
+        file = io.BytesIO(plain[: wrapper.start] + compress_raw(plain[wrapper.start :]))
+    return layouts, file
+
+
+def _write_outline(file: BinaryIO, rest: bytes, places: Sequence[Place]) -> None:
+    """Write what is in no segment where it belongs.
+
+    Args:
+        places: of segments in ascending order, and the end of the file.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
     at = used = 0
-    for place in [*places, Place(size, 0)]:
+    for place in places:
         gap = place.offset - at
         if gap < 0 or used + gap > len(rest):
             raise InputError("the stored envelope is damaged")
         file.seek(at)
         file.write(rest[used : used + gap])
         used, at = used + gap, place.offset + place.length
-    file.truncate(size)
+    file.truncate(places[-1].offset)
     file.seek(0)
-    if wrapper is not None:
-        plain = file.read()
-        file.close()
-        file = io.BytesIO(plain[: wrapper.start] + compress_raw(plain[wrapper.start :]))
-    return layouts, file
 
 
 def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:

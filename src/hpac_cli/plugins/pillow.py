@@ -106,6 +106,8 @@ def _open_without_pixels(reader: Reader) -> Image.Image | None:
 
 def _to_pillow(image: Any) -> Image.Image:
     """As Pillow opens the file; what it does not know is shown by its samples."""
+    if image.members:
+        image = images.see(image, colours=True)
     if image.kind in ("png", "tiff", "bmp", "pnm") or not image.frames:
         try:
             return Image.open(io.BytesIO(images.write(image)))

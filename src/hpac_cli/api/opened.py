@@ -1,0 +1,278 @@
+"""Open .hpac files, of which parts are read: only the tiles that they need, from files, streams and URLs."""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from hpac_cli.errors import FileAccessError, UnsupportedError, UsageError
+from hpac_cli.limits import DEFAULT_LIMITS, Limits
+
+from .facts import describe_header
+from .lazy import FrameArray, to_dask
+from .parts import Region, find_pictures, read_part
+from .session import Options, Session
+from .views import view_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hpac_cli.codec.networks import Networks
+
+_BUFFER_BYTES = 1 << 13
+"""Of a file behind a URL, as much is read at once where little is asked for."""
+
+
+class Picture:
+    """An open .hpac file. Threads may share it; it is closed by `close` or at the end of a with block."""
+
+    def __init__(self, stream: BinaryIO, name: str, session: Session, *, owned: bool) -> None:
+        """Read the beginning of a file.
+
+        Args:
+            stream: seeks, and nobody else moves it; the file begins where it stands.
+            name: a path or a URL by which it can be opened again; empty if there is none.
+            owned: whether closing the picture closes the stream.
+
+        Raises:
+            HpacError: any of errors.py.
+        """
+        from hpac_cli.container.ranged import RangedReader
+
+        self._stream, self._name, self._session, self._owned = stream, name, session, owned
+        self._merging = threading.Lock()
+        with self._reading():
+            self._reader = RangedReader(stream, session.options.limits)
+        if self._reader.header.is_series:
+            raise UsageError("it holds a series; decode it, or one file of it with hpac decode --member")
+
+    @functools.cached_property
+    def metadata(self) -> dict[str, Any]:
+        """What the file says of itself, as `hpac info --json` does: kind, fidelity, frames and how they are coded."""
+        return describe_header(self._reader)
+
+    @property
+    def kind(self) -> str:
+        """Of the source: png, tiff, dicom, pnm, bmp, npy, raw, array, array2d, arrays or file."""
+        return str(self.metadata["kind"])
+
+    @property
+    def num_frames(self) -> int:
+        """Frames or pages, thumbnails included; 0 of a file that was kept whole."""
+        return len(self._reader.header.frames)
+
+    @functools.cached_property
+    def pictures(self) -> tuple[int, ...]:
+        """Numbers of the frames that are pictures, and no thumbnails, reduced copies or masks.
+
+        Raises:
+            UnsupportedError: the file was kept whole, or not all of its pictures are coded as samples.
+        """
+        return tuple(find_pictures(view_of(self._reader, None, None)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the first picture.
+
+        Raises:
+            UnsupportedError: as `pictures`.
+        """
+        return self.frame().shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples of the first picture.
+
+        Raises:
+            UnsupportedError: as `pictures`.
+        """
+        return self.frame().dtype
+
+    def frame(self, number: int | None = None) -> FrameArray:
+        """One frame as an array that is read when it is sliced.
+
+        Args:
+            number: counted from 0; None for the first picture.
+
+        Raises:
+            UsageError: there is no such frame.
+            UnsupportedError: as `pictures`.
+        """
+        number = self.pictures[0] if number is None else number
+        if not 0 <= number < self.num_frames:
+            raise UsageError(f"there is no frame {number}: the file has {self.num_frames}, counted from 0")
+        facts = self.metadata["frames"][number]
+        shape = facts["height"], facts["width"], facts["channels"]
+        return FrameArray(self, number, shape, facts["sample_type"], facts["tile"])
+
+    def read(self, *, region: Region | None = None, frame: int | None = None) -> NDArray[Any]:
+        """Decode one frame, or a region of it; only checksums of the tiles that it needs are checked.
+
+        Args:
+            region: x, y, width, height in pixels; None for the whole frame.
+            frame: counted from 0; None for the first picture.
+
+        Returns:
+            (H, W, C) samples as other readers see them, in the colours in which they are stored.
+
+        Raises:
+            UsageError: there is no such frame, or the region is not inside it.
+            UnsupportedError: as `pictures`.
+            HpacError: ContainerError, ModelError or FileAccessError of errors.py.
+        """
+        import numpy as np
+
+        with self._reading():
+            samples = read_part(self._reader, self._session, frame=frame, region=region, merged=self._networks())
+        return np.require(samples, requirements=["C", "W", "O"])
+
+    def read_file(self) -> bytes:
+        """Make the source file again, byte for byte or as good as `metadata` says; all checksums are checked.
+
+        Raises:
+            HpacError: any of errors.py.
+        """
+        import io
+
+        from .decoding import rebuild
+
+        with self._reading():
+            data = self._reader.read_all()
+        return rebuild(self._session.decode(self._session.open(io.BytesIO(data))))
+
+    def outline(self) -> BinaryIO:
+        """The source file with zeros in the place of its samples, for libraries that read what stands around them.
+
+        Nothing is decoded, and zeros take no room. Who asks closes it.
+
+        Raises:
+            UnsupportedError: of a kind whose samples do not stand in one piece with the rest (PNG, arrays), or the file
+                was kept whole.
+            InputError: damaged.
+        """
+        from hpac_cli.images import CUT
+        from hpac_cli.images.splice import outline
+
+        if self.kind not in CUT or not self.num_frames:
+            raise UnsupportedError(f"there is no outline of a file of kind {self.kind}, or one that was kept whole")
+        return outline(self._reader.metadata, view_of(self._reader, None, None).stand_ins())[1]
+
+    def to_dask(self, frame: int | None = None) -> Any:
+        """A lazy dask array, a chunk for each tile: (H, W, C) of one frame, or (N, H, W, C) of all pictures.
+
+        Args:
+            frame: counted from 0; None for all pictures.
+
+        Raises:
+            MissingPackageError: dask is not installed.
+            UnsupportedError: as `pictures`, or these differ in shape or type.
+        """
+        chosen = self.pictures if frame is None else (frame,)
+        return to_dask([self.frame(number) for number in chosen])
+
+    def close(self) -> None:
+        """Close the file, if it was opened by its name."""
+        if self._owned:
+            self._stream.close()
+
+    def __enter__(self) -> Picture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_owned", False):  # copies that dask sent elsewhere are closed by nobody
+            self._stream.close()
+
+    def __reduce__(self) -> Any:
+        if not self._name:
+            raise TypeError("only pictures that were opened by a path or URL can be sent elsewhere")
+        options = self._session.options
+        again = functools.partial(open_picture, threads=options.threads, limits=options.limits)
+        return again, (self._name,)
+
+    def _networks(self) -> Networks:
+        with self._merging:
+            return self._merged
+
+    @functools.cached_property
+    def _merged(self) -> Networks:
+        return self._session.networks.adapted(self._reader.header.adapters)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Translate what a file says against being read.
+
+        Raises:
+            FileAccessError: it cannot be read, or is closed.
+        """
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) and not getattr(self._stream, "closed", False):
+                raise
+            raise FileAccessError(f"cannot read {self._name or 'the stream'}: {error}") from error
+
+
+def open_picture(
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    threads: int = 1,
+    backend: str = "",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Picture:
+    """Open an .hpac file, of which parts can be read.
+
+    Args:
+        file: a path, a URL (with fsspec), or a binary stream that seeks.
+        threads: to spread the tiles of one `read` over.
+        backend: instruction set of the core, or "" for the fastest exact one; all give the same samples.
+        limits: what is refused.
+
+    Raises:
+        FileAccessError: it cannot be read.
+        MissingPackageError: it is a URL, and fsspec or what that needs is not installed.
+        HpacError: ContainerError, NewerVersionError or LimitExceededError of errors.py.
+    """
+    session = Session(Options(threads=threads, backend=backend, limits=limits))
+    if not isinstance(file, (str, os.PathLike)):
+        return Picture(file, "", session, owned=False)
+    name = os.fspath(file)
+    stream = _open_url(name) if "://" in name else _open_path(name)
+    try:
+        return Picture(stream, name, session, owned=True)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _open_path(name: str) -> BinaryIO:
+    try:
+        return open(name, "rb")
+    except FileNotFoundError as error:
+        raise FileAccessError(f"{name}: no such file") from error
+    except OSError as error:
+        raise FileAccessError(f"{name}: cannot read: {error.strerror or error}") from error
+
+
+def _open_url(url: str) -> BinaryIO:
+    """Open a file behind a URL, of which no more is fetched than is read, but for small buffers."""
+    import io
+
+    from .optional import require
+
+    fsspec = require("fsspec", "cluster", "reading URLs")
+    try:
+        system, path = fsspec.url_to_fs(url)
+        raw = system.open(path, "rb", cache_type="none")
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"cannot reach {url}: {error}") from error
+    except OSError as error:
+        raise FileAccessError(f"cannot reach {url}: {error}") from error
+    return io.BufferedReader(raw, _BUFFER_BYTES)

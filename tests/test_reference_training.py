@@ -293,23 +293,6 @@ def test_the_grey_config_holds_the_same_photographs_out_of_all_its_sources() -> 
     assert channels["rgb"]
 
 
-@pytest.mark.parametrize("count", [0, 1, 2])
-def test_the_twin_sees_references_as_the_core_does(count: int, photograph: np.ndarray) -> None:
-    """Code lengths of a shipped network, estimated by the twin and measured by the core."""
-    weights = load_by_name("grey-small")
-    samples = photograph[64:128, 64:160].astype(np.int32)
-    told = tuple(np.ascontiguousarray(samples[..., channel]) for channel in range(count))
-    planes = torch.from_numpy(samples[..., 2].copy())[None, None]
-    values = torch.from_numpy(np.stack([*told, samples[..., 1], samples[..., 1]][:2]))[:, None]
-    net = Hpac(weights.shape)
-    net.load_state_dict(from_integers(weights)[0])
-    with torch.no_grad():
-        references = References(values, torch.tensor([[k < count] for k in range(2)]))
-        estimate = float(net(planes, 8, True, references=references).sum())
-    measured = make_network(weights).coder.measure(samples[..., 2:], 8, references=told).sum()
-    assert measured == pytest.approx(estimate, rel=0.005)
-
-
 def test_every_plane_of_a_stack_has_a_slot(data: Path) -> None:
     (source,) = Trainer(make_config(), data, "cpu").sources
     assert (len(source.tiles), len(source.held_out)) == (11 * 6, 2)
@@ -337,3 +320,20 @@ def test_an_adapter_is_trained_and_measured_with_the_references_of_its_parts(pho
     assert 8 * material.measure(place, networks, digest) == pytest.approx(estimate, rel=0.01)
     untold = Material(images, frames[:1] * 2, digest).measure(place, networks, digest)
     assert abs(8 * untold - estimate) > 0.05 * estimate
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_twin_sees_references_as_the_core_does(count: int, photograph: np.ndarray) -> None:
+    """Code lengths of a shipped network, estimated by the twin and measured by the core."""
+    weights = load_by_name("grey-small")
+    samples = photograph[64:128, 64:160].astype(np.int32)
+    told = tuple(np.ascontiguousarray(samples[..., channel]) for channel in range(count))
+    planes = torch.from_numpy(samples[..., 2].copy())[None, None]
+    values = torch.from_numpy(np.stack([*told, samples[..., 1], samples[..., 1]][:2]))[:, None]
+    net = Hpac(weights.shape)
+    net.load_state_dict(from_integers(weights)[0])
+    with torch.no_grad():
+        references = References(values, torch.tensor([[k < count] for k in range(2)]))
+        estimate = float(net(planes, 8, True, references=references).sum())
+    measured = make_network(weights).coder.measure(samples[..., 2:], 8, references=told).sum()
+    assert measured == pytest.approx(estimate, rel=0.005)

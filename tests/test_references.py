@@ -221,3 +221,32 @@ def test_no_frame_needs_more_frames_than_it_may(slices: tuple[np.ndarray, ...]) 
     session.encode(Image(tuple(slices[0] for _ in range(8)), "arrays"), stream)
     frames = open_file(stream.getvalue()).header.frames
     assert max(len(parts_needed(frames, [number])) for number in range(8)) <= 3
+
+
+def test_the_encoder_lets_frames_refer_to_those_that_are_like_them(photograph: np.ndarray) -> None:
+    """Noisy copies of one picture, told of each other, take much less than alone."""
+    rng = np.random.default_rng(1)
+    plane = photograph[60:188, 100:228, 1:2].astype(int)
+    frames = tuple(np.clip(plane + rng.integers(-2, 3, plane.shape), 0, 255).astype(np.uint8) for _ in range(3))
+    sizes = []
+    for keyframe in (1, 16):
+        stream = io.BytesIO()
+        api.Session(api.Options(effort=1, keyframe=keyframe)).encode(Image(frames, "arrays"), stream)
+        sizes.append(len(stream.getvalue()))
+    assert sizes[1] < 0.93 * sizes[0]
+    assert open_file(stream.getvalue()).header.frames[1].parts[0].references[0].back == 1
+
+
+def test_the_encoder_orders_bands_and_lets_them_refer_to_each_other(photograph: np.ndarray) -> None:
+    """Five bands of 16 bits, of which the fourth is like the first, and turned round in value."""
+    crop = photograph[60:188, 100:228].astype(np.uint16) * 9
+    noise = np.random.default_rng(1).integers(0, 9, (128, 128, 5), dtype=np.uint16)
+    bands = np.dstack([crop, 3000 - crop[..., 0] // 2, crop[..., 1] // 3]) + noise
+    stream = io.BytesIO()
+    api.Session(api.Options(effort=1)).encode(Image((bands,), "array"), stream)
+    (frame,) = open_file(stream.getvalue()).header.frames
+    told = [(frame.listed[at][0], r.channel, r.gain) for at, part in enumerate(frame.parts) for r in part.references]
+    pairs = {(min(ours, other), max(ours, other)): gain for ours, other, gain in told}
+    assert pairs[0, 3] < 0
+    (decoded,) = decode_image(open_file(stream.getvalue()), networks=NETWORKS).frames
+    assert np.array_equal(decoded, bands)

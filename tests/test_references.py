@@ -3,9 +3,11 @@
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import hpac
 from reference.decoder import decode as decode_plainly
 
 from hpac_cli import api
@@ -250,3 +252,11 @@ def test_the_encoder_orders_bands_and_lets_them_refer_to_each_other(photograph: 
     assert pairs[0, 3] < 0
     (decoded,) = decode_image(open_file(stream.getvalue()), networks=NETWORKS).frames
     assert np.array_equal(decoded, bands)
+
+
+def test_info_says_what_a_part_is_told_of(slices: tuple[np.ndarray, ...], tmp_path: Path) -> None:
+    path = tmp_path / "slices.hpac"
+    path.write_bytes(encode(slices[:2], refer(BACK)))
+    first, second = (frame["parts"][0] for frame in api.inspect(str(path))["frames"])
+    assert (first["references"], second["references"]) == ([], [{"frames_back": 1, "channel": 0}])
+    assert "told of 1 earlier frame" in hpac("info", path).stdout.decode()

@@ -208,14 +208,16 @@ def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]
         "parts": [
             {
                 "channels": part.channels,
+                "numbers": list(numbers),
                 "coding": part.coding.name.lower(),
                 "bit_depth": part.bit_depth,
                 "weights": part.weights_digest.hex(),
                 "colours": part.colours.name.lower(),
                 "cells": len(part.cells),
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
+                "references": [{"frames_back": r.back, "channel": r.channel} for r in part.references],
             }
-            for part in frame.parts
+            for part, numbers in zip(frame.parts, frame.listed, strict=True)
         ],
     }
 

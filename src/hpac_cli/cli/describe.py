@@ -108,4 +108,11 @@ def _describe_part(part: dict[str, Any]) -> str:
     values = {"table": ", values packed", "as they are": ""}.get(part["values"], f", values {part['values']}")
     colours = _COLOURS.get(part["colours"], "")
     cells = f", cells of {part['cells']} bytes" if part["cells"] else ""
-    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}"
+    told = _describe_references(part["references"])
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}{told}"
+
+
+def _describe_references(references: list[dict[str, int]]) -> str:
+    within = sum(not reference["frames_back"] for reference in references)
+    parts = [(within, "channel"), (len(references) - within, "earlier frame")]
+    return "".join(f", told of {count} {what}{'s' * (count > 1)}" for count, what in parts if count)

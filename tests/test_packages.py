@@ -1,5 +1,6 @@
 """What packages of hpac hold beside the program: manual page, completions, and how files are recognised."""
 
+import re
 import runpy
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import hpac
+
+import hpac_cli
 
 ROOT = Path(__file__).parents[1]
 PACKAGING = ROOT / "packaging"
@@ -24,10 +27,8 @@ def test_every_file_is_in_the_wheel() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
     shared = build["wheel"]["shared-data"]
     assert shared["packaging/hpac.1"] == "share/man/man1/hpac.1"
-    assert {ROOT / name for name in shared} == set(PACKAGING.iterdir()) - {
-        PACKAGING / "generate.py",
-        PACKAGING / "hpac.magic",
-    }
+    apart = {PACKAGING / name for name in ("generate.py", "hpac.magic", "Dockerfile", "conda")}
+    assert {ROOT / name for name in shared} == set(PACKAGING.iterdir()) - apart
     assert "packaging" in build["sdist"]["include"]
 
 
@@ -70,3 +71,26 @@ def test_desktops_know_hpac_files(tmp_path: Path) -> None:
     subprocess.run(["update-mime-database", str(tmp_path)], capture_output=True, check=True)
     assert "image/x-hpac:*.hpac" in (tmp_path / "globs").read_text()
     assert b"\x89HPAC\r\n\x1a\n" in (tmp_path / "magic").read_bytes()
+
+
+def test_the_conda_recipe_asks_for_what_the_wheel_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    recipe = (PACKAGING / "conda" / "meta.yaml").read_text()
+    run = re.search(r"(?m)^  run:\n((?:    - .*\n)+)", recipe)[1]  # type: ignore[index]
+    asked = {line.strip("- ").replace(" ", "") for line in run.splitlines()}
+    python = "python" + project["project"]["requires-python"]
+    assert asked == {python, *project["project"]["dependencies"]}
+    assert f'version = "{hpac_cli.__version__}"' in recipe
+    (backend,) = project["build-system"]["requires"]
+    assert f"- {backend.replace('>=', ' >=')}\n" in recipe
+
+
+def test_the_image_of_a_container_copies_what_a_wheel_is_built_from() -> None:
+    lines = (PACKAGING / "Dockerfile").read_text().splitlines()
+    copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
+    needed |= {wheel["hooks"]["custom"]["path"]}
+    needed |= {name.split("/")[0] for name in (*wheel["packages"], *wheel["force-include"], *wheel["shared-data"])}
+    assert copied == needed

@@ -70,7 +70,10 @@ def test_every_dependency_has_a_lower_and_an_upper_bound() -> None:
 
 def test_every_dependency_is_listed_with_its_licence() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    listed = (ROOT / "SECURITY.md").read_text()
-    for requirement in project["dependencies"]:
-        name = re.match(r"[\w.-]+", requirement)[0]  # type: ignore[index]
-        assert f"| {name} |" in listed, name
+    extras = {name: some for name, some in project["optional-dependencies"].items() if name not in ("test", "lint")}
+    listed = (ROOT / "docs" / "licences.md").read_text()
+    for extra, requirements in {"": project["dependencies"], **extras}.items():
+        for requirement in requirements:
+            name = re.match(r"[\w.-]+", requirement)[0]  # type: ignore[index]
+            where = rf"extras?.* `{extra}`" if extra else "every installation"
+            assert re.search(rf"(?m)^\| {re.escape(name)} \| .+ \| {where}", listed), (name, extra)

@@ -37,13 +37,12 @@ class Known:
             samples: (H, W, C) of each; may become known later.
         """
         self._frames, self._samples = dict(enumerate(frames)), samples
-        self._values: dict[tuple[int, int], Values] = {}
+        self._values: dict[int, dict[int, Values]] = {}
 
     def plan(self, number: int, frame: Frame) -> None:
         """Take note of how a frame is coded, or of another way."""
         self._frames[number] = frame
-        for key in [key for key in self._values if key[0] == number]:
-            del self._values[key]
+        self._values.pop(number, None)
 
     def told(self, frame: int, part: Part, box: Box) -> Told:
         """What the network is told when it codes a part of a frame's tile."""
@@ -55,6 +54,7 @@ class Known:
         return self._mapping(frame, self._frames[frame].part_of[channel]).to_coded(to_ordered(samples))
 
     def _mapping(self, frame: int, part: int) -> Values:
-        if (frame, part) not in self._values:
-            self._values[frame, part] = Values(self._frames[frame].parts[part])
-        return self._values[frame, part]
+        of_frame = self._values.setdefault(frame, {})
+        if part not in of_frame:
+            of_frame[part] = Values(self._frames[frame].parts[part])
+        return of_frame[part]

@@ -24,6 +24,8 @@ from hpac_cli.bench.batches import gather, time_batch
 from hpac_cli.bench.codecs import Codec, make_codecs
 from hpac_cli.bench.measure import Measured, Picture, Row, measure
 from hpac_cli.bench.memory import Watcher
+from hpac_cli.bench.plot import size_ticks, speed_ticks
+from hpac_cli.bench.report import add_up, columns, tables
 from hpac_cli.errors import FileAccessError, HpacError
 from hpac_cli.limits import Limits
 
@@ -222,14 +224,23 @@ def test_the_page_shows_names_as_they_are(tmp_path: Path, photograph: np.ndarray
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no Chromium to open the page in")
-def test_a_browser_opens_the_page(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "paper", "colour"),
+    [("1", (0xFF, 0xFF, 0xFF), (0xB5, 0x36, 0x2A)), ("0", (0x16, 0x18, 0x1B), (0xEF, 0x7B, 0x6C))],
+    ids=["light", "dark"],
+)
+def test_a_browser_shows_the_page(
+    scheme: str, paper: tuple[int, int, int], colour: tuple[int, int, int], folder: Path
+) -> None:
     run([folder], [api.Options()], (), Reports(html=folder / "r.html"))
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     profile, shot = f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'r.png'}"
-    command = ["chromium", *options, profile, shot, "--window-size=1100,1400", (folder / "r.html").as_uri()]
+    options.append(f"--blink-settings=preferredColorScheme={scheme}")
+    command = ["chromium", *options, profile, shot, "--window-size=1100,1800", (folder / "r.html").as_uri()]
     subprocess.run(command, check=True, timeout=120, capture_output=True)
     seen = np.asarray(PillowImage.open(folder / "r.png").convert("RGB"))
-    assert (seen == (0xB5, 0x36, 0x2A)).all(-1).sum() > 50  # our dot in the chart
+    assert (seen == colour).all(-1).sum() > 50  # our dot in the chart
+    assert (seen[0, 0] == paper).all()
 
 
 def test_code_lengths_add_up_to_the_file(photograph: np.ndarray) -> None:
@@ -239,12 +250,45 @@ def test_code_lengths_add_up_to_the_file(photograph: np.ndarray) -> None:
         assert abs(bits.sum() / 8 / len(hpac_cli.encode(samples)) - 1) < 0.02
 
 
-def test_peak_memory_counts_what_a_block_takes(watcher: Watcher) -> None:
+def test_peak_memory_counts_what_a_block_takes_however_quick_it_is(watcher: Watcher) -> None:
     with watcher.watch() as peak:
         block = np.ones(60 << 20, np.uint8)
-        time.sleep(1.5)
         del block
     assert peak.bytes is None or peak.bytes > 50 << 20
+
+
+def make_row(file: str, codec: str, peak_bytes: int | None = 1 << 20) -> Row:
+    return Row("folder", file, codec, 100, 300, 300, 300, 50, 1.0, 1.0, peak_bytes, True, 1.0, 1.0)
+
+
+def test_all_codecs_of_a_table_took_the_same_images() -> None:
+    names = {"a": ("hpac-5", "png", "webp"), "b": ("hpac-5", "png"), "c": ("hpac-5", "png")}
+    found = dict(tables([make_row(file, codec) for file, codecs in names.items() for codec in codecs]))
+    assert list(found) == ["folder: 1 image", "folder: 2 images, which webp cannot take"]
+    assert all(len({total.images for total in add_up(rows)}) == 1 for rows in found.values())
+
+
+def test_peak_memory_is_shown_for_all_codecs_or_none() -> None:
+    rows = [make_row("a", "hpac-5"), make_row("a", "png")]
+    assert "peak MB" in columns(add_up(rows))[0]
+    assert "peak MB" not in columns(add_up([*rows, make_row("a", "webp", None)]))[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(-0.8, 0.4, [0.2, 0.5, 1, 2]), (0.9, 1.1, [10]), (-1.0, 2.0, [0.1, 1, 10, 100])],
+    ids=["near", "nearer", "far"],
+)
+def test_speeds_are_marked_at_round_numbers(low: float, high: float, ticks: list[float]) -> None:
+    assert speed_ticks(low, high) == pytest.approx(ticks)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "ticks"),
+    [(1.81, 2.97, [2, 2.2, 2.4, 2.6, 2.8]), (6.68, 7.46, [6.8, 7, 7.2, 7.4]), (0.0, 9.0, [0, 2, 4, 6, 8])],
+)
+def test_sizes_are_marked_at_round_numbers(least: float, most: float, ticks: list[float]) -> None:
+    assert size_ticks(least, most) == ticks
 
 
 def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -259,7 +303,7 @@ def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.C
         assert next(csv.DictReader(file)).items() >= {name: str(value) for name, value in setup.items()}.items()
     page, terminal = html.unescape(files[2].read_text()), capsys.readouterr().out
     for name, value in setup.items():
-        assert f"{name} {value}" in page
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
         assert f"{name}: {value}" in terminal
 
 

@@ -18,7 +18,7 @@ from hpac_cli.image import Samples
 from .codecs import is_ours
 from .measure import Picture, Row
 from .plot import BATCH_ENCODE, OURS, THEIRS, draw_chart, taken_by_all
-from .report import COLUMNS, Total, add_up, by_folder
+from .report import Total, add_up, columns, tables
 from .setup import Setup, explain
 
 _SIDE = 240
@@ -30,29 +30,45 @@ _RAMP = np.array([[13, 8, 56], [86, 15, 109], [186, 54, 85], [249, 140, 10], [25
 
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>hpac bench</title><style>
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem; color: #222 }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
+<meta name="color-scheme" content="light dark"><title>hpac bench</title><style>
+:root { --paper: #fff; --ink: #222; --soft: #555; --line: #ddd; --ours: $ours; --theirs: $theirs; --wrong: #b00020 }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #16181b; --ink: #e6e6e6; --soft: #a5a9ae; --line: #3a3e44; --ours: #ef7b6c; --theirs: #86b3d1;
+    --wrong: #ff8a9a }
+}
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
+  color: var(--ink); background: var(--paper) }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; overflow-wrap: anywhere }
+.wide { overflow-x: auto }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid #ddd }
+th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line) }
+th { vertical-align: bottom; font-size: .85rem }
 th:first-child, td:first-child { text-align: left }
-tr.ours { font-weight: 600 } p.note, figcaption { color: #555; font-size: .85rem }
-svg text { font: 12px system-ui, sans-serif; fill: #333 }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(31rem, 1fr)); gap: 1.2rem }
-figure { margin: 0 } figure img { width: 15rem; height: 11rem; object-fit: contain; background: #eee }
-figcaption { overflow-wrap: anywhere } .wrong { color: #b00020; font-weight: 600 }
+tr.ours { font-weight: 600 } p.note, figcaption, dl { color: var(--soft); font-size: .85rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dd { margin: 0; overflow-wrap: anywhere }
+svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
+path.grid { stroke: var(--line) } path.ours { stroke: var(--ours) }
+circle.ours, rect.ours { fill: var(--ours) } circle.theirs, rect.theirs { fill: var(--theirs) }
+.ramp { display: flex; align-items: center; gap: .6rem; color: var(--soft); font-size: .85rem }
+.ramp span { width: 15rem; height: .9rem; background: linear-gradient(to right, $ramp) }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 31rem), 1fr)); gap: 1.2rem }
+figure { margin: 0 } figure img { width: 15rem; height: 11rem; object-fit: contain; background: var(--line) }
+figcaption { overflow-wrap: anywhere } .wrong { color: var(--wrong); font-weight: 600 }
 </style></head><body>
 <h1>hpac bench</h1>
-<p class="note">$setup</p>
+<dl>$setup</dl>
 $tables
 <p class="note">$figures</p>
 <h2>Size against speed in a batch, all images that every codec took</h2>
+<p class="note">bpsp: bits per sub-pixel, of which an RGB pixel has three. Lower is smaller, right is faster.</p>
 $chart
 <h2>How much smaller hpac is than the best other codec, image by image</h2>
 $bars
 <h2>Where the bits go</h2>
-<p class="note">Code length of each pixel, averaged to the size shown; dark is 0, bright is $full or more bits per
-sub-pixel.</p>
+<p class="note">Beside each picture, its map: how many bits hpac spent on each pixel (its code length), averaged to the size
+shown. Dark places cost next to nothing, as flat and smooth ones do; bright places could hardly be predicted, as noise and fine
+texture.</p>
+<div class="ramp">0 <span></span> $full bits per sub-pixel or more</div>
 <div class="pictures">$pictures</div>
 </body></html>
 """)
@@ -78,11 +94,13 @@ class Page:
 
     def write(self, rows: Sequence[Row], setup: Setup, path: Path) -> None:
         """Write the page."""
-        folders = {**by_folder(rows), "all": rows} if len(by_folder(rows)) > 1 else by_folder(rows)
         page = _PAGE.substitute(
-            setup="; ".join(html.escape(f"{key} {value}") for key, value in setup.items()),
+            ours=OURS,
+            theirs=THEIRS,
+            ramp=", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in _RAMP),
+            setup="".join(f"<dt>{key}</dt><dd>{html.escape(str(value))}</dd>" for key, value in setup.items()),
             figures="<br>".join(html.escape(sentence) for sentence in explain(setup)),
-            tables="".join(_table(folder, add_up(some)) for folder, some in folders.items()),
+            tables="".join(_table(title, add_up(some)) for title, some in tables(rows)),
             chart=draw_chart(add_up(taken_by_all(rows)), BATCH_ENCODE),
             bars=_bars(rows),
             full=f"{_FULL_SCALE:.0f}",
@@ -93,12 +111,14 @@ class Page:
 
 
 def _table(title: str, totals: Sequence[Total]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in COLUMNS)
+    names, cells = columns(totals)
+    head = "".join(f"<th>{name}</th>" for name in names)
     lines = []
-    for total in totals:
-        row = "".join(f"<td>{html.escape(cell)}</td>" for cell in total.cells())
-        lines.append(f'<tr class="{"ours" if is_ours(total.codec) else "theirs"}">{row}</tr>')
-    return f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr>{''.join(lines)}</table>"
+    for total, row in zip(totals, cells, strict=True):
+        line = "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+        lines.append(f'<tr class="{"ours" if is_ours(total.codec) else "theirs"}">{line}</tr>')
+    table = f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+    return f'<h2>{html.escape(title)}</h2><div class="wide">{table}</div>'
 
 
 def _bars(rows: Sequence[Row]) -> str:
@@ -117,10 +137,11 @@ def _bars(rows: Sequence[Row]) -> str:
     for i, (row, share) in enumerate(zip(ours, saved, strict=True)):
         top, length = 20 * i + 5, abs(share) * scale
         start = middle if share >= 0 else middle - length
-        colour = OURS if share >= 0 else THEIRS
+        kind, colour = ("ours", OURS) if share >= 0 else ("theirs", THEIRS)
         name = html.escape(Path(row.file).name[-34:])
         parts.append(f'<text x="225" y="{top + 12}" text-anchor="end">{name}</text>')
-        parts.append(f'<rect x="{start:.1f}" y="{top}" width="{max(1, length):.1f}" height="15" fill="{colour}"/>')
+        place = f'x="{start:.1f}" y="{top}" width="{max(1, length):.1f}" height="15"'
+        parts.append(f'<rect class="{kind}" {place} fill="{colour}"/>')
         label = f"{share:.1%} ({html.escape(best[row.file].codec)})"
         side = middle + length + 6 if share >= 0 else middle + 6
         parts.append(f'<text x="{side:.1f}" y="{top + 12}">{label}</text>')

@@ -17,8 +17,10 @@ from .setup import Setup
 OURS, THEIRS = "#b5362a", "#4a6f8a"
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 360, 60, 90, 15, 45
 _TITLE, _NOTE = 28, 40
-_SIZES = 5
-"""Horizontal lines."""
+_MOST_LINES = 7
+"""Horizontal ones; as many as fit without crowding."""
+_LINE, _INK = "#ddd", "#333"
+"""Where no style sheet says otherwise."""
 
 
 class Speed(NamedTuple):
@@ -57,7 +59,7 @@ def write_plot(rows: Sequence[Row], setup: Setup, path: Path) -> None:
     with files.writing(str(path)):
         path.write_text(
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif" '
-            f'font-size="12" fill="#333">\n<rect width="100%" height="100%" fill="white"/>\n'
+            f'font-size="12" fill="{_INK}">\n<rect width="100%" height="100%" fill="white"/>\n'
             f'<text x="{_LEFT}" y="18" font-size="14">{html.escape(title)}</text>\n{charts}'
             f'<text x="{_LEFT}" y="{height - 22}" font-size="10">{html.escape(machine)}</text>\n'
             f'<text x="{_LEFT}" y="{height - 8}" font-size="8">{html.escape(versions)}</text>\n</svg>\n',
@@ -78,10 +80,10 @@ def draw_chart(totals: Sequence[Total], speed: Speed) -> str:
 def _inside(totals: Sequence[Total], speed: Speed) -> str:
     """Points, lines and words; the speed is logarithmic."""
     points = [(total, math.log10(found)) for total in totals if (found := speed.of(total))]
-    low, high = (edge(s for _, s in points) for edge in (min, max))
-    low, high = math.floor(low - 0.1), math.ceil(high + 0.1)
+    low, high = min(s for _, s in points) - 0.15, max(s for _, s in points) + 0.15
     sizes = [total.bpsp for total, _ in points]
-    least, most = min(sizes) * 0.95, max(sizes) * 1.03
+    margin = 0.08 * (max(sizes) - min(sizes)) or 0.05 * max(sizes)
+    least, most = min(sizes) - margin, max(sizes) + margin
 
     def x(logarithm: float) -> float:
         return _LEFT + (logarithm - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
@@ -90,27 +92,43 @@ def _inside(totals: Sequence[Total], speed: Speed) -> str:
         return _TOP + (most - size) / (most - least) * (_HEIGHT - _BOTTOM - _TOP)
 
     parts = []
-    for power in range(low, high + 1):
-        parts.append(_line((x(power), _TOP), (x(power), _HEIGHT - _BOTTOM), "#ddd"))
-        parts.append(_text(x(power), _HEIGHT - 26, f"{10.0**power:g}", "middle"))
-    for step in range(_SIZES):
-        size = least + (most - least) * step / (_SIZES - 1)
-        parts.append(_line((_LEFT, y(size)), (_WIDTH - _RIGHT, y(size)), "#eee"))
-        parts.append(_text(_LEFT - 8, y(size) + 4, f"{size:.2f}", "end"))
+    for tick in speed_ticks(low, high):
+        at = x(math.log10(tick))
+        parts.append(_line((at, _TOP), (at, _HEIGHT - _BOTTOM), _LINE, "grid"))
+        parts.append(_text(at, _HEIGHT - 26, f"{tick:g}", "middle"))
+    for size in size_ticks(least, most):
+        parts.append(_line((_LEFT, y(size)), (_WIDTH - _RIGHT, y(size)), _LINE, "grid"))
+        parts.append(_text(_LEFT - 8, y(size) + 4, f"{size:g}", "end"))
     parts.append(_text(_WIDTH / 2, _HEIGHT - 6, speed.title, "middle"))
     parts.append(f'<g transform="translate(14 {_HEIGHT / 2}) rotate(-90)">{_text(0, 0, "bpsp", "middle")}</g>')
     ours = sorted((y(total.bpsp), x(s)) for total, s in points if is_ours(total.codec))
-    parts += [_line(one[::-1], other[::-1], OURS) for one, other in itertools.pairwise(ours)]
+    parts += [_line(one[::-1], other[::-1], OURS, "ours") for one, other in itertools.pairwise(ours)]
     for total, s in points:
-        colour = OURS if is_ours(total.codec) else THEIRS
-        parts.append(f'<circle cx="{x(s):.1f}" cy="{y(total.bpsp):.1f}" r="5" fill="{colour}"/>')
+        colour, kind = (OURS, "ours") if is_ours(total.codec) else (THEIRS, "theirs")
+        parts.append(f'<circle class="{kind}" cx="{x(s):.1f}" cy="{y(total.bpsp):.1f}" r="5" fill="{colour}"/>')
         left = ours.index((y(total.bpsp), x(s))) % 2 if is_ours(total.codec) else 0  # near ones are on either side
         parts.append(_text(x(s) + (-9 if left else 9), y(total.bpsp) + 4, total.codec, "end" if left else "start"))
     return "".join(parts)
 
 
-def _line(one: tuple[float, float], other: tuple[float, float], colour: str) -> str:
-    return f'<path d="M{one[0]:.1f} {one[1]:.1f}L{other[0]:.1f} {other[1]:.1f}" stroke="{colour}"/>'
+def speed_ticks(low: float, high: float) -> list[float]:
+    """Speeds 1, 2, 5, 10, ... between two logarithms; powers of ten alone where these are far apart."""
+    digits = (1, 2, 5) if high - low < 3 else (1,)
+    ticks = [digit * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for digit in digits]
+    return [tick for tick in ticks if low <= math.log10(tick) <= high]
+
+
+def size_ticks(least: float, most: float) -> list[float]:
+    """Round numbers between two: multiples of 1, 2 or 5 times a power of ten."""
+    fewest = (most - least) / _MOST_LINES
+    power = 10.0 ** math.floor(math.log10(fewest))
+    step = next(step for factor in (1, 2, 5, 10) if (step := factor * power) >= fewest)
+    return [round(number * step, 10) for number in range(math.ceil(least / step), math.floor(most / step) + 1)]
+
+
+def _line(one: tuple[float, float], other: tuple[float, float], colour: str, kind: str) -> str:
+    place = f"M{one[0]:.1f} {one[1]:.1f}L{other[0]:.1f} {other[1]:.1f}"
+    return f'<path class="{kind}" d="{place}" stroke="{colour}"/>'
 
 
 def _text(x: float, y: float, words: str, anchor: str) -> str:

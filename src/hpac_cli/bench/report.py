@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +52,7 @@ class Total(NamedTuple):
     """Megapixels a second of images side by side; None if that was not measured."""
     batch_decode_speed: float | None
     peak_bytes: int | None
+    """The most that one of the images took; None unless it was measured for all of them."""
     exact: int
 
     def cells(self) -> tuple[str, ...]:
@@ -75,6 +76,7 @@ class Total(NamedTuple):
 def add_up(rows: Sequence[Row]) -> list[Total]:
     """Totals by codec, in the order of the rows, of which hpac's are first."""
     ours = {row.file: row.bytes for row in rows if row.codec == rows[0].codec}
+    are_peaks_known = all(row.peak_bytes is not None for row in rows)
     totals = []
     for codec in dict.fromkeys(row.codec for row in rows):
         mine = [row for row in rows if row.codec == codec]
@@ -93,7 +95,7 @@ def add_up(rows: Sequence[Row]) -> list[Total]:
                 pixels / sum(r.decode_seconds for r in mine),
                 _batch_speed([(r.pixels, r.batch_encode_seconds) for r in mine]),
                 _batch_speed([(r.pixels, r.batch_decode_seconds) for r in mine]),
-                max(peaks, default=None),
+                max(peaks) if are_peaks_known else None,
                 sum(r.exact for r in mine),
             )
         )
@@ -111,17 +113,41 @@ def by_folder(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {folder: [r for r in rows if r.folder == folder] for folder in dict.fromkeys(r.folder for r in rows)}
 
 
+def tables(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows for each table, with its title: of a folder, and of all if there are several.
+
+    All codecs of a table took the same images, so that its totals can be compared: where some codecs left images out,
+    those have a table of their own.
+    """
+    folders = by_folder(rows)
+    for folder, some in [*folders.items(), *([("all", list(rows))] if len(folders) > 1 else [])]:
+        taken: dict[str, list[str]] = {}
+        for row in some:
+            taken.setdefault(row.file, []).append(row.codec)
+        codecs = dict.fromkeys(row.codec for row in some)
+        groups = {tuple(takers): [row for row in some if taken[row.file] == takers] for takers in taken.values()}
+        for takers, group in groups.items():
+            missing = [codec for codec in codecs if codec not in takers]
+            left_out = f", which {', '.join(missing)} cannot take" if missing else ""
+            count = len({row.file for row in group})
+            yield folder if len(groups) == 1 else f"{folder}: {count} image{'s' * (count != 1)}{left_out}", group
+
+
+def columns(totals: Sequence[Total]) -> tuple[list[str], list[list[str]]]:
+    """Names of columns and cells of each total, without columns that are empty: what was not measured is not shown."""
+    cells = [total.cells() for total in totals]
+    shown = [number for number in range(len(COLUMNS)) if any(row[number] for row in cells)]
+    return [COLUMNS[number] for number in shown], [[row[number] for number in shown] for row in cells]
+
+
 def print_tables(rows: Sequence[Row], setup: Setup) -> None:
-    """What was measured with; a table for each folder, and one for all if there are several; what the figures are."""
+    """What was measured with, the tables, and what the figures are."""
     from rich.console import Console
 
     console = Console(width=None if os.isatty(1) else 180, markup=False, highlight=False)
     console.print("\n".join(f"{name}: {value}" for name, value in setup.items()), soft_wrap=True)
-    folders = by_folder(rows)
-    for folder, some in folders.items():
-        console.print(_make_table(folder, some))
-    if len(folders) > 1:
-        console.print(_make_table("all", rows))
+    for title, some in tables(rows):
+        console.print(_make_table(title, some))
     console.print("\n".join(explain(setup)), soft_wrap=True)
 
 
@@ -129,9 +155,10 @@ def _make_table(title: str, rows: Sequence[Row]) -> object:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*COLUMNS, title=Text(title), title_justify="left")
-    for total in add_up(rows):
-        table.add_row(*total.cells())
+    names, cells = columns(add_up(rows))
+    table = Table(*names, title=Text(title), title_justify="left")
+    for row in cells:
+        table.add_row(*row)
     return table
 
 

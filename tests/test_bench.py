@@ -303,7 +303,7 @@ def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.C
         assert next(csv.DictReader(file)).items() >= {name: str(value) for name, value in setup.items()}.items()
     page, terminal = html.unescape(files[2].read_text()), capsys.readouterr().out
     for name, value in setup.items():
-        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+        assert f"<dt>{name.replace('_', ' ')}</dt><dd>{value}</dd>" in page
         assert f"{name}: {value}" in terminal
 
 

@@ -232,7 +232,7 @@ def test_the_page_shows_names_as_they_are(tmp_path: Path, photograph: np.ndarray
 def test_a_browser_shows_the_page(
     scheme: str, paper: tuple[int, int, int], colour: tuple[int, int, int], folder: Path
 ) -> None:
-    run([folder], [api.Options()], (), Reports(html=folder / "r.html"))
+    run([folder / "a.png"], [api.Options(effort=1)], (), Reports(html=folder / "r.html"), only=["png"])
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     profile, shot = f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'r.png'}"
     options.append(f"--blink-settings=preferredColorScheme={scheme}")

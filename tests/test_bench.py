@@ -232,7 +232,7 @@ def test_the_page_shows_names_as_they_are(tmp_path: Path, photograph: np.ndarray
 def test_a_browser_shows_the_page(
     scheme: str, paper: tuple[int, int, int], colour: tuple[int, int, int], folder: Path
 ) -> None:
-    run([folder], [api.Options()], (), Reports(html=folder / "r.html"))
+    run([folder / "a.png"], [api.Options(effort=1)], (), Reports(html=folder / "r.html"), only=["png"])
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
     profile, shot = f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'r.png'}"
     options.append(f"--blink-settings=preferredColorScheme={scheme}")
@@ -303,7 +303,7 @@ def test_every_report_says_what_was_measured_with(folder: Path, capsys: pytest.C
         assert next(csv.DictReader(file)).items() >= {name: str(value) for name, value in setup.items()}.items()
     page, terminal = html.unescape(files[2].read_text()), capsys.readouterr().out
     for name, value in setup.items():
-        assert f"<dt>{name}</dt><dd>{value}</dd>" in page
+        assert f"<dt>{name.replace('_', ' ')}</dt><dd>{value}</dd>" in page
         assert f"{name}: {value}" in terminal
 
 

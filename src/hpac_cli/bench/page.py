@@ -43,13 +43,13 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2.2rem; overflow-w
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .6rem; text-align: right; border-bottom: 1px solid var(--line) }
 th { vertical-align: bottom; font-size: .85rem }
-th:first-child, td:first-child { text-align: left }
+th:first-child, td:first-child { text-align: left; white-space: nowrap }
 tr.ours { font-weight: 600 } p.note, figcaption, dl { color: var(--soft); font-size: .85rem }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem } dd { margin: 0; overflow-wrap: anywhere }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink) }
 path.grid { stroke: var(--line) } path.ours { stroke: var(--ours) }
 circle.ours, rect.ours { fill: var(--ours) } circle.theirs, rect.theirs { fill: var(--theirs) }
-.ramp { display: flex; align-items: center; gap: .6rem; color: var(--soft); font-size: .85rem }
+.ramp { display: flex; margin: .6rem 0 1rem; align-items: center; gap: .6rem; color: var(--soft); font-size: .85rem }
 .ramp span { width: 15rem; height: .9rem; background: linear-gradient(to right, $ramp) }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 31rem), 1fr)); gap: 1.2rem }
 figure { margin: 0 } figure img { width: 15rem; height: 11rem; object-fit: contain; background: var(--line) }
@@ -98,7 +98,9 @@ class Page:
             ours=OURS,
             theirs=THEIRS,
             ramp=", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in _RAMP),
-            setup="".join(f"<dt>{key}</dt><dd>{html.escape(str(value))}</dd>" for key, value in setup.items()),
+            setup="".join(
+                f"<dt>{key.replace('_', ' ')}</dt><dd>{html.escape(str(value))}</dd>" for key, value in setup.items()
+            ),
             figures="<br>".join(html.escape(sentence) for sentence in explain(setup)),
             tables="".join(_table(title, add_up(some)) for title, some in tables(rows)),
             chart=draw_chart(add_up(taken_by_all(rows)), BATCH_ENCODE),

@@ -68,7 +68,7 @@ class Total(NamedTuple):
             f"{self.encode_speed:.3f}",
             f"{self.decode_speed:.3f}",
             *("" if s is None else f"{s:.3f}" for s in (self.batch_encode_speed, self.batch_decode_speed)),
-            "" if self.peak_bytes is None else f"{self.peak_bytes / 1e6:.0f}",
+            "" if self.peak_bytes is None else f"{self.peak_bytes / 1e6:.1f}",
             f"{self.exact}/{self.images}",
         )
 

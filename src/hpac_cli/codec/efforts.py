@@ -1,4 +1,4 @@
-"""How much is done to make a file small? The one table of effort levels; docs/model.md has why they are so."""
+"""How much is done to make a file small? The one table of effort levels; docs/experiments.md has why they are so."""
 
 from dataclasses import dataclass, replace
 

@@ -43,6 +43,7 @@ HPAC_API void hpac_network_free(struct hpac_network *network);
 struct hpac_tile {
   int32_t height, width, depth;
   int32_t num_references; /* at most as many as the network has */
+  int32_t repeats;        /* 1 if far repetition is looked for, else 0 */
   /* Of the cells of values, (planes, 2^depth + 1), or NULL: where the cell of each value of a plane begins, and where
      the last one ends, in 1/64 sample; without cells that is 64 v - 32. Edges never descend, and are at most 256 away
      from that. */
@@ -64,7 +65,7 @@ HPAC_API int64_t hpac_decode(const struct hpac_network *network, const struct hp
 /* lengths: (height, width), what each pixel takes, all planes together, in 2^-16 bits. Returns 0. */
 HPAC_API int64_t hpac_measure(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                               uint32_t *lengths);
-/* components: (planes, height, width, components of the network). Returns 0. */
+/* components: (planes, height, width, components of the network), without what far repetition adds. Returns 0. */
 HPAC_API int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                               struct hpac_component *components);
 /* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often each

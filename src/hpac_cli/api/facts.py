@@ -213,6 +213,7 @@ def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]
                 "weights": part.weights_digest.hex(),
                 "colours": part.colours.name.lower(),
                 "cells": len(part.cells),
+                "repeats": part.repeats,
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
             }
             for part in frame.parts

@@ -108,4 +108,5 @@ def _describe_part(part: dict[str, Any]) -> str:
     values = {"table": ", values packed", "as they are": ""}.get(part["values"], f", values {part['values']}")
     colours = _COLOURS.get(part["colours"], "")
     cells = f", cells of {part['cells']} bytes" if part["cells"] else ""
-    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}"
+    repeats = ", far repetition" if part["repeats"] else ""
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}{repeats}"

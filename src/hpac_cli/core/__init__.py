@@ -71,8 +71,9 @@ class _Tile(Structure):
     """What is known of a tile before its samples are: struct hpac_tile."""
 
     _fields_ = [
-        *((name, c_int32) for name in ("height", "width", "depth", "num_references", "repeats")),
+        *((name, c_int32) for name in ("height", "width", "depth", "num_references")),
         *((name, POINTER(c_int32)) for name in ("edges", "references")),
+        ("repeats", c_int32),
     ]
     arrays: tuple[NDArray[np.int32] | None, ...]
     """What the pointers point at."""
@@ -373,7 +374,7 @@ class TileCoder:
         if any(reference.shape != (height, width) for reference in references):
             raise ValueError(f"a reference of another size than a tile of {width} x {height}")
         told = np.stack([_numbers(reference) for reference in references]) if references else None
-        tile = _Tile(height, width, bit_depth, len(references), int(repeats))
+        tile = _Tile(height, width, bit_depth, len(references), repeats=int(repeats))
         tile.edges, tile.references = (None if array is None else _pointer(array) for array in (edges, told))
         tile.arrays = edges, told  # a structure's pointers do not keep what they point at
         return tile

@@ -43,12 +43,12 @@ HPAC_API void hpac_network_free(struct hpac_network *network);
 struct hpac_tile {
   int32_t height, width, depth;
   int32_t num_references; /* at most as many as the network has */
-  int32_t repeats;        /* 1 if far repetition is looked for, else 0 */
   /* Of the cells of values, (planes, 2^depth + 1), or NULL: where the cell of each value of a plane begins, and where
      the last one ends, in 1/64 sample; without cells that is 64 v - 32. Edges never descend, and are at most 256 away
      from that. */
   const int32_t *edges;
   const int32_t *references; /* (num_references, height, width) values below 2^depth */
+  int32_t repeats;           /* 1 if far repetition is looked for, else 0 */
 };
 
 /* samples: (height, width, planes) coded values below 2^depth. Errors are negative: -1 damaged words, -2 memory is

@@ -43,7 +43,9 @@ struct repetition {
   int32_t (*buckets)[2];           /* the latest places of a hash, the last one first */
   int32_t *reciprocal;             /* 2^16 div the number, from 4 on */
   /* of the present wavefront's pixels */
-  int32_t *hash, *cost;            /* of the best place */
+  int32_t *hash, *found;           /* and how many candidates there are */
+  int32_t (*candidates)[CANDIDATES];
+  int32_t *cost;                   /* of the best place */
   int32_t (*weights)[PLACES], *total;
   int32_t *bin;
   /* of its present plane */
@@ -66,8 +68,9 @@ static struct repetition *make_repetition(struct memory *memory, const struct pi
            (r->places = take(memory, ring * sizeof(int32_t))) &&
            (r->buckets = take(memory, sizeof *r->buckets << HASH_BITS)) &&
            (r->reciprocal = take(memory, DIVISORS * sizeof(int32_t)));
-  int32_t **rows[7] = {&r->hash, &r->cost, &r->total, &r->bin, &r->habit, &r->centre, &r->scale};
-  for (int k = 0; ok && k < 7; k++) ok = (*rows[k] = take(memory, lanes * sizeof(int32_t))) != NULL;
+  ok = ok && (r->candidates = take(memory, lanes * sizeof *r->candidates));
+  int32_t **rows[8] = {&r->hash, &r->found, &r->cost, &r->total, &r->bin, &r->habit, &r->centre, &r->scale};
+  for (int k = 0; ok && k < 8; k++) ok = (*rows[k] = take(memory, lanes * sizeof(int32_t))) != NULL;
   if (!ok) return NULL;
   for (int32_t k = 4; k < DIVISORS; k++) r->reciprocal[k] = (1 << 16) / k;
   for (int k = 0; k < 1 << HASH_BITS; k++) r->buckets[k][0] = r->buckets[k][1] = NO_PLACE;
@@ -125,7 +128,16 @@ INLINE int32_t compare_bytes(const uint8_t *restrict a, const uint8_t *restrict 
   return sum;
 }
 
-/* Places that a pixel tries: next to the best of W, N, NW and NE, then the latest of its hash. All lie on earlier
+/* Add a place if it is new; its bytes are wanted soon, and lie anywhere. */
+INLINE int add_candidate(const struct repetition *r, int32_t *candidates, int found, int32_t place) {
+  for (int k = 0; k < found; k++)
+    if (candidates[k] == place) return found;
+  __builtin_prefetch(r->bytes + pixel_of(r, place) * BYTES);
+  candidates[found] = place;
+  return found + 1;
+}
+
+/* Places that a pixel tries, each once: next to the best of W, N, NW and NE, then the latest of its hash. All lie on earlier
    wavefronts: a place next to a neighbour's is as much earlier than the pixel as that is earlier than the neighbour. */
 INLINE int find_candidates(const struct repetition *r, int wave, int row, int32_t hash, int32_t *candidates) {
   static const int down[4] = {0, 1, 1, 1}, right[4] = {1, 0, 1, -1};
@@ -134,22 +146,19 @@ INLINE int find_candidates(const struct repetition *r, int wave, int row, int32_
     const int32_t *places = places_of(r, wave - 2 * down[k] - right[k], row - down[k]);
     for (int rank = 0; rank < PASSED_ON && places[rank] != NO_PLACE; rank++) {
       const int y = (places[rank] >> SIDE_BITS) + down[k], x = (places[rank] & ((1 << SIDE_BITS) - 1)) + right[k];
-      if (has_neighbourhood(r, y, x)) candidates[found++] = y * (1 << SIDE_BITS) + x;
+      if (has_neighbourhood(r, y, x)) found = add_candidate(r, candidates, found, y * (1 << SIDE_BITS) + x);
     }
   }
   for (int k = 0; k < 2; k++)
-    if (r->buckets[hash][k] != NO_PLACE) candidates[found++] = r->buckets[hash][k];
+    if (r->buckets[hash][k] != NO_PLACE) found = add_candidate(r, candidates, found, r->buckets[hash][k]);
   return found;
 }
 
-/* Keep the best candidates, each once; of equal ones those that were found first. Returns the best one's cost. */
+/* Keep the best candidates; of equal ones those that were found first. Returns the best one's cost. */
 INLINE int32_t keep_best(const struct repetition *r, const uint8_t *bytes, const int32_t *candidates, int found,
                          int32_t *places, int32_t *cost) {
   for (int k = 0; k < PLACES; k++) places[k] = NO_PLACE, cost[k] = INT32_MAX;
   for (int c = 0; c < found; c++) {
-    int is_new = 1;
-    for (int k = 0; k < c; k++) is_new &= candidates[k] != candidates[c];
-    if (!is_new) continue;
     const int32_t its = compare_bytes(bytes, r->bytes + pixel_of(r, candidates[c]) * BYTES);
     int at = PLACES;
     for (; at > 0 && its < cost[at - 1]; at--)
@@ -163,20 +172,26 @@ INLINE int32_t keep_best(const struct repetition *r, const uint8_t *bytes, const
 NOINLINE void find_places(struct repetition *r, int wave, int first, int pixels) {
   for (int i = 0; i < pixels; i++) {
     const int y = first + i, x = wave - 2 * y;
-    int32_t *places = places_of(r, wave, y), candidates[CANDIDATES], cost[PLACES];
-    places[0] = NO_PLACE;
+    places_of(r, wave, y)[0] = NO_PLACE;
     r->hash[i] = NO_PLACE;
     r->habit[i] = 0;
     if (!has_neighbourhood(r, y, x)) continue;
     const size_t pixel = (size_t)y * (size_t)r->picture->width + (size_t)x;
-    uint8_t *bytes = r->bytes + pixel * BYTES;
-    find_bytes(r, pixel, bytes);
-    r->hash[i] = hash_bytes(bytes);
-    const int found = find_candidates(r, wave, y, r->hash[i], candidates);
-    r->cost[i] = keep_best(r, bytes, candidates, found, places, cost);
+    find_bytes(r, pixel, r->bytes + pixel * BYTES);
+    r->hash[i] = hash_bytes(r->bytes + pixel * BYTES);
+    r->found[i] = find_candidates(r, wave, y, r->hash[i], r->candidates[i]);
+  }
+  for (int i = 0; i < pixels; i++) {
+    if (r->hash[i] == NO_PLACE) continue;
+    const int y = first + i;
+    int32_t *places = places_of(r, wave, y), cost[PLACES];
+    const uint8_t *bytes = r->bytes + ((size_t)y * (size_t)r->picture->width + (size_t)(wave - 2 * y)) * BYTES;
+    r->cost[i] = keep_best(r, bytes, r->candidates[i], r->found[i], places, cost);
     r->total[i] = 0;
-    for (int k = 0; k < PLACES && places[k] != NO_PLACE; k++)
+    for (int k = 0; k < PLACES && places[k] != NO_PLACE; k++) {
+      __builtin_prefetch(r->errors + pixel_of(r, places[k]) * (size_t)r->planes);
       r->total[i] += r->weights[i][k] = r->reciprocal[4 + cost[k] - (3 * cost[0] >> 2)];
+    }
   }
 }
 

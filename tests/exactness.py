@@ -38,6 +38,8 @@ class Picture:
     """Of cells of values, (P, 2**depth + 1)."""
     references: tuple[NDArray[np.int32], ...] = ()
     """(H, W) each."""
+    repeats: bool = False
+    """Whether far repetition is looked for."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,27 @@ def with_references(seed: int, pictures: Iterable[Picture]) -> Iterator[Picture]
         yield replace(picture, name=f"{picture.name}, references: {count}", references=tuple(references[:count]))
 
 
+def repeated(seed: int, planes: int, height: int, width: int, depth: int) -> Numbers:
+    """A few rows of noise, again and again, each time a little other."""
+    again = np.resize(noise(seed, planes, 5, 11, depth), (height, width, planes))
+    return np.minimum(again + draw(seed + 1, again.size, 0, 1).reshape(again.shape), 2**depth - 1)
+
+
+REPEATED = (
+    (repeated, 8, 31, 40),
+    (repeated, 12, 17, 22),
+    (repeated, 16, 12, 26),
+    (smooth, 8, 14, 19),
+    (noise, 1, 24, 24),
+)
+
+
+def with_repeats(pictures: Iterable[Picture]) -> Iterator[Picture]:
+    """The same where far repetition is looked for."""
+    for picture in pictures:
+        yield replace(picture, name=f"{picture.name}, repeats", repeats=True)
+
+
 def photograph(planes: int) -> Picture:
     """A piece of a real one."""
     samples = np.asarray(PillowImage.open(TESTS / "data" / "kodim23.png"))[60:74, 100:124, :planes]
@@ -158,6 +181,12 @@ def make_cases() -> tuple[Case, ...]:
         Case("told", random_network(700, told), tuple(with_references(1, made_pictures(10, 1, PICTURES)))),
         Case("grey", grey, tuple(with_references(2, (photograph(1), *made_pictures(11, 1, PICTURES[::4]))))),
         Case("rgb", rgb, tuple(with_cells(3, (photograph(3), *made_pictures(9, 3, PICTURES[1:HALF:3]))))),
+        Case("rgb", rgb, tuple(with_repeats((photograph(3), *made_pictures(12, 3, REPEATED))))),
+        Case("wide", random_network(400, wide), tuple(with_repeats(with_cells(4, made_pictures(13, 3, REPEATED))))),
+        Case(
+            "told", random_network(700, told), tuple(with_repeats(with_references(3, made_pictures(14, 1, REPEATED))))
+        ),
+        Case("deep", random_network(300, deep), tuple(with_repeats(made_pictures(15, 1, REPEATED[:3])))),
     )
 
 
@@ -175,7 +204,7 @@ def write_cases(cases: Sequence[Case], path: Path) -> None:
                 file.write(put(numbers))
             for picture in case.pictures:
                 edges = np.array([], np.int32) if picture.edges is None else picture.edges
-                size = np.array([*picture.samples.shape[:2], picture.depth])
+                size = np.array([*picture.samples.shape[:2], picture.depth, picture.repeats])
                 references = np.array(picture.references, np.int32)
                 file.write(put(size) + put(edges) + put(references) + put(picture.samples))
             file.write(put(np.array([], np.int32)))
@@ -204,10 +233,11 @@ def answers(cases: Sequence[Case], unit: str) -> list[str]:
     for case in cases:
         coder = TileCoder(case.network, tables, unit)
         for picture in case.pictures:
-            words = coder.encode(picture.samples, picture.depth, picture.edges, picture.references)
-            decoded = coder.decode(words, *picture.samples.shape[:2], picture.depth, picture.edges, picture.references)
+            known = (picture.depth, picture.edges, picture.references)
+            words = coder.encode(picture.samples, *known, repeats=picture.repeats)
+            decoded = coder.decode(words, *picture.samples.shape[:2], *known, repeats=picture.repeats)
             assert np.array_equal(decoded, picture.samples)
-            lengths = coder.measure(picture.samples, picture.depth, picture.edges, picture.references) * 2**16
+            lengths = coder.measure(picture.samples, *known, repeats=picture.repeats) * 2**16
             hashes = (
                 combined(np.frombuffer(words, "<u4").tolist()),
                 combined(lengths.astype(np.int64).ravel().tolist()),

@@ -59,6 +59,8 @@ def plain_tile(
     record: Record | None = None,
     edges: Edges | None = None,
     references: Sequence[Reference] = (),
+    *,
+    repeats: bool = False,
 ) -> PlainTile:
     """A tile of the second decoder."""
     arrays = {
@@ -67,16 +69,21 @@ def plain_tile(
     height, width, _ = tile.samples.shape
     plain = PlainWeights(asdict(weights.shape), arrays, TABLES)
     of_cells = None if edges is None else edges.tolist()
-    return PlainTile(plain, height, width, tile.bit_depth, words, record, of_cells, references)
+    return PlainTile(plain, height, width, tile.bit_depth, words, record, of_cells, references, repeats=repeats)
 
 
 def assert_lock_step(
-    weights: Weights, tile: Tile, edges: Edges | None = None, references: Sequence[Reference] = ()
+    weights: Weights,
+    tile: Tile,
+    edges: Edges | None = None,
+    references: Sequence[Reference] = (),
+    *,
+    repeats: bool = False,
 ) -> None:
     """The second decoder reads the core's words, computes the same layers, and constriction writes the same words."""
     coder, record = make_network(weights).coder, Record(asdict(weights.shape))
-    words = coder.encode(*tile, edges, references)
-    plain = plain_tile(weights, tile, words, record, edges, references)
+    words = coder.encode(*tile, edges, references, repeats=repeats)
+    plain = plain_tile(weights, tile, words, record, edges, references, repeats=repeats)
     decoded = plain.decode()
     found = dict(zip(record.hashes, coder.trace(*tile, references), strict=True))
     assert next((name for name in found if found[name] != record.hashes[name]), None) is None
@@ -93,6 +100,37 @@ def test_random_networks(weights: Weights, data: st.DataObject) -> None:
     count = data.draw(st.integers(0, weights.shape.references))
     rng = np.random.default_rng(data.draw(SEEDS))
     assert_lock_step(weights, tile, references=make_references(rng, tile, count))
+
+
+@settings(max_examples=25)
+@given(weights=networks(most=32), data=st.data())
+def test_repeats_by_random_networks(weights: Weights, data: st.DataObject) -> None:
+    """A few rows come again and again, each time a little other."""
+    rng, bit_depth = np.random.default_rng(data.draw(SEEDS)), data.draw(st.integers(1, 16))
+    height, width = (data.draw(st.integers(4, 14)) for _ in range(2))
+    tile = repeated(rng, (height, width + 5, weights.shape.planes), bit_depth)
+    count = data.draw(st.integers(0, weights.shape.references))
+    edges = make_edges(rng, weights.shape.planes, bit_depth) if bit_depth <= 8 and data.draw(st.booleans()) else None
+    assert_lock_step(weights, tile, edges, make_references(rng, tile, count), repeats=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_repeats_by_shipped_networks(name: str) -> None:
+    """All that is learned in a tile, by networks that expect something."""
+    weights = load_by_name(name)
+    assert_lock_step(weights, repeated(np.random.default_rng(7), (16, 30, weights.shape.planes), 8), repeats=True)
+
+
+def repeated(rng: np.random.Generator, size: tuple[int, int, int], bit_depth: int) -> Tile:
+    highest = (1 << bit_depth) - 1
+    again = np.resize(rng.integers(0, highest + 1, (5, 7, size[2])), size)
+    return Tile(np.minimum(again + (rng.random(size) < 0.1), highest).astype(np.int32), bit_depth)
+
+
+def make_edges(rng: np.random.Generator, planes: int, bit_depth: int) -> Edges:
+    count = (1 << bit_depth) + 1
+    shifts = rng.integers(-256, 257, (planes, count))
+    return np.maximum.accumulate(64 * np.arange(count) - 32 + shifts, axis=1).astype(np.int32)
 
 
 @pytest.mark.parametrize("content", sorted(CONTENTS))

@@ -82,7 +82,7 @@ static struct tile choose_tile(const struct integers *n, int unit, uint8_t heigh
   if (depth >= 128) t.edges = make_edges(n->shape[0], t.depth);
   const int num_references = n->shape[9] * (depth >> 6 & 1);
   if (num_references) t.references = make_references((int64_t)t.height * t.width * num_references, t.depth);
-  t.known = (struct hpac_tile){t.height, t.width, t.depth, num_references, t.edges, t.references};
+  t.known = (struct hpac_tile){t.height, t.width, t.depth, num_references, t.edges, t.references, (depth >> 5) & 1};
   return t;
 }
 

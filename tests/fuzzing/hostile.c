@@ -44,7 +44,7 @@ static void make_samples(void) {
     for (int v = 0; v <= 1 << DEPTH; v++) edges[p * ((1 << DEPTH) + 1) + v] = 64 * v - 32 + v % 3 * 20;
 }
 
-static const struct hpac_tile tile = {HEIGHT, WIDTH, DEPTH, 0, edges, NULL};
+static const struct hpac_tile tile = {HEIGHT, WIDTH, DEPTH, 0, edges, NULL, 1};
 static struct hpac_component components[NUM_SAMPLES * 8];
 
 /* Returns 0 or an error. */
@@ -107,7 +107,7 @@ static void *code_tiles(void *given) {
   int32_t *decoded = need(sizeof samples);
   for (int k = 0; k < 5; k++) {
     const int height = HEIGHT - k % 3;
-    const struct hpac_tile lower = {height, WIDTH, DEPTH, 0, NULL, NULL};
+    const struct hpac_tile lower = {height, WIDTH, DEPTH, 0, NULL, NULL, 1};
     const int64_t count = hpac_encode(network, &lower, samples, words, ROOM);
     REQUIRE(count > 0);
     REQUIRE(hpac_decode(network, &lower, words, count, decoded) == 0);

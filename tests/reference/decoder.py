@@ -150,7 +150,7 @@ class RangeDecoder:
     def __init__(self, data: bytes) -> None:
         self.intervals: list[tuple[int, int]] = []
         self.words = [int.from_bytes(data[i : i + 4], "little") for i in range(0, len(data), 4)]
-        self.at, self.lower, self.range = 0, 0, (1 << 64) - 1
+        self.at, self.lower, self.range, self.width = 0, 0, (1 << 64) - 1, 0
         self.point = self._next() << 32 | self._next()
 
     def _next(self) -> int:
@@ -166,6 +166,7 @@ class RangeDecoder:
         quantile = (self.point - self.lower) % (1 << 64) // scale
         column = max(k for k in range(columns) if edges[k] <= quantile)
         self.intervals.append((edges[column], edges[column + 1] - edges[column]))
+        self.width = edges[column + 1] - edges[column]
         self.lower = (self.lower + scale * edges[column]) % (1 << 64)
         self.range = scale * (edges[column + 1] - edges[column])
         if self.range < 1 << 32:
@@ -259,6 +260,8 @@ class Tile:
         record: Record | None = None,
         edges: list[list[int]] | None = None,
         references: Sequence[np.ndarray] = (),
+        *,
+        repeats: bool = False,
     ) -> None:
         self.record, self.edges, self.references = record, edges, [r.tolist() for r in references]
         self.w, self.height, self.width, self.depth = weights, height, width, bit_depth
@@ -269,16 +272,23 @@ class Tile:
         self.context = np.zeros(weights.shape["context"], np.int64)
         self.known = 0
         self.first: dict[tuple[int, int], np.ndarray] = {}
+        self.repeats = Repeats(self) if repeats else None
 
     def decode(self) -> np.ndarray:
         for t in range(self.width + 2 * (self.height - 1)):
             pixels = [(y, t - 2 * y) for y in range(self.height) if 0 <= t - 2 * y < self.width]
             states = [self.look(y, x) for y, x in pixels]
+            if self.repeats:
+                self.repeats.search(pixels)
             for p in range(self.planes):
-                residuals = self.decode_plane(p, pixels, states)
+                residuals, found = self.decode_plane(p, pixels, states)
+                if self.repeats:
+                    self.repeats.learn(p, pixels, found)
                 for (y, x), (_, focus, earlier), residual in zip(pixels, states, residuals, strict=True):
                     earlier.append(residual)
                     self.sample[p][y, x] = focus[p][0] + residual
+            if self.repeats:
+                self.repeats.remember(pixels)
             if len(self.context):
                 self.learn(pixels, states)
         self.coder.end()
@@ -403,11 +413,16 @@ class Tile:
         shifts = [e - 64 * v + 32 for v, e in enumerate(self.edges[p])] if self.edges else [0]
         return Mixture(self.w.table, groups, focus[p][1], earlier, low, low + (1 << self.depth) - 1, shifts)
 
-    def decode_plane(self, p: int, pixels: list[tuple[int, int]], states: list) -> list[int]:
+    def decode_plane(self, p: int, pixels: list[tuple[int, int]], states: list) -> tuple[list[int], list["Mixture"]]:
         found = [self.mixture(p, y, x, state) for (y, x), state in zip(pixels, states, strict=True)]
+        for m, at in zip(found, pixels, strict=True):
+            if self.repeats:
+                self.repeats.join(p, at, m)
+            m.place_window()
         for m in found:
             masses = [m.mass(m.start, m.exponent, k) >> 6 for k in range(23)]
             m.bucket = self.coder.decode([0, *masses, 1 << 24]) - 1
+            m.column = self.coder.width
             m.low_end = m.start + (m.bucket << m.exponent)
             m.left = 0 if m.bucket in (-1, 22) else m.exponent
         while any(m.left for m in found):
@@ -430,7 +445,7 @@ class Tile:
                 d = self.escape(m.exponent)
                 m.low_end = m.start - 1 - d if m.bucket < 0 else m.start + (22 << m.exponent) + d
         assert all(m.low <= m.low_end <= m.high for m in found)
-        return [m.low_end for m in found]
+        return [m.low_end for m in found], found
 
     def escape(self, exponent: int) -> int:
         def bits(count: int) -> int:
@@ -462,29 +477,141 @@ class Mixture:
         masses = [table["exp"][min(max(logits) - a, 416)] for a in logits]
         running = [sum(masses[: i + 1]) * 4096 // sum(masses) for i in range(len(masses))]
         self.weight = [v - u for u, v in zip([0, *running], running, strict=False)]
+        self.bucket = self.low_end = self.left = self.column = 0
+
+    def centre(self) -> int:
+        return sum(w * u for w, u in zip(self.weight, self.mean, strict=True)) >> 12
+
+    def place_window(self) -> None:
+        table, low, high = self.table, self.low, self.high
         big = [i for i, w in enumerate(self.weight) if w >= 128]
-        c = sum(w * u for w, u in zip(self.weight, self.mean, strict=True)) >> 12
+        c = self.centre()
         reach = max(abs(self.mean[i] - c) + 6 * table["spread"][self.spread[i]] for i in big)
         self.exponent = next((e for e in range(17) if 704 << e >= reach), 17)
         start = ((c + 32) >> 6) - (11 << self.exponent)
         self.start = max(min(start, high + 1 - (22 << self.exponent)), low)
         self.plain = 0 if self.shifts else max(0, (min(self.spread[i] for i in big) >> 4) - 7)
-        self.bucket = self.low_end = self.left = 0
 
     def mass(self, start: int, e: int, k: int) -> int:
+        return self.mass_of(list(zip(self.weight, self.mean, self.spread, strict=True)), 1 << 30, start, e, k)
+
+    def mass_of(self, components: list[tuple[int, int, int]], whole: int, start: int, e: int, k: int) -> int:
         edge = start + (k << e)
         if edge <= self.low:
             return 0
         if edge > self.high:
-            return 1 << 30
+            return whole
         total, d = 0, self.shifts[edge - self.low] if self.shifts else 0
-        for w, u, t in zip(self.weight, self.mean, self.spread, strict=True):
+        for w, u, t in components:
             inverse = self.table["spread_inverse"][max(t, 16 * e)]
             a = clamp(((64 * start - 32 - u) * inverse) >> 10, -(1 << 28), 1 << 28)
             step = (inverse * 64 << e) >> 10
             place = a + 512 + 4096 * 1024 + k * step + (d * step >> 6 + e)
             total += w * self.table["sigmoid"][clamp(place >> 10, 0, 8192)]
         return total
+
+
+NEIGHBOURS = [
+    *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1)),
+    *((-2, 1), (-1, -3), (-2, 2), (0, -3), (-2, -2), (-2, 3), (-3, 0), (-3, 1)),
+]
+Place = tuple[int, int]
+
+
+class Repeats:
+    """Far repetition: places that are like the pixels of a wavefront, and what was learned of them."""
+
+    def __init__(self, tile: Tile) -> None:
+        self.tile, self.finer = tile, max(tile.depth - 8, 0)
+        self.bytes: dict[Place, list[int]] = {}
+        self.kept: dict[Place, list[tuple[int, Place]]] = {}
+        self.latest: dict[int, list[Place]] = {}
+        self.errors: list[dict[Place, int]] = [{} for _ in range(tile.planes)]
+        self.bin: dict[Place, int] = {}
+        self.habit: dict[Place, int] = {}
+        self.centre: dict[Place, int] = {}
+        self.scale: dict[Place, int] = {}
+        self.learned: dict[tuple[int, int, int], list[int]] = {}
+
+    def has_neighbourhood(self, y: int, x: int) -> bool:
+        return 3 <= y < self.tile.height and 3 <= x < self.tile.width - 3
+
+    def to_byte(self, difference: int) -> int:
+        return clamp(difference >> self.finer, -128, 127) + 128
+
+    def neighbourhood(self, y: int, x: int) -> list[int]:
+        near = [[plane[y + dy, x + dx] for dy, dx in NEIGHBOURS] for plane in self.tile.sample]
+        middle = (near[0][0] + near[0][1]) >> 1
+        found = [self.to_byte(v - middle) for v in near[0]]
+        found += found[:4]
+        for k in range(1, 7):
+            found += [self.to_byte(plane[k] - plane[0]) for plane in near[1:]] or [0, 0]
+        return found
+
+    def hash(self, at: Place) -> int:
+        a = 1
+        for f in self.bytes[at][:6]:
+            a = (1000003 * a + ((f + 8) >> 4) + 77) % (1 << 32)
+        return (2654435761 * a % (1 << 32)) >> 19
+
+    def search(self, pixels: list[Place]) -> None:
+        for y, x in pixels:
+            self.kept[y, x] = []
+            self.habit[y, x] = 0
+            if not self.has_neighbourhood(y, x):
+                continue
+            self.bytes[y, x] = self.neighbourhood(y, x)
+            candidates = []
+            for dy, dx in NEIGHBOURS[:4]:
+                moved = [(v - dy, u - dx) for _, (v, u) in self.kept[y + dy, x + dx][:4]]
+                candidates += [place for place in moved if self.has_neighbourhood(*place)]
+            candidates += self.latest.get(self.hash((y, x)), [])[-2:][::-1]
+            costs = []
+            for place in dict.fromkeys(candidates):
+                pairs = zip(self.bytes[y, x], self.bytes[place], strict=True)
+                costs.append((sum(abs(a - b) for a, b in pairs), place))
+            self.kept[y, x] = sorted(costs, key=lambda found: found[0])[:6]
+
+    def remember(self, pixels: list[Place]) -> None:
+        for at in pixels:
+            if at in self.bytes:
+                self.latest.setdefault(self.hash(at), []).append(at)
+
+    def join(self, p: int, at: Place, m: "Mixture") -> None:
+        self.centre[at] = m.centre()
+        self.scale[at] = sum(w * m.table["spread"][t] for w, t in zip(m.weight, m.spread, strict=True)) >> 12
+        if not self.kept[at]:
+            return
+        best = self.kept[at][0][0]
+        if p == 0:
+            unit = (self.scale[at] >> self.finer) + 13
+            self.bin[at] = sum(4 * (best + 8) >= unit << k for k in range(5))
+        weights = [(1 << 16) // (4 + cost - (3 * best >> 2)) for cost, _ in self.kept[at]]
+        errors = [self.errors[p][place] for _, place in self.kept[at]]
+        expected = sum(q * e for q, e in zip(weights, errors, strict=True)) // sum(weights)
+        share, deviation = self.learned.setdefault((p, self.bin[at], self.habit[at]), [31457, 4096])
+        weight, scale = share >> 8, max(deviation * self.scale[at] * 179 >> 20, 6)
+        octave = scale.bit_length() - 1
+        running = [sum(m.weight[: j + 1]) * (4096 - weight) >> 12 for j in range(len(m.weight))]
+        m.weight = [*(v - u for u, v in zip([0, *running], running, strict=False)), weight]
+        m.mean.append(clamp(self.centre[at] + expected, -(1 << 24), 1 << 24))
+        m.spread.append(min(16 * (octave - 2) + (16 * scale >> octave) - 16, 336))
+
+    def learn(self, p: int, pixels: list[Place], found: list["Mixture"]) -> None:
+        for at, m in zip(pixels, found, strict=True):
+            self.errors[p][at] = 64 * m.low_end - self.centre[at]
+            if not self.kept[at]:
+                continue
+            ours, theirs = abs(64 * m.low_end - m.mean[-1]), abs(self.errors[p][at])
+            alone = [(1, m.mean[-1], m.spread[-1])]
+            below = 0 if m.bucket < 0 else m.mass_of(alone, 1 << 18, m.start, m.exponent, m.bucket)
+            above = 1 << 18 if m.bucket == 22 else m.mass_of(alone, 1 << 18, m.start, m.exponent, m.bucket + 1)
+            g = min((m.weight[-1] * (above - below) >> 6 << 12) // m.column, 1 << 12)
+            d = (min(ours, 16 * self.scale[at]) << 12) // self.scale[at]
+            learned = self.learned[p, self.bin[at], self.habit[at]]
+            learned[1] += g * (d - learned[1]) >> 17
+            learned[0] = clamp(learned[0] + (((g << 8) - learned[0]) >> 6), 1049, 1027604)
+            self.habit[at] = 1 if 2 * ours < theirs else 2 if ours < theirs else 3
 
 
 class Fields:
@@ -517,7 +644,7 @@ class Part:
     def __init__(self, channels: int, coding: int, depth: int, digest: bytes, offset: int, table: bytes) -> None:
         self.channels, self.coding, self.depth, self.digest, self.offset = channels, coding, depth, digest, offset
         self.table: list[int] = []
-        self.colours, self.cells, self.whole = 0, b"", 0
+        self.colours, self.cells, self.whole, self.repeats = 0, b"", 0, False
         self.references: list[tuple[int, int, int, int]] = []
         if table:
             planes = zlib.decompress(table)
@@ -579,6 +706,7 @@ def parse_frame(payload: bytes) -> Frame:
         parts[-1].whole = whole
         parts[-1].colours = fields.varint() if coding == 3 else 0
         parts[-1].cells = fields.take(fields.varint()) if digest else b""
+        parts[-1].repeats = bool(fields.varint()) if digest else False
         if digest and channels == 1:
             for _ in range(fields.varint()):
                 parts[-1].references.append((fields.varint(), fields.varint(), fields.signed(), fields.signed()))
@@ -619,7 +747,8 @@ def from_luma_chroma(weights: Weights, size: tuple[int, int], part: Part, data: 
     fields = Fields(data)
     exceptions = Fields(fields.take(fields.varint()))
     words = fields.data[fields.at :]
-    values = Tile(weights, *size, part.depth, words, edges=part.edges()).decode().transpose(1, 2, 0)
+    tile = Tile(weights, *size, part.depth, words, edges=part.edges(), repeats=part.repeats)
+    values = tile.decode().transpose(1, 2, 0)
     for y, x in np.ndindex(size):
         luma = int(values[y, x, 1])
         values[y, x] = to_rgb(part.colours, luma, int(values[y, x, 2]) - luma, int(values[y, x, 0]) - luma)
@@ -797,8 +926,8 @@ def decode_frame(frames: list[Frame], stream: Iterator[bytes], known: dict[bytes
                     if mode == 0:
                         edges = part.edges() if part.coding == 1 else None
                         told = tell(frames, part, y, x, h, w, orientation)
-                        tile = Tile(known[part.digest], *size, part.depth, rest, edges=edges, references=told)
-                        decoded = tile.decode()
+                        options = {"edges": edges, "references": told, "repeats": part.repeats}
+                        decoded = Tile(known[part.digest], *size, part.depth, rest, **options).decode()
                         values = decoded.transpose(1, 2, 0)
                     elif mode == 8:
                         values = from_luma_chroma(known[part.digest], size, part, rest)

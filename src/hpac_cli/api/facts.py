@@ -214,6 +214,7 @@ def _describe_frame(frame: Frame, shape: tuple[int, int, int]) -> dict[str, Any]
                 "weights": part.weights_digest.hex(),
                 "colours": part.colours.name.lower(),
                 "cells": len(part.cells),
+                "repeats": part.repeats,
                 "values": "table" if part.table else f"from {part.offset}" if part.offset else "as they are",
                 "references": [{"frames_back": r.back, "channel": r.channel} for r in part.references],
             }

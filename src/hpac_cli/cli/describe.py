@@ -109,7 +109,8 @@ def _describe_part(part: dict[str, Any]) -> str:
     colours = _COLOURS.get(part["colours"], "")
     cells = f", cells of {part['cells']} bytes" if part["cells"] else ""
     told = _describe_references(part["references"])
-    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}{told}"
+    repeats = ", far repetition" if part["repeats"] else ""
+    return f"{channels} of {part['bit_depth']} bits by weights {part['weights']}{colours}{values}{cells}{told}{repeats}"
 
 
 def _describe_references(references: list[dict[str, int]]) -> str:

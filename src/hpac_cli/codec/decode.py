@@ -238,7 +238,6 @@ def _decode_tile(job: TileJob, target: _Target, networks: Networks, known: Known
     if len(part.references) > network.coder.references:
         raise ContainerError(f"weights {network.weights.name} are not told of so many references")
     told = known.told(job.frame, part, box)
-    coded = NetworkTile(
-        tile.mode, tile.payload, (box.height, box.width), part.colours, tile.orientation, part.cells, told
-    )
+    size = (box.height, box.width)
+    coded = NetworkTile(tile.mode, tile.payload, size, part.colours, tile.orientation, part.cells, told, part.repeats)
     target.place(job, decode_values(network, coded, part.bit_depth))

@@ -17,6 +17,8 @@ class Effort:
     """Size of the networks that try them: small ones choose as well as large ones, but not as medium ones."""
     cells_one_in: int
     """One pixel in so many is asked how wide values are, by the same networks."""
+    repeats: str
+    """Size of the networks that tell whether frames repeat themselves far away; "": that is not looked for."""
     adapt: str
     """Schedule by which weights are adapted to each image, of adapt.schedules, or "off"."""
     encode_cost: float
@@ -25,15 +27,15 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("small", 0, "small", 16, "off", 0.49, 0.43),
-    Effort("small", 16, "small", 8, "off", 0.75, 0.43),
-    Effort("medium", 4, "medium", 8, "off", 1.2, 0.95),
-    Effort("medium", 16, "medium", 4, "off", 1.7, 0.95),
-    Effort("large", 16, "small", 2, "off", 3.6, 3.2),
-    Effort("large", 16, "small", 1, "brief", 40.0, 3.2),
-    Effort("large", 16, "small", 1, "fast", 80.0, 3.2),
-    Effort("large", 16, "small", 1, "full", 350.0, 3.2),
-    Effort("large", 16, "small", 1, "longest", 850.0, 3.2),
+    Effort("small", 0, "small", 16, "", "off", 0.49, 0.43),
+    Effort("small", 16, "small", 8, "", "off", 0.75, 0.43),
+    Effort("medium", 4, "medium", 8, "small", "off", 1.2, 0.95),
+    Effort("medium", 16, "medium", 4, "small", "off", 1.7, 0.95),
+    Effort("large", 16, "small", 2, "small", "off", 3.6, 3.2),
+    Effort("large", 16, "small", 1, "small", "brief", 40.0, 3.2),
+    Effort("large", 16, "small", 1, "small", "fast", 80.0, 3.2),
+    Effort("large", 16, "small", 1, "small", "full", 350.0, 3.2),
+    Effort("large", 16, "small", 1, "small", "longest", 850.0, 3.2),
 )
 """Levels 1 to 9."""
 DEFAULT = 5

@@ -40,6 +40,8 @@ class NetworkTile(NamedTuple):
     """Of its part."""
     told: Told = ()
     """What the network is told of its part's references."""
+    repeats: bool = False
+    """Of its part."""
 
 
 def encode_values(network: Network, coded: Coded, part: Part, told: Told = ()) -> CodedTile:
@@ -55,11 +57,12 @@ def _turn_told(told: Told, orientation: int) -> Told:
 def _encode_turned(network: Network, coded: Coded, part: Part, told: Told) -> tuple[TileMode, bytes]:
     edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth, edges, told)
+        return TileMode.NETWORK, network.coder.encode(coded, part.bit_depth, edges, told, repeats=part.repeats)
     triples, is_made = to_triples(coded, part.colours)
-    payload = put_string(pack_exceptions(coded, is_made)) + network.coder.encode(triples, part.bit_depth, edges)
+    payload = put_string(pack_exceptions(coded, is_made))
+    payload += network.coder.encode(triples, part.bit_depth, edges, repeats=part.repeats)
     if is_made.mean() < 1 - 1 / _MANY:
-        plain = network.coder.encode(coded, part.bit_depth)
+        plain = network.coder.encode(coded, part.bit_depth, repeats=part.repeats)
         if len(plain) < len(payload):
             return TileMode.NETWORK, plain
     return TileMode.LUMA_CHROMA, payload
@@ -74,11 +77,12 @@ def measure_values(network: Network, coded: Coded, part: Part, told: Told = ()) 
 def _measure_turned(network: Network, coded: Coded, part: Part, told: Told) -> NDArray[np.float64]:
     edges = _edges(part.cells, part.channels, part.bit_depth)
     if not part.colours:
-        return network.coder.measure(coded, part.bit_depth, edges, told)
+        return network.coder.measure(coded, part.bit_depth, edges, told, repeats=part.repeats)
     triples, is_made = to_triples(coded, part.colours)
-    bits = network.coder.measure(triples, part.bit_depth, edges) + np.where(is_made, 0, _EXCEPTION_BITS)
+    bits = network.coder.measure(triples, part.bit_depth, edges, repeats=part.repeats)
+    bits += np.where(is_made, 0, _EXCEPTION_BITS)
     if is_made.mean() < 1 - 1 / _MANY:
-        plain = network.coder.measure(coded, part.bit_depth)
+        plain = network.coder.measure(coded, part.bit_depth, repeats=part.repeats)
         if plain.sum() < bits.sum():
             return plain
     return bits
@@ -96,7 +100,7 @@ def decode_values(network: Network, tile: NetworkTile, bit_depth: int) -> Coded:
     edges = _edges(b"" if is_plain else tile.cells, network.coder.planes, bit_depth)
     told = _turn_told(tile.told, tile.orientation)
     try:
-        coded = network.coder.decode(words, height, width, bit_depth, edges, told)
+        coded = network.coder.decode(words, height, width, bit_depth, edges, told, repeats=tile.repeats)
     except DamagedWordsError as error:
         raise ContainerError(str(error)) from error
     if tile.mode is TileMode.LUMA_CHROMA:

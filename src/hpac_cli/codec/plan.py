@@ -1,4 +1,4 @@
-"""How is each frame of a file coded? Parts and their networks, references, orientations, cells: one after another, by trial."""
+"""How is each frame of a file coded? Parts and their networks, references, orientations, cells, repeats: in turn, by trial."""
 
 from dataclasses import replace
 
@@ -13,6 +13,7 @@ from .orientation_search import choose_orientations
 from .parts import frame_bytes, packed_frame_bytes, plan_apart, plan_together, role_of
 from .reference_search import Looks, ReferenceSearch, can_tell, may_refer
 from .references import Known, Told
+from .repetition_search import choose_repeats
 from .tiles import Box, choose_tile
 from .trial import FEW, Trials
 from .values import to_ordered
@@ -59,10 +60,10 @@ class Planner:
         """
         trials = self._trials(number)
         frame = choose_orientations(self._begin(number, trials), trials, self._effort)
-        return _choose_cells(frame, trials, self._effort)
+        return choose_repeats(_choose_cells(frame, trials, self._effort), trials, self._effort)
 
     def estimate(self, number: int) -> float:
-        """Estimate the bytes that the next frame takes when it is coded as plan decides, but not turned and without cells."""
+        """Estimate the bytes that the next frame takes when it is coded as plan decides, but not turned, without cells and repeats."""
         trials = self._trials(number)
         frame = self._begin(number, trials)
         if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:

@@ -125,6 +125,16 @@ class Trials:
         bits = np.concatenate(list(spread(work, jobs, threads=min(self.threads, len(jobs)))))
         return bits.reshape(len(orientations), -1) * weights
 
+    def tile_bits(self, part: Part, channels: Channels, boxes: Sequence[Box]) -> float:
+        """Count the bits of whole tiles of a part of these channels."""
+        network, values = self.networks.by_digest(part.weights_digest), Values(part)
+
+        def work(box: Box) -> float:
+            coded = values.to_coded(self._cut(box, channels))
+            return float(measure_values(network, coded, part, self._told(part, box)).sum())
+
+        return sum(spread(work, boxes, threads=min(self.threads, len(boxes))))
+
     def packed_bytes(self, part: Part, tile: int, *, thoroughly: bool = False) -> float:
         """Count bytes of all channels packed as one part without a network, quickly or as they will be."""
         values, height, width = Values(part), *self.ordered.shape[:2]

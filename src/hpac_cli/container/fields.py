@@ -201,6 +201,8 @@ class Part:
     colours: Colours = Colours.NONE
     cells: bytes = b""
     """How wide its values are (codec.cells), where a network codes them and they are not all the same."""
+    repeats: bool = False
+    """Whether far repetition is looked for in tiles that a network codes."""
     orientation: int = 0
     """How the encoder turns its tiles; in a file every tile says that for itself."""
     whole: bool = False
@@ -411,7 +413,7 @@ def _build_part(part: Part, *, is_float: bool) -> bytes:
     if part.colours:
         out += put_varint(part.colours)
     if part.weights_digest:
-        out += put_string(part.cells)
+        out += put_string(part.cells) + put_varint(part.repeats)
     if _may_refer(part):
         out += put_varint(len(part.references))
         for r in part.references:
@@ -510,7 +512,10 @@ def _parse_part(fields: Fields, sample_type: str) -> Part:
             raise ContainerError(f"colours of kind {colours} do not exist")
         part = replace(part, colours=Colours(colours))
     if digest:
-        part = replace(part, cells=fields.string())
+        cells, repeats = fields.string(), fields.varint()
+        if repeats > 1:
+            raise ContainerError(f"repeats of kind {repeats} do not exist")
+        part = replace(part, cells=cells, repeats=bool(repeats))
     if part.cells and bit_depth > MAX_CELL_BITS:
         raise ContainerError(f"cells of values of {bit_depth} bits: there are none of more than {MAX_CELL_BITS}")
     return replace(part, references=_parse_references(fields)) if _may_refer(part) else part

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import ModelError
 
-INTERFACE = 3
+INTERFACE = 4
 LENGTH_BITS = 16
 """Code lengths count in 2**-16 bits."""
 MASS_BITS = 30
@@ -73,6 +73,7 @@ class _Tile(Structure):
     _fields_ = [
         *((name, c_int32) for name in ("height", "width", "depth", "num_references")),
         *((name, POINTER(c_int32)) for name in ("edges", "references")),
+        ("repeats", c_int32),
     ]
     arrays: tuple[NDArray[np.int32] | None, ...]
     """What the pointers point at."""
@@ -229,7 +230,13 @@ class TileCoder:
         self._handle = _Handle(handle)
 
     def encode(
-        self, samples: Samples, bit_depth: int, edges: Edges | None = None, references: Sequence[Reference] = ()
+        self,
+        samples: Samples,
+        bit_depth: int,
+        edges: Edges | None = None,
+        references: Sequence[Reference] = (),
+        *,
+        repeats: bool = False,
     ) -> bytes:
         """Code a tile.
 
@@ -237,6 +244,7 @@ class TileCoder:
             samples: (H, W, P) of int32 or a type that fits into it, 0 to 2**bit_depth - 1; sides of 1 to 1024.
             edges: of the cells of values; None for none.
             references: that the network is told of, the first and the second; no more than it can be.
+            repeats: whether far repetition is looked for.
 
         Returns:
             The range coder's words, little endian.
@@ -247,7 +255,7 @@ class TileCoder:
         height, width, _ = samples.shape
         room = _checked(_library().hpac_max_words(self._handle, height, width))
         words = np.empty(room, np.uint32)  # a page that nothing is written to takes no memory
-        given = self._given(samples, bit_depth, edges, references)
+        given = self._given(samples, bit_depth, edges, references, repeats=repeats)
         count = _library().hpac_encode(*given, _pointer(words), room)
         return words[: _checked(count)].astype("<u4", copy=False).tobytes()
 
@@ -259,6 +267,8 @@ class TileCoder:
         bit_depth: int,
         edges: Edges | None = None,
         references: Sequence[Reference] = (),
+        *,
+        repeats: bool = False,
     ) -> Samples:
         """Undo encode.
 
@@ -269,22 +279,28 @@ class TileCoder:
             raise DamagedWordsError("coded words are cut: their length is no multiple of 4")
         numbers = np.frombuffer(words, "<u4").astype(np.uint32, copy=False)
         samples = np.empty((height, width, self.planes), np.int32)
-        tile = self._tile(height, width, bit_depth, edges, references)
+        tile = self._tile(height, width, bit_depth, edges, references, repeats=repeats)
         result = _library().hpac_decode(self._handle, byref(tile), _pointer(numbers), numbers.size, _pointer(samples))
         _checked(result)
         return samples
 
     def measure(
-        self, samples: Samples, bit_depth: int, edges: Edges | None = None, references: Sequence[Reference] = ()
+        self,
+        samples: Samples,
+        bit_depth: int,
+        edges: Edges | None = None,
+        references: Sequence[Reference] = (),
+        *,
+        repeats: bool = False,
     ) -> NDArray[np.float64]:
         """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine."""
         lengths = np.empty(samples.shape[:2], np.uint32)
-        given = self._given(samples, bit_depth, edges, references)
+        given = self._given(samples, bit_depth, edges, references, repeats=repeats)
         _checked(_library().hpac_measure(*given, _pointer(lengths)))
         return lengths / float(1 << LENGTH_BITS)
 
     def collect(self, samples: Samples, bit_depth: int, references: Sequence[Reference] = ()) -> Mixtures:
-        """Keep the mixtures of a tile's samples, for expect: those of each plane, pixel by pixel."""
+        """Keep the network's mixtures of a tile's samples, for expect: those of each plane, pixel by pixel."""
         height, width, _ = samples.shape
         mixtures = np.empty((self.planes, height * width, self._components), COMPONENT)
         given = self._given(samples, bit_depth, None, references)
@@ -328,24 +344,37 @@ class TileCoder:
         return [int(number) for number in hashes]
 
     def _given(
-        self, samples: Samples, bit_depth: int, edges: Edges | None, references: Sequence[Reference]
+        self,
+        samples: Samples,
+        bit_depth: int,
+        edges: Edges | None,
+        references: Sequence[Reference],
+        *,
+        repeats: bool = False,
     ) -> tuple[Any, Any, Any]:
         """The first arguments of all that takes samples."""
         height, width, planes = samples.shape
         if planes != self.planes:
             raise ValueError(f"a tile of {planes} planes for a network of {self.planes}")
-        tile = self._tile(height, width, bit_depth, edges, references)
+        tile = self._tile(height, width, bit_depth, edges, references, repeats=repeats)
         return self._handle, byref(tile), _pointer(_numbers(samples))
 
     def _tile(
-        self, height: int, width: int, bit_depth: int, edges: Edges | None, references: Sequence[Reference]
+        self,
+        height: int,
+        width: int,
+        bit_depth: int,
+        edges: Edges | None,
+        references: Sequence[Reference],
+        *,
+        repeats: bool,
     ) -> _Tile:
         if edges is not None and edges.shape != (self.planes, (1 << bit_depth) + 1):
             raise ValueError(f"edges of {edges.shape} for {self.planes} planes of {bit_depth} bits")
         if any(reference.shape != (height, width) for reference in references):
             raise ValueError(f"a reference of another size than a tile of {width} x {height}")
         told = np.stack([_numbers(reference) for reference in references]) if references else None
-        tile = _Tile(height, width, bit_depth, len(references))
+        tile = _Tile(height, width, bit_depth, len(references), repeats=int(repeats))
         tile.edges, tile.references = (None if array is None else _pointer(array) for array in (edges, told))
         tile.arrays = edges, told  # a structure's pointers do not keep what they point at
         return tile

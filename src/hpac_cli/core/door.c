@@ -9,7 +9,7 @@
 #include "self_test.h"
 #include "unit.h"
 
-enum { INTERFACE = 3 };
+enum { INTERFACE = 4 };
 
 struct hpac_network {
   const struct unit *unit;
@@ -123,7 +123,8 @@ int64_t hpac_max_words(const struct hpac_network *network, int height, int width
 }
 
 static int is_tile(const struct hpac_network *network, const struct hpac_tile *tile) {
-  int ok = is_size(tile->height, tile->width, tile->depth) && is_between(tile->num_references, 0, network->shape.references);
+  int ok = is_size(tile->height, tile->width, tile->depth) && is_between(tile->num_references, 0, network->shape.references) &&
+           is_between(tile->repeats, 0, 1);
   const int32_t values = ok ? (int32_t)1 << tile->depth : 0;
   for (int p = 0; ok && tile->edges && p < network->shape.planes; p++)
     ok = are_edges(tile->edges + (int64_t)p * (values + 1), values);
@@ -132,7 +133,7 @@ static int is_tile(const struct hpac_network *network, const struct hpac_tile *t
 }
 
 static struct picture picture_to_fill(const struct hpac_tile *tile, int32_t *samples) {
-  return (struct picture){tile->height, tile->width, tile->depth, samples, tile->edges, tile->num_references, tile->references};
+  return (struct picture){tile->height, tile->width, tile->depth, samples, tile->edges, tile->num_references, tile->references, tile->repeats};
 }
 
 /* A picture of samples that are only read; its height is 0 if anything is out of bounds. */
@@ -167,7 +168,8 @@ int64_t hpac_measure(const struct hpac_network *network, const struct hpac_tile 
 
 int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                      struct hpac_component *components) {
-  const struct picture picture = picture_of(network, tile, samples);
+  struct picture picture = picture_of(network, tile, samples);
+  picture.repeats = 0;
   return picture.height ? network->unit->collect(network->packed, &picture, components) : HPAC_BAD_ARGUMENT;
 }
 

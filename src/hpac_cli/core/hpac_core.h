@@ -48,6 +48,7 @@ struct hpac_tile {
      from that. */
   const int32_t *edges;
   const int32_t *references; /* (num_references, height, width) values below 2^depth */
+  int32_t repeats;           /* 1 if far repetition is looked for, else 0 */
 };
 
 /* samples: (height, width, planes) coded values below 2^depth. Errors are negative: -1 damaged words, -2 memory is
@@ -64,7 +65,7 @@ HPAC_API int64_t hpac_decode(const struct hpac_network *network, const struct hp
 /* lengths: (height, width), what each pixel takes, all planes together, in 2^-16 bits. Returns 0. */
 HPAC_API int64_t hpac_measure(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                               uint32_t *lengths);
-/* components: (planes, height, width, components of the network). Returns 0. */
+/* components: (planes, height, width, components of the network), without what far repetition adds. Returns 0. */
 HPAC_API int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                               struct hpac_component *components);
 /* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often each

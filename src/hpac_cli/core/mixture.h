@@ -22,7 +22,8 @@ enum {
 
 /* Of the samples of one plane on one wavefront; arrays of as many numbers as the longest wavefront has, and more. */
 struct mixture {
-  int32_t *weight[MAX_COMPONENTS], *mean[MAX_COMPONENTS], *spread[MAX_COMPONENTS];
+  int components; /* the network's, and one more where the tile repeats */
+  int32_t *weight[MAX_COMPONENTS + 1], *mean[MAX_COMPONENTS + 1], *spread[MAX_COMPONENTS + 1];
   int32_t *low, *high;       /* the lowest and highest sample that is possible */
   int32_t *start, *exponent; /* buckets are 2^exponent samples wide and begin at start */
   int32_t *plain;            /* so many low bits are coded without the mixture */
@@ -30,12 +31,13 @@ struct mixture {
      in 1/64 sample: shifts[0] belongs to `low`. */
   const int32_t *shifts;
   int32_t last_shift;
-  int32_t *first[MAX_COMPONENTS], *step[MAX_COMPONENTS]; /* places on the logistic table of the window's edges */
+  int32_t *first[MAX_COMPONENTS + 1], *step[MAX_COMPONENTS + 1]; /* places on the logistic table of the window's edges */
 };
 
 static int make_mixture_room(struct mixture *m, struct memory *memory, int components, size_t lanes) {
   int32_t **rows[5] = {m->weight, m->mean, m->spread, m->first, m->step};
   int32_t **single[5] = {&m->low, &m->high, &m->start, &m->exponent, &m->plain};
+  m->components = components;
   for (int k = 0; k < 5; k++) {
     for (int j = 0; j < components; j++)
       if (!(rows[k][j] = take(memory, lanes * sizeof(int32_t)))) return 0;
@@ -95,7 +97,7 @@ NOINLINE void find_weights(const int32_t *restrict table, row_of_lanes *restrict
 /* Place the window so that it covers every significant component. `at` is the run's place in the wavefront. */
 NOINLINE void find_window(const struct network *n, const struct mixture *m, int at, int lanes) {
   const int32_t *restrict scale = n->tables.spread;
-  const int components = n->shape.components;
+  const int components = m->components;
   row_of_lanes centre, half, narrowest;
   int64_t sum[CHUNK] ALIGNED;
   for (int i = 0; i < lanes; i++) sum[i] = 0;
@@ -156,9 +158,9 @@ struct known {
   const int32_t *green;                    /* samples of plane 0, for later planes */
 };
 
-/* Make mixtures of a run's parameters, (pixels, step); `at` is the run's place in the wavefront. */
-static void find_mixture(const struct network *n, const struct known *known, const int32_t *rows, size_t step,
-                         int depth, int at, int pixels, int lanes, const struct mixture *m) {
+/* Make the components of a run's parameters, (pixels, step); `at` is the run's place in the wavefront. */
+static void find_components(const struct network *n, const struct known *known, const int32_t *rows, size_t step,
+                            int depth, int at, int pixels, int lanes, const struct mixture *m) {
   static const row_of_lanes zeros;
   const int components = n->shape.components, plane = known->plane;
   parameter_rows parameters;
@@ -181,8 +183,12 @@ static void find_mixture(const struct network *n, const struct known *known, con
   }
   find_weights(n->tables.exp, parameters, components, lanes, weights);
   for (int j = 0; j < components; j++) memcpy(m->weight[j] + at, weights[j], (size_t)lanes * sizeof(int32_t));
+}
+
+/* Place the windows of a run's mixtures, all of whose components are known. */
+static void place_windows(const struct network *n, const struct mixture *m, int at, int lanes) {
   find_window(n, m, at, lanes);
-  for (int j = 0; j < components; j++)
+  for (int j = 0; j < m->components; j++)
     find_window_places(n->tables.spread_inverse, m->start + at, m->exponent + at, m->mean[j] + at, m->spread[j] + at,
                        m->first[j] + at, m->step[j] + at, lanes);
 }

@@ -75,12 +75,13 @@ static void make_test(struct test_room *room, const struct shape *s) {
 }
 
 static int runs_as_expected(const struct unit *unit, const struct unit *plain, const struct shape *shape,
-                            const struct layers *layers, const struct tables *tables, struct test_room *room) {
+                            const struct layers *layers, const struct tables *tables, int repeats,
+                            struct test_room *room) {
   struct network *ours = unit->pack(shape, layers, tables), *theirs = plain->pack(shape, layers, tables);
   int ok = 0;
   if (ours && theirs) {
     const struct picture picture = {TEST_HEIGHT,  TEST_WIDTH,        8, room->samples,
-                                    room->edges, shape->references, room->references};
+                                    room->edges, shape->references, room->references, repeats};
     struct picture decoded = picture;
     decoded.samples = room->decoded;
     const int64_t number = plain->encode(theirs, &picture, room->expected, TEST_WORDS);
@@ -104,7 +105,8 @@ static int is_exact(const struct unit *unit, const struct unit *plain, const str
     make_test(room, shape);
     const struct layers layers = {room->weights, room->biases, room->shifts};
     ok = are_layers(shape, &layers, room->num_weights, room->num_outputs) &&
-         runs_as_expected(unit, plain, shape, &layers, tables, room);
+         runs_as_expected(unit, plain, shape, &layers, tables, 0, room) &&
+         runs_as_expected(unit, plain, shape, &layers, tables, 1, room);
   }
   free(room);
   return ok;

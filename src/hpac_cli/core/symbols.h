@@ -28,7 +28,7 @@ INLINE uint32_t column_left(int32_t mass, int32_t symbol, int32_t columns) {
 /* Room for the symbols of a wavefront. */
 struct symbol_room {
   int32_t *middle[MIDDLE_EDGES];
-  int32_t *bucket, *left, *width; /* focus symbols that are known */
+  int32_t *bucket, *left, *width; /* focus symbols that are known, and widths of those that were read */
   int32_t *shift_left, *shift_right; /* of edges, where there are cells */
   int32_t *open, *bits, *before, *edge; /* samples under refinement, and what is left of each */
 };
@@ -83,7 +83,7 @@ INLINE void find_middle_edges(const int has_cells, const struct network *n, cons
     int32_t *restrict left = room->middle[k];
     for (int i = 0; i < lanes; i++) left[i] = 0;
     if (has_cells) find_shifts(m, NULL, bucket, room->shift_left, lanes);
-    for (int j = 0; j < n->shape.components; j++) {
+    for (int j = 0; j < m->components; j++) {
       const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
       add_masses(sigmoid, weight, first, step, NULL, bucket, has_cells ? room->shift_left : NULL, exponent, left,
                  lanes);
@@ -108,7 +108,7 @@ INLINE uint32_t find_edge(const int has_cells, const struct network *n, const st
                           int32_t bucket) {
   const int32_t shift = has_cells ? shift_of(m, i, m->start[i] + bucket * (1 << m->exponent[i])) : 0;
   int32_t sum = 0;
-  for (int j = 0; j < n->shape.components; j++) {
+  for (int j = 0; j < m->components; j++) {
     const int32_t step = m->step[j][i], place = m->first[j][i] + bucket * step;
     sum += m->weight[j][i] *
            n->tables.sigmoid[logistic_index(place + (has_cells ? shift_place(shift, step, m->exponent[i]) : 0))];
@@ -140,7 +140,7 @@ INLINE void find_known_buckets(const int has_cells, const struct network *n, con
     find_shifts(m, bucket, 1, room->shift_right, lanes);
   }
   const int32_t *shift_left = has_cells ? room->shift_left : NULL, *shift_right = has_cells ? room->shift_right : NULL;
-  for (int j = 0; j < n->shape.components; j++) {
+  for (int j = 0; j < m->components; j++) {
     const int32_t *restrict first = m->first[j], *restrict step = m->step[j], *restrict weight = m->weight[j];
     add_masses(sigmoid, weight, first, step, bucket, 0, shift_left, exponent, below, lanes);
     add_masses(sigmoid, weight, first, step, bucket, 1, shift_right, exponent, above, lanes);
@@ -225,6 +225,7 @@ INLINE int32_t read_bucket(const struct network *n, const struct mixture *m, str
     right = (uint32_t)room->middle[passed][i];
   }
   skip(c, left, right - left);
+  room->width[i] = (int32_t)(right - left);
   return bucket;
 }
 
@@ -242,7 +243,7 @@ NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, 
   int32_t mass[REFINE_SYMBOLS + 1] = {0}, shift[REFINE_SYMBOLS + 1];
   const int parts = 1 << bits;
   for (int k = 0; k <= parts; k++) shift[k] = shift_of(m, i, edge + k * (1 << exponent));
-  for (int j = 0; j < n->shape.components; j++) {
+  for (int j = 0; j < m->components; j++) {
     int32_t first, step;
     const int32_t inverse = n->tables.spread_inverse[least_spread(m->spread[j][i], exponent)];
     find_edge_places(inverse, edge, exponent, m->mean[j][i], &first, &step);

@@ -74,6 +74,7 @@ struct picture {
   const int32_t *edges; /* of cells, (planes, 2^depth + 1) as hpac_core.h says, checked by the door; or NULL */
   int num_references;   /* at most as many as the network has */
   const int32_t *references; /* (num_references, height, width), below 2^depth */
+  int repeats;               /* 1 if far repetition is looked for */
 };
 
 struct hpac_component;

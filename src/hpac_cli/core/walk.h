@@ -6,6 +6,7 @@
 #define HPAC_WALK_H
 
 #include "collected.h"
+#include "repetition.h"
 #include "symbols.h"
 #include "trace.h"
 
@@ -24,6 +25,7 @@ struct tile {
   int32_t *residual[MAX_PLANES], *value[MAX_PLANES];
   struct mixture mixture;
   struct symbol_room symbols;
+  struct repetition *repetition; /* or NULL */
   /* of a run of pixels */
   feature_words *features;
   activation *gated, *hidden;
@@ -73,7 +75,8 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
     for (int k = 0; k < 6; k++) ok = ok && (*rows[k] = take(m, lanes * sizeof(int32_t)));
   }
   for (int p = 0; picture->edges && p < s->planes; p++) ok = ok && make_shifts(t, p);
-  ok = ok && make_mixture_room(&t->mixture, m, s->components, lanes) && make_symbol_room(&t->symbols, m, lanes);
+  ok = ok && make_mixture_room(&t->mixture, m, s->components + picture->repeats, lanes) && make_symbol_room(&t->symbols, m, lanes);
+  if (picture->repeats) ok = ok && (t->repetition = make_repetition(m, picture, s->planes, lanes));
   ok = ok && (t->features = take(m, sizeof *t->features));
   if (ok) clear_references(s, picture->num_references, *t->features);
   ok = ok && (t->gated = take(m, CHUNK * t->pixel_step * sizeof(activation)));
@@ -203,8 +206,10 @@ static void run_head(struct tile *t, int plane, const struct run *run, size_t at
   struct known known = {.plane = plane, .base = t->focus.base[plane] + at, .level = t->focus.level[plane] + at,
                         .green = t->value[0] + at};
   for (int q = 0; q < plane; q++) known.residual[q] = t->residual[q] + at;
-  find_mixture(n, &known, t->parameters, t->parameter_step, t->picture->depth, (int)at, run->pixels, run->lanes,
-               &t->mixture);
+  find_components(n, &known, t->parameters, t->parameter_step, t->picture->depth, (int)at, run->pixels, run->lanes,
+                  &t->mixture);
+  if (t->repetition) join_mixture(t->repetition, n, &t->mixture, plane, run, (int)at);
+  place_windows(n, &t->mixture, (int)at, run->lanes);
 }
 
 /* Add the features of a run of pixels, whose samples are known now, to the tile's statistics. */
@@ -261,6 +266,7 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
   const struct network *n = t->network;
   const int planes = n->shape.planes;
   if (n->shape.context) tell_context(t);
+  if (t->repetition) find_places(t->repetition, wave, first, pixels);
   for (int at = 0; at < pixels; at += CHUNK) {
     const struct run run = run_at(wave, first, pixels, at);
     run_trunk(t, &run, (size_t)at);
@@ -280,12 +286,15 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
     if (mode == MEASURE && t->collected) collect_plane(t, p, wave, first, pixels);
     else code_plane(mode, n, &t->mixture, coder, &t->symbols, pixels, t->residual[p]);
     if (coder->damaged) return;
+    if (t->repetition)
+      learn_repetition(t->repetition, n, &t->mixture, &t->symbols, p, wave, first, pixels, t->residual[p]);
     if (mode == READ) {
       for (int i = 0; i < pixels; i++) t->value[p][i] = t->residual[p][i] + t->focus.base[p][i];
       store_samples(t, p, wave, first, pixels);
     }
     memcpy(ring_samples(&t->samples, p, wave, first), t->value[p], (size_t)pixels * sizeof(int32_t));
   }
+  if (t->repetition) remember_places(t->repetition, wave, first, pixels);
   if (mode == MEASURE)
     for (int i = 0; i < pixels; i++) {
       lengths[(size_t)(first + i) * (size_t)t->picture->width + (size_t)(wave - 2 * (first + i))] = coder->lengths[i];

@@ -422,7 +422,8 @@ class Tile:
         for m in found:
             masses = [m.mass(m.start, m.exponent, k) >> 6 for k in range(23)]
             m.bucket = self.coder.decode([0, *masses, 1 << 24]) - 1
-            m.column = self.coder.width
+            if self.repeats:
+                m.column = self.coder.width
             m.low_end = m.start + (m.bucket << m.exponent)
             m.left = 0 if m.bucket in (-1, 22) else m.exponent
         while any(m.left for m in found):

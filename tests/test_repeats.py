@@ -7,10 +7,13 @@ import pytest
 from conftest import fill_shape, make_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.decoder import decode as decode_plainly
 from strategies import networks, tiles
 
+import hpac_cli
+from hpac_cli.codec import plan
 from hpac_cli.codec.colours import to_rgb
-from hpac_cli.codec.efforts import effort_of
+from hpac_cli.codec.efforts import Effort, effort_of
 from hpac_cli.codec.network_tiles import NetworkTile, decode_values, encode_values, measure_values
 from hpac_cli.codec.networks import Networks
 from hpac_cli.codec.repetition_search import choose_repeats
@@ -19,6 +22,7 @@ from hpac_cli.container.fields import Colours, Frame, Part, TileMode, build_fram
 from hpac_cli.core import DamagedWordsError, TileCoder
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
+from hpac_cli.model.files import weights_folder
 from hpac_cli.model.index import load_by_name
 from hpac_cli.model.shape import Shape
 from hpac_cli.model.weights import Weights
@@ -125,3 +129,22 @@ def does_repeat(samples: np.ndarray, level: int) -> bool:
     trials = Trials(samples.astype(np.uint8), Networks(), effort.size)
     frame = Frame(*samples.shape[1::-1], "u1", 128, (Part(3, 8, trials.digest("rgb")),))
     return choose_repeats(frame, trials, effort).parts[0].repeats
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_second_decoder_reads_files_that_repeat(
+    channels: int, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of a frame that is too small for it to be looked for."""
+    monkeypatch.setattr(plan, "choose_repeats", make_repeating)
+    array = np.ascontiguousarray(photograph[100:120, 200:232, :channels])
+    data = hpac_cli.encode(array, effort=3)
+    (decoded,) = decode_plainly(data, weights_folder())
+    assert np.array_equal(decoded, array)
+    assert np.array_equal(hpac_cli.decode(data), array)
+
+
+def make_repeating(frame: Frame, _trials: Trials, _effort: Effort) -> Frame:
+    parts = tuple(replace(part, repeats=True) for part in frame.parts)
+    assert all(part.weights_digest for part in parts)
+    return replace(frame, parts=parts)

@@ -260,7 +260,7 @@ def test_lengths_of_mixtures_are_those_of_words(photograph: NDArray[np.uint8]) -
     (mixtures,), values = coder.collect(samples, 8), np.ascontiguousarray(samples.reshape(-1))
     for edges in (plain_edges(1, 8), find_edges(8 * draw_levels(np.random.default_rng(1), 1, 8, 8))):
         length = coder.length(mixtures, values, 8, edges[0])
-        assert length == pytest.approx(coder.measure(samples, 8, edges).sum(), rel=0.02)
+        assert length == pytest.approx(coder.measure(samples, 8, edges).sum(), rel=0.03)
 
 
 # pictures

@@ -10,7 +10,7 @@ import pytest
 from conftest import hpac, save_png
 
 from hpac_cli import api, images
-from hpac_cli.api.decoding import _part_of
+from hpac_cli.api.parts import _part_of
 from hpac_cli.codec.duration import Rates
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.networks import Networks

@@ -317,7 +317,7 @@ def test_an_adapter_is_trained_and_measured_with_the_references_of_its_parts(pho
     crop = material.crop(place, 0.5, 0.5, 64)
     with torch.no_grad():
         estimate = net(crop.planes, crop.bit_depth, True, references=crop.references).sum().item()
-    assert 8 * material.measure(place, networks, digest) == pytest.approx(estimate, rel=0.01)
+    assert 8 * material.measure(place, networks, digest) == pytest.approx(estimate, rel=0.02)
     untold = Material(images, frames[:1] * 2, digest).measure(place, networks, digest)
     assert abs(8 * untold - estimate) > 0.05 * estimate
 

@@ -58,7 +58,8 @@ def test_sanitizers_end_a_process_that_reads_beyond_an_array(package: tuple[Path
         "from hpac_cli import core; import numpy as np; from hpac_cli.model.index import load_by_name;"
         "from hpac_cli.model.pack import packed, packed_tables;"
         "coder = core.TileCoder(packed(load_by_name('grey-medium')), packed_tables(), 'plain');"
-        "core._library().hpac_encode(coder._handle, 8, 8, 8, None, core._pointer(np.zeros(60, np.int32)),"
+        "tile = core._Tile(height=8, width=8, depth=8);"
+        "core._library().hpac_encode(coder._handle, core.byref(tile), core._pointer(np.zeros(60, np.int32)),"
         "core._pointer(np.zeros(16, np.uint32)), 1000)"
     )
     found = run(package, "-c", code)

@@ -81,7 +81,7 @@ def folder(tmp_path: Path, contents: dict[str, bytes]) -> Path:
 
 @pytest.fixture(scope="module")
 def packed(contents: dict[str, bytes]) -> bytes:
-    return hpac_cli.encode_series(contents, effort=1)
+    return hpac_cli.encode_series(contents, effort=1, keyframe=1)
 
 
 def read(data: bytes) -> Reader:

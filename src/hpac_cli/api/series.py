@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hpac_cli import files
-from hpac_cli.codec.efforts import DEFAULT, effort_of
+from hpac_cli.codec.efforts import DEFAULT, KEYFRAME, effort_of
 from hpac_cli.codec.threads import spread
 from hpac_cli.errors import ContainerError, HpacError, LimitExceededError, RoundTripError, UsageError
 from hpac_cli.kept import Kept
@@ -356,13 +356,19 @@ def _laid_out(contents: Mapping[str, bytes]) -> Iterator[list[Input]]:
 
 
 def encode_series(
-    contents: Mapping[str, bytes], *, effort: int = DEFAULT, backend: str = "", limits: Limits = DEFAULT_LIMITS
+    contents: Mapping[str, bytes],
+    *,
+    effort: int = DEFAULT,
+    keyframe: int = KEYFRAME,
+    backend: str = "",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
     """Encode files to the bytes of one .hpac file in memory, pictures in the order of their place and time.
 
     Args:
         contents: of each file, by its name, which may have slashes between folders.
         effort: 1 to 9, as of `encode`.
+        keyframe: frames that one may need to be decoded, itself included; 1 lets every file stand alone.
         backend: instruction set of the core, or "" for the fastest exact one; all give the same bytes.
         limits: what `decode_series` will be given; they hold for all files together.
 
@@ -370,7 +376,7 @@ def encode_series(
         UsageError: no files, or names that cannot all be below one folder.
         LimitExceededError: larger than limits allow.
     """
-    session, stream = Session(Options(effort=effort, backend=backend, limits=limits)), io.BytesIO()
+    session, stream = Session(Options(keyframe=keyframe, effort=effort, backend=backend, limits=limits)), io.BytesIO()
     with _laid_out(contents) as inputs:
         check_names(inputs)
         _encode(inputs, stream, session)

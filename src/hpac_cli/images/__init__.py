@@ -334,6 +334,8 @@ def convert(image: Image, kind: str) -> bytes:
     from . import npy, png, tiff
 
     image = see(image, colours=kind != "array")
+    if not image.frames:
+        raise UnsupportedError("it holds no picture that could be converted; decode it as it is")
     if kind == "tiff":
         return tiff.from_samples(image.frames)
     if kind == "png":

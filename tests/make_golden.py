@@ -35,10 +35,11 @@ from reference.decoder import Record
 from hpac_cli import images
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.cells import pack_cells
+from hpac_cli.codec.colours import to_rgb, to_triples
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
-from hpac_cli.container.fields import Adapted, Frame, TileMode
+from hpac_cli.container.fields import Adapted, Colours, Frame, Part, Reference, TileMode
 from hpac_cli.container.parse import Reader
 from hpac_cli.image import Image, Member, RawSamples, join
 from hpac_cli.images.npy import from_array
@@ -63,6 +64,9 @@ class Case:
     """Whether its weights are changed."""
     cells: int = 0
     """The step in which the widths of values' cells are given; 0 for none."""
+    plan: str = ""
+    """How it is coded, whatever the encoder would decide: a name of Colours, "repeats", "frames" that refer to earlier ones, or
+    "bands" that refer to each other in an order of their own."""
     raw: RawSamples | None = None
     """How samples lie in a source that does not say so."""
 
@@ -151,6 +155,30 @@ def changed() -> dict[str, Case]:
         "cells-turned-3-jpeg-alpha": Case(with_alpha, orientation=3, cells=2),
         "cells-bits-12": Case(bits_12, cells=4),
         "cells-adapted-grey": Case(part[..., 1], adapted=True, cells=8),
+    }
+
+
+def planned() -> dict[str, Case]:
+    """What has colours of every kind, looks for far repetition, or refers to other frames and bands, by name."""
+    part, bits_12 = crop(), deep(12).astype(np.uint16)
+    plain, front = make_other_photograph(part), np.tile(crop(22, 13), (2, 3, 1))
+    slices = np.stack([part[..., 1], part[..., 0], part[::-1, :, 1], part[..., 2]])[..., None]
+    bands = np.dstack([bits_12, 4095 - bits_12 // 2, bits_12[::-1], bits_12 // 3])
+    made = {
+        colours.name.lower().replace("_", "-"): Case(
+            to_rgb(to_triples(plain, colours)[0], colours).astype(np.uint8), plan=colours.name
+        )
+        for colours in Colours
+        if colours > Colours.WEBP
+    }
+    return made | {
+        "repeats-rgb": Case(make_other_photograph(front), 48, plan="repeats"),
+        "repeats-jpeg": Case(lossy(front, "jpeg"), 48, plan="repeats"),
+        "repeats-bits-12": Case(np.tile(bits_12, (2, 2)), 48, plan="repeats"),
+        "references-frames": Case(slices, plan="frames"),
+        "references-bands": Case(bands, plan="bands"),
+        "references-turned-5": Case(bands, orientation=5, plan="bands"),
+        "f4-whole": Case(bits_12.astype(np.float32) - 900, plan="whole"),
     }
 
 
@@ -309,6 +337,29 @@ def recoded(data: bytes, syntax: str) -> bytes:
     return file.getvalue()
 
 
+def change_plan(frame: Frame, number: int, plan: str, tile: int, networks: Networks) -> Frame:
+    """Code a frame in the way that a Case names, or as it was planned."""
+    grey, parts, order = networks.digest("grey-medium"), list(frame.parts), frame.order
+    if plan in Colours.__members__:
+        parts = [Part(3, 8, networks.digest("ycc-medium"), colours=Colours[plan])]
+    elif plan == "repeats":
+        parts = [replace(part, repeats=True) for part in parts]
+    elif plan == "frames":
+        references = (
+            (),
+            (Reference(1, 0),),
+            (Reference(2, 0, -2048, 200), Reference(1, 0)),
+            (Reference(1, 0, 5000, -9),),
+        )
+        parts = [Part(1, 8, grey, references=references[number])]
+    elif plan == "bands":
+        references = (), (Reference(0, 2),), (Reference(0, 0, -2048, 4095), Reference(0, 2)), (Reference(0, 1, 1365),)
+        parts, order = [Part(1, 12, grey, references=told) for told in references], (2, 0, 1, 3)
+    elif plan == "whole":
+        parts = [Part(1, 12, grey, offset=-900, whole=True)]
+    return replace(frame, parts=tuple(parts), order=order, tile=tile) if plan else frame
+
+
 def turn_parts(frames: tuple[Frame, ...], orientation: int) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
     """Turn all tiles, those of later parts another way."""
     turned = (
@@ -351,11 +402,12 @@ def give_cells(frame: Frame, step: int) -> Frame:
 
 
 def encode(
-    image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool, cells: int
+    image: Image, networks: Networks, *, effort: int, tile: int, orientation: int, adapted: bool, cells: int, plan: str
 ) -> bytes:
     """Encode as a Case says."""
 
     def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
+        frames = tuple(change_plan(frame, number, plan, tile, networks) for number, frame in enumerate(frames))
         frames, _ = turn_parts(frames, orientation)
         frames = tuple(give_cells(frame, cells) for frame in frames) if cells else frames
         return change_weights(frames, networks) if adapted else (frames, ())
@@ -397,7 +449,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
     parser.parse_args()
-    networks, cases = Networks(), photographs() | changed() | graphics() | image_files() | other_files() | series()
+    networks, cases = Networks(), dict[str, Case]()
+    for some in (photographs, changed, planned, graphics, image_files, other_files, series):
+        cases |= some()
     manifest, files = {}, {}
     for name, case in cases.items():
         how = {
@@ -406,6 +460,7 @@ def main() -> None:
             "orientation": case.orientation,
             "adapted": case.adapted,
             "cells": case.cells,
+            "plan": case.plan,
         }
         sources = case.source if isinstance(case.source, dict) else {}
         if sources:

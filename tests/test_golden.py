@@ -67,7 +67,7 @@ def test_a_golden_series_gives_its_files_again(name: str) -> None:
 def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks) -> None:
     data, session = load(name), api.Session()
     image = session.decode(session.open(io.BytesIO(data)))
-    how = {key: MANIFEST[name][key] for key in ("effort", "tile", "orientation", "adapted", "cells")}
+    how = {key: MANIFEST[name][key] for key in ("effort", "tile", "orientation", "adapted", "cells", "plan")}
     assert encode(image, networks, **how) == data
 
 
@@ -81,7 +81,12 @@ def test_golden_files_hold_all_that_the_format_has() -> None:
     assert {reader.header.kind for reader in readers.values()} == set(Kind)
     assert {frame.sample_type for frame in frames} == set(SAMPLE_TYPES)
     assert {part.coding for part in parts} == set(Coding)
-    assert {part.colours for part in parts} >= {Colours.NONE, Colours.JPEG, Colours.PHOTO_CD, Colours.WEBP}
+    assert {part.colours for part in parts} == set(Colours)
+    assert {part.repeats for part in parts} == {False, True}
+    assert {len(part.references) for part in parts} == {0, 1, 2}
+    assert {reference.back for part in parts for reference in part.references} == {0, 1, 2}
+    assert any(frame.order for frame in frames)
+    assert any(part.whole for part in parts)
     assert {tile.mode for tile in tiles} == set(TileMode)
     assert {tile.orientation for tile in tiles} == set(range(ORIENTATIONS))
     assert {payload[0] for kind, payload in chunks if kind == b"M"} == set(Packing)

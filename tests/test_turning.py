@@ -2,6 +2,7 @@
 
 import functools
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,8 @@ def directed(photograph: np.ndarray) -> np.ndarray:
 def encode(array: np.ndarray, networks: Networks, orientation: int | None = None, tile: int = 0) -> bytes:
     stream = io.BytesIO()
     adapt = None if orientation is None else functools.partial(turn_parts, orientation=orientation)
-    encode_image(from_array(array), stream, networks=networks, effort=effort_of(3), adapt=adapt, tile=tile)
+    effort = replace(effort_of(3), repeats="")  # which saves some of what turning does
+    encode_image(from_array(array), stream, networks=networks, effort=effort, adapt=adapt, tile=tile)
     return stream.getvalue()
 
 
@@ -91,7 +93,7 @@ def test_a_picture_takes_about_as_much_whichever_way_up_it_is(
 
 def test_turning_makes_a_directed_picture_smaller(directed: np.ndarray, networks: Networks) -> None:
     across = np.ascontiguousarray(turn(directed, 4))
-    assert len(encode(across, networks)) < 0.998 * len(encode(across, networks, 0))
+    assert len(encode(across, networks)) < 0.995 * len(encode(across, networks, 0))
 
 
 def test_info_counts_turned_tiles(photograph: np.ndarray, networks: Networks, tmp_path: Path) -> None:

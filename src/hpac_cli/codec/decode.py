@@ -38,6 +38,15 @@ class TileJob(NamedTuple):
     tile: TileChunk
 
 
+class KnownTile(NamedTuple):
+    """One part of one tile that was decoded before, and where it goes."""
+
+    frame: int
+    part: int
+    box: Box
+    samples: Samples
+
+
 class _Target:
     """One frame being decoded: its samples, and what its parts need.
 
@@ -60,13 +69,21 @@ class _Target:
 
     def place(self, job: TileJob, coded: NDArray[Any]) -> None:
         """Write a decoded tile, (H, W, C) coded values of one part."""
-        box = job.box
-        self._write(job.part, slice(box.y, box.y + box.height), slice(box.x, box.x + box.width), coded)
+        self._write(job.part, *_slices(job.box), coded)
+
+    def put(self, known: KnownTile) -> None:
+        """Write a tile's samples."""
+        self.samples[*_slices(known.box), self.frame.channels_of[known.part]] = known.samples
 
     def _write(self, part: int, rows: slice, columns: slice, coded: NDArray[Any]) -> None:
         ordered = self.values[part].from_coded(coded, f"u{self.frame.sample_type[1:]}")
         samples = from_ordered(ordered, self.frame.sample_type)
         self.samples[rows, columns, self.frame.channels_of[part]] = samples
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    """Rows and columns."""
+    return slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
 
 
 class _Order:
@@ -83,14 +100,14 @@ class _Order:
         self._changed = threading.Condition()
         self._is_whole: dict[tuple[int, int, Box], bool | None] = {}
 
-    def begin(self, job: TileJob) -> TileJob:
+    def begin(self, job: TileJob | KnownTile) -> TileJob | KnownTile:
         """Take note that a tile, whose turn comes soon, will be decoded."""
         if (job.frame, job.part) in self._awaited:
             self._is_whole[job.frame, job.part, job.box] = None
         return job
 
     @contextmanager
-    def turn_of(self, job: TileJob) -> Iterator[None]:
+    def turn_of(self, job: TileJob | KnownTile) -> Iterator[None]:
         """Wait until all that a tile refers to is there; tell others when the tile is.
 
         Raises:
@@ -98,7 +115,7 @@ class _Order:
         """
         is_whole = False
         try:
-            is_told = job.tile.mode in NETWORK_MODES
+            is_told = isinstance(job, TileJob) and job.tile.mode in NETWORK_MODES
             for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
                 frame = job.frame - reference.back
                 self._wait_for((frame, self._frames[frame].part_of[reference.channel], job.box))
@@ -151,7 +168,7 @@ def decode_image(
 
 def decode_frames(
     frames: tuple[Frame, ...],
-    jobs: Iterator[TileJob],
+    jobs: Iterator[TileJob | KnownTile],
     *,
     networks: Networks,
     threads: int = 1,
@@ -161,6 +178,7 @@ def decode_frames(
     """Decode tiles into frames.
 
     Args:
+        jobs: those that others refer to come before these.
         fill: of samples that no job decodes; given, a job that cannot be decoded is no error.
 
     Returns:
@@ -179,10 +197,13 @@ def decode_frames(
             target.samples[...] = _nearest(fill, target.samples.dtype)
     known = Known(frames, [target.samples for target in targets])
 
-    def work(job: TileJob) -> tuple[TileJob, bool]:
+    def work(job: TileJob | KnownTile) -> tuple[TileJob | KnownTile, bool]:
         try:
             with order.turn_of(job):
-                _decode_tile(job, targets[job.frame], networks, known)
+                if isinstance(job, KnownTile):
+                    targets[job.frame].put(job)
+                else:
+                    _decode_tile(job, targets[job.frame], networks, known)
         except ContainerError:
             if fill is None:
                 raise
@@ -193,7 +214,7 @@ def decode_frames(
     threads = min(threads, sum(frame.num_tiles for frame in frames))
     for job, is_whole in spread(work, map(order.begin, jobs), threads=threads):
         progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
-        if not is_whole:
+        if not is_whole and isinstance(job, TileJob):
             lost.append(job)
     return tuple(target.finish() for target in targets), lost
 
@@ -208,9 +229,8 @@ def _nearest(value: int, dtype: np.dtype[Any]) -> Any:
 def places_of_tiles(frames: tuple[Frame, ...]) -> Iterator[tuple[int, int, Box]]:
     """List (frame, part, box) of all tile chunks in their order."""
     for index, frame in enumerate(frames):
-        coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
-        for box in tile_boxes(frame.height, frame.width, frame.tile) if coded else ():
-            for part in coded:
+        for box in tile_boxes(frame.height, frame.width, frame.tile) if frame.numbers_of_coded else ():
+            for part in frame.numbers_of_coded:
                 yield index, part, box
 
 

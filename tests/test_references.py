@@ -1,6 +1,7 @@
 """References: parts that are told of earlier frames, and of other channels of the same frame."""
 
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from conftest import hpac
 from reference.decoder import decode as decode_plainly
 
 from hpac_cli import api
+from hpac_cli.codec import decode
 from hpac_cli.codec.decode import decode_image
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
@@ -279,3 +281,23 @@ def test_info_says_what_a_part_is_told_of(slices: tuple[np.ndarray, ...], tmp_pa
     first, second = (frame["parts"][0] for frame in api.inspect(str(path))["frames"])
     assert (first["references"], second["references"]) == ([], [{"frames_back": 1, "channel": 0}])
     assert "told of 1 earlier frame" in hpac("info", path).stdout.decode()
+
+
+def test_chains_are_decoded_side_by_side(photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chains of four frames of one tile; each tile waits until one of the other chain is at work too."""
+    images = tuple(photograph[100 + n : 100 + n + TILE, 200 : 200 + TILE, 1:2] for n in range(8))
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        first, *others = refer(BACK)(frames[:4])
+        return (first, *others) * 2
+
+    data = encode(images, change)
+    barrier, decode_values = threading.Barrier(2, timeout=30), decode.decode_values
+
+    def met(*args: object) -> np.ndarray:
+        barrier.wait()
+        return decode_values(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decode, "decode_values", met)
+    decoded = decode_image(open_file(data), networks=NETWORKS, threads=2).frames
+    assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))

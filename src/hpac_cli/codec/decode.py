@@ -3,7 +3,7 @@
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -27,6 +27,9 @@ from .threads import spread
 from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
 from .whole import decode_whole
+
+_WINDOW, _WINDOW_BYTES = 64, 8 << 20
+"""Tiles that are held, so that chains of references are decoded side by side: so many, of so many coded bytes and one more."""
 
 
 class TileJob(NamedTuple):
@@ -100,6 +103,39 @@ class _Order:
         self._changed = threading.Condition()
         self._is_whole: dict[tuple[int, int, Box], bool | None] = {}
 
+    def arrange(self, jobs: Iterator[TileJob | KnownTile]) -> Iterator[TileJob | KnownTile]:
+        """Put those first that need the fewest others, so that chains of references are decoded side by side.
+
+        Jobs come out a window after another, and each behind those that it refers to.
+        """
+        if not self._awaited:
+            yield from jobs
+            return
+        window: list[TileJob | KnownTile] = []
+        held = 0
+        for job in jobs:
+            window.append(job)
+            held += len(job.tile.payload) if isinstance(job, TileJob) else 0
+            if len(window) == _WINDOW or held > _WINDOW_BYTES:
+                yield from self._by_depth(window)
+                window, held = [], 0
+        yield from self._by_depth(window)
+
+    def _by_depth(self, window: Iterable[TileJob | KnownTile]) -> list[TileJob | KnownTile]:
+        """Sort jobs by how long the chains are that end with them."""
+        depths: dict[tuple[int, int, Box], int] = {}
+        for job in window:
+            told = (depths.get(key, 0) for key in self._told_of(job))
+            depths[job.frame, job.part, job.box] = 1 + max(told, default=0)
+        return sorted(window, key=lambda job: depths[job.frame, job.part, job.box])
+
+    def _told_of(self, job: TileJob | KnownTile) -> Iterator[tuple[int, int, Box]]:
+        """What must be decoded before a tile."""
+        is_told = isinstance(job, TileJob) and job.tile.mode in NETWORK_MODES
+        for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
+            frame = job.frame - reference.back
+            yield frame, self._frames[frame].part_of[reference.channel], job.box
+
     def begin(self, job: TileJob | KnownTile) -> TileJob | KnownTile:
         """Take note that a tile, whose turn comes soon, will be decoded."""
         if (job.frame, job.part) in self._awaited:
@@ -115,10 +151,8 @@ class _Order:
         """
         is_whole = False
         try:
-            is_told = isinstance(job, TileJob) and job.tile.mode in NETWORK_MODES
-            for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
-                frame = job.frame - reference.back
-                self._wait_for((frame, self._frames[frame].part_of[reference.channel], job.box))
+            for key in self._told_of(job):
+                self._wait_for(key)
             yield
             is_whole = True
         finally:
@@ -212,7 +246,8 @@ def decode_frames(
 
     lost = []
     threads = min(threads, sum(frame.num_tiles for frame in frames))
-    for job, is_whole in spread(work, map(order.begin, jobs), threads=threads):
+    arranged = order.arrange(jobs) if threads > 1 else jobs
+    for job, is_whole in spread(work, map(order.begin, arranged), threads=threads):
         progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
         if not is_whole and isinstance(job, TileJob):
             lost.append(job)

@@ -140,7 +140,7 @@ def test_a_frame_alone_is_decoded_from_what_it_needs(slices: tuple[np.ndarray, .
         return tuple(replace(frame, parts=part) for frame, part in zip(frames, parts, strict=True))
 
     data = encode(slices, change)
-    needed = tiles_needed(open_file(data).header, {3: Box(0, 0, 16, 16)}, TileCache(0))
+    needed = tiles_needed(open_file(data).header, {3: Box(0, 0, 16, 16)}, TileCache(0).get)
     assert [(number, each.frame) for number, each in needed.items()] == [(0, 0), (8, 2), (12, 3)]
     reader = open_file(data)
     sizes = [tile.size for tile in reader.tiles()]
@@ -157,7 +157,7 @@ def test_parts_of_one_frame_need_each_other() -> None:
     first = Frame(8, 8, "u1", 8, parts)
     second = Frame(8, 8, "u1", 8, (told(Reference(1, 2)),))
     header = Header(Kind.ARRAY_FRAMES, identical=False, frames=(first, second))
-    needed = tiles_needed(header, {1: Box(0, 0, 8, 8)}, TileCache(0))
+    needed = tiles_needed(header, {1: Box(0, 0, 8, 8)}, TileCache(0).get)
     assert [(each.frame, each.part) for each in needed.values()] == [(0, 0), (0, 1), (0, 2), (1, 0)]
 
 
@@ -242,7 +242,7 @@ def test_no_frame_needs_more_frames_than_it_may(photograph: np.ndarray) -> None:
     session.encode(Image(frames, "arrays"), stream)
     header = open_file(stream.getvalue()).header
     whole = Box(0, 0, header.frames[0].height, header.frames[0].width)
-    needed = [tiles_needed(header, {number: whole}, TileCache(0)) for number in range(8)]
+    needed = [tiles_needed(header, {number: whole}, TileCache(0).get) for number in range(8)]
     assert max(len({each.frame for each in tiles.values()}) for tiles in needed) == 3
 
 

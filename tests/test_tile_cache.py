@@ -1,6 +1,7 @@
 """Decoded tiles are kept: what was decoded once is not decoded again while it is there, and no more is kept than may be."""
 
 import io
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,7 +12,7 @@ from test_references import BACK, TILE, encode, refer, told
 
 import hpac_cli
 from hpac_cli.codec import decode
-from hpac_cli.codec.tile_cache import TileCache
+from hpac_cli.codec.tile_cache import Pending, TileCache
 from hpac_cli.container.fields import Frame, Reference
 
 COUNT, SIDE = 6, 2 * TILE
@@ -126,6 +127,52 @@ def test_threads_share_the_cache(chain: bytes, stack: np.ndarray) -> None:
     with ThreadPoolExecutor(4) as pool:
         read = pool.map(lambda number: picture.read(frame=number), numbers)
         assert all(np.array_equal(samples, stack[number]) for number, samples in zip(numbers, read, strict=True))
+
+
+def test_threads_wait_for_what_others_decode(chain: bytes, stack: np.ndarray, decoded: Callable[[], int]) -> None:
+    """All want the last frame at once, and one decodes it."""
+    picture, barrier = hpac_cli.open(io.BytesIO(chain)), threading.Barrier(4)
+
+    def read(_: int) -> np.ndarray:
+        barrier.wait(30)
+        return picture.read(frame=COUNT - 1)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(np.array_equal(samples, stack[-1]) for samples in pool.map(read, range(4)))
+    assert decoded() == COUNT * TILES
+
+
+def test_whoever_waits_for_one_who_fails_decodes_for_itself(
+    chain: bytes, stack: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first reader claims the first frame and fails when the second waits for it."""
+    picture = hpac_cli.open(io.BytesIO(chain))
+    claimed, waiting, decode_values = threading.Event(), threading.Event(), decode.decode_values
+    first: list[int] = []
+
+    def failing(*args: object) -> np.ndarray:
+        if not first:
+            first.append(threading.get_ident())
+        if first[0] == threading.get_ident():
+            claimed.set()
+            assert waiting.wait(30)
+            raise hpac_cli.ContainerError("the first reader fails")
+        return decode_values(*args)  # type: ignore[arg-type]
+
+    def waited(pending: Pending) -> np.ndarray:
+        waiting.set()
+        return wait(pending)
+
+    wait = Pending.wait
+    monkeypatch.setattr(decode, "decode_values", failing)
+    monkeypatch.setattr(Pending, "wait", waited)
+    with ThreadPoolExecutor(2) as pool:
+        fails = pool.submit(picture.read, frame=0)
+        assert claimed.wait(30)
+        goes_on = pool.submit(picture.read, frame=1)
+        assert np.array_equal(goes_on.result(60), stack[1])
+        with pytest.raises(hpac_cli.ContainerError, match="first reader"):
+            fails.result(60)
 
 
 def plane(number: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from hpac_cli.image import Member, Samples
 from .decode import KnownTile, TileJob, decode_frames, places_of_tiles
 from .networks import Networks
 from .series import envelope_of, make_member, read_whole_member
-from .tile_cache import TileCache
+from .tile_cache import AbandonedError, Claims, Pending, TileCache
 from .tiles import Box, tile_boxes
 
 _NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
@@ -30,13 +30,13 @@ class Lost:
 
 
 class Needed(NamedTuple):
-    """A tile chunk's place, and its samples if they are known."""
+    """A tile chunk's place, and its samples if they are known, or who will know them."""
 
     frame: int
     part: int
     box: Box
     """In the frame."""
-    samples: Samples | None
+    samples: Samples | Pending | None
 
 
 def decode_region(
@@ -112,12 +112,14 @@ def decode_member(
     return make_member(members[number], samples, envelope, reader.member_hashes[number], whole)
 
 
-def tiles_needed(header: Header, wanted: Mapping[int, Box], cache: TileCache) -> dict[int, Needed]:
+def tiles_needed(
+    header: Header, wanted: Mapping[int, Box], look: Callable[[int], Samples | Pending | None]
+) -> dict[int, Needed]:
     """Find the tiles without which boxes cannot be decoded: their own, and all that these refer to.
 
     Args:
         wanted: boxes of whole tiles by frames.
-        cache: tiles that are in it need no others.
+        look: whether a tile of a number is there, or will be; then it needs no others.
 
     Returns:
         Each by its number in the file, in the order of these.
@@ -134,7 +136,7 @@ def tiles_needed(header: Header, wanted: Mapping[int, Box], cache: TileCache) ->
         number = header.first_tiles[frame] + header.frames[frame].tile_number(part, box.y, box.x)
         if number in needed:
             continue
-        needed[number] = Needed(frame, part, box, cache.get(number))
+        needed[number] = Needed(frame, part, box, look(number))
         if needed[number].samples is None:
             for reference in header.frames[frame].parts[part].references:
                 told = frame - reference.back
@@ -152,7 +154,28 @@ def _decode_boxes(
     cache: TileCache,
 ) -> dict[int, Samples]:
     """Decode boxes of whole tiles by frames, reading no other tiles than they need."""
-    needed = tiles_needed(reader.header, wanted, cache)
+    while True:
+        try:
+            with Claims(cache) as claims:
+                with cache.lock:
+                    needed = tiles_needed(reader.header, wanted, claims.look)
+                return _decode_needed(
+                    reader, wanted, needed, claims, networks=networks, threads=threads, progress=progress
+                )
+        except AbandonedError:
+            continue  # whoever failed has been told, and claims no more
+
+
+def _decode_needed(
+    reader: Reader,
+    wanted: Mapping[int, Box],
+    needed: Mapping[int, Needed],
+    claims: Claims,
+    *,
+    networks: Networks,
+    threads: int,
+    progress: Callable[[int], None],
+) -> dict[int, Samples]:
     missing = {number: each for number, each in needed.items() if each.samples is None}
     boxes = _boxes_needed(reader.header, wanted, missing)
     decoded_parts: dict[int, set[int]] = {frame: set() for frame in boxes}
@@ -168,13 +191,16 @@ def _decode_boxes(
         for frame, part, box, samples in needed.values():
             outer = boxes[frame]
             place = frame - begin, part, box._replace(y=box.y - outer.y, x=box.x - outer.x)
-            yield TileJob(*place, next(tiles)) if samples is None else KnownTile(*place, samples)
+            if samples is None:
+                yield TileJob(*place, next(tiles))
+            else:
+                yield KnownTile(*place, samples.wait() if isinstance(samples, Pending) else samples)
 
     decoded, _ = decode_frames(tuple(frames), jobs(), networks=networks, threads=threads, progress=progress)
     for number, (frame, part, (y, x, height, width), _) in missing.items():
         top, left = y - boxes[frame].y, x - boxes[frame].x
         channels = reader.header.frames[frame].channels_of[part]
-        cache.put(number, decoded[frame - begin][top : top + height, left : left + width, channels])
+        claims.give(number, decoded[frame - begin][top : top + height, left : left + width, channels])
     return {frame: decoded[frame - begin] for frame in wanted}
 
 

@@ -180,15 +180,16 @@ class Picture:
         from .decoding import rebuild
 
         self._check_is_one()
-        with self._reading():
-            data = self._reader.read_all()
-        reader = self._session.open(io.BytesIO(data))
         if self._member is None:
-            return rebuild(self._session.decode(reader))
-        number, threads = find_member(reader.header, self._member), max(1, self._session.options.threads)
+            with self._reading():
+                data = self._reader.read_all()
+            return rebuild(self._session.decode(self._session.open(io.BytesIO(data))))
+        number, threads = find_member(self._reader.header, self._member), max(1, self._session.options.threads)
         self._session.check_duration(self._views[0].frames)
-        networks, cache = self._networks(), self._cache
-        return rebuild(decode_member(reader, number, networks=networks, threads=threads, cache=cache).image)
+        networks = self._networks()
+        with self._reading(), self._reader.from_start() as stream:  # of which only some tiles are read
+            _, image = decode_member(self._session.open(stream), number, networks=networks, threads=threads)
+        return rebuild(image)
 
     def outline(self) -> BinaryIO:
         """The source file with zeros in the place of its samples, for libraries that read what stands around them.

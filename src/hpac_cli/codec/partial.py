@@ -85,13 +85,11 @@ def decode_member(
     networks: Networks,
     threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
-    cache: TileCache | None = None,
 ) -> Member:
     """Decode one file of a series, reading only the tiles that it needs.
 
     Args:
         networks: with those that the file's adapters make.
-        cache: as of decode_region.
 
     Raises:
         ContainerError: damaged; of the other members only what this one refers to and what lies around tiles is looked at.
@@ -103,7 +101,7 @@ def decode_member(
     if own:
         wanted = {frame: _all_of(frames[frame]) for frame in own}
         decoded = _decode_boxes(
-            reader, wanted, networks=networks, threads=threads, progress=progress, cache=cache or TileCache(0)
+            reader, wanted, networks=networks, threads=threads, progress=progress, cache=TileCache(0)
         )
         samples = tuple(decoded[frame] for frame in own)
     whole = None if own else read_whole_member(reader, number)

@@ -24,7 +24,7 @@ from .values import to_ordered
 _FEW_CHANNELS = 8
 """Frames of more are bands, each coded by itself; in others three may be coded together."""
 _SMALL = 1 << 21
-"""Samples of frames that are planned side by side; of larger ones trials are spread over threads."""
+"""Bytes of frames that are planned side by side, six for each thread; of larger ones trials are spread over threads."""
 
 
 class _Proposal(NamedTuple):
@@ -78,7 +78,7 @@ class Planner:
     @property
     def _are_small(self) -> bool:
         """Whether there are several frames, of which many can be held at once."""
-        return len(self._images) > 1 and max(frame.size for frame in self._images) <= _SMALL
+        return len(self._images) > 1 and max(frame.nbytes for frame in self._images) <= _SMALL
 
     def estimate(self, number: int) -> float:
         """Estimate the bytes that the next frame takes when it is coded as planned, but not turned, without cells and repeats.

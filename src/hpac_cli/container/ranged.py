@@ -3,6 +3,7 @@
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from hpac_cli.errors import ContainerError
@@ -57,11 +58,17 @@ class RangedReader(Reader):
         for number in wanted:
             yield self._parse_tile(self._read_tile(number), number)
 
-    def read_all(self) -> bytes:
-        """The whole container."""
+    @contextmanager
+    def from_start(self) -> Iterator[BinaryIO]:
+        """The stream, at the beginning of the container, for this thread alone; it must not wait for others meanwhile."""
         with self._lock:
             self._stream.seek(self._start)
-            return self._stream.read()
+            yield self._stream
+
+    def read_all(self) -> bytes:
+        """The whole container."""
+        with self.from_start() as stream:
+            return stream.read()
 
     def _read_tile(self, index: int) -> Chunk:
         with self._lock:

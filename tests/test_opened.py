@@ -142,7 +142,7 @@ def test_damage_is_noticed_where_it_is_read(damage: str, data: bytes, whole: np.
         harmed[len(data) - 200] ^= 1
     else:
         place = hpac_cli.open(io.BytesIO(data))._reader
-        list(place.tiles_of({3}, 3))
+        list(place.tiles_of([3]))
         harmed[place._places[3].offset + 1] = 0xFF
     picture = hpac_cli.open(io.BytesIO(bytes(harmed)))
     assert np.array_equal(picture.read(region=(0, 0, 64, 64)), whole[:64, :64])

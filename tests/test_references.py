@@ -1,6 +1,7 @@
 """References: parts that are told of earlier frames, and of other channels of the same frame."""
 
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +12,15 @@ from conftest import hpac
 from reference.decoder import decode as decode_plainly
 
 from hpac_cli import api
+from hpac_cli.codec import decode
 from hpac_cli.codec.decode import decode_image
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
-from hpac_cli.codec.partial import decode_region, decode_salvaged, parts_needed
+from hpac_cli.codec.partial import decode_region, decode_salvaged, tiles_needed
+from hpac_cli.codec.tile_cache import TileCache
 from hpac_cli.codec.tiles import Box
-from hpac_cli.container.fields import Adapted, Frame, Part, Reference, build_frame, parse_frame
+from hpac_cli.container.fields import Adapted, Frame, Header, Kind, Part, Reference, build_frame, parse_frame
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import ContainerError
@@ -137,7 +140,8 @@ def test_a_frame_alone_is_decoded_from_what_it_needs(slices: tuple[np.ndarray, .
         return tuple(replace(frame, parts=part) for frame, part in zip(frames, parts, strict=True))
 
     data = encode(slices, change)
-    assert parts_needed(open_file(data).header.frames, [3]) == {3: {0}, 2: {0}, 0: {0}}
+    needed = tiles_needed(open_file(data).header, {3: Box(0, 0, 16, 16)}, TileCache(0).get)
+    assert [(number, each.frame) for number, each in needed.items()] == [(0, 0), (8, 2), (12, 3)]
     reader = open_file(data)
     sizes = [tile.size for tile in reader.tiles()]
     end = len(data) - reader.sizes["end"]
@@ -152,7 +156,21 @@ def test_parts_of_one_frame_need_each_other() -> None:
     parts = (told(), told(Reference(0, 0)), told(Reference(0, 1)))
     first = Frame(8, 8, "u1", 8, parts)
     second = Frame(8, 8, "u1", 8, (told(Reference(1, 2)),))
-    assert parts_needed((first, second), [1]) == {1: {0}, 0: {0, 1, 2}}
+    header = Header(Kind.ARRAY_FRAMES, identical=False, frames=(first, second))
+    needed = tiles_needed(header, {1: Box(0, 0, 8, 8)}, TileCache(0).get)
+    assert [(each.frame, each.part) for each in needed.values()] == [(0, 0), (0, 1), (0, 2), (1, 0)]
+
+
+def test_references_of_parts_that_are_not_needed_lead_nowhere(slices: tuple[np.ndarray, ...]) -> None:
+    """Frame 3 refers to one channel of frame 2; what the other one refers to lies before all that is decoded."""
+    images = (*slices[:2], np.dstack(slices[2:4]), slices[3])
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        parts = [(told(),), (told(),), (told(), told(Reference(2, 0))), (told(BACK),)]
+        return tuple(replace(frame, parts=part) for frame, part in zip(frames, parts, strict=True))
+
+    decoded = decode_region(open_file(encode(images, change)), 3, None, networks=NETWORKS)
+    assert np.array_equal(decoded, images[3])
 
 
 def test_salvage_loses_what_refers_to_a_lost_tile_and_nothing_else(slices: tuple[np.ndarray, ...]) -> None:
@@ -217,12 +235,15 @@ def test_weights_that_take_no_references_are_refused_them() -> None:
     assert NETWORKS.by_digest(NETWORKS.digest("rgb-small")).coder.references == 0
 
 
-def test_no_frame_needs_more_frames_than_it_may(slices: tuple[np.ndarray, ...]) -> None:
-    session = api.Session(api.Options(effort=1, tile=TILE, keyframe=3))
+def test_no_frame_needs_more_frames_than_it_may(photograph: np.ndarray) -> None:
+    session = api.Session(api.Options(effort=1, tile=64, keyframe=3))
     stream = io.BytesIO()
-    session.encode(Image(tuple(slices[0] for _ in range(8)), "arrays"), stream)
-    frames = open_file(stream.getvalue()).header.frames
-    assert max(len(parts_needed(frames, [number])) for number in range(8)) <= 3
+    frames = tuple(photograph[100 + n : 164 + n, 200:264, 1:2] for n in range(8))
+    session.encode(Image(frames, "arrays"), stream)
+    header = open_file(stream.getvalue()).header
+    whole = Box(0, 0, header.frames[0].height, header.frames[0].width)
+    needed = [tiles_needed(header, {number: whole}, TileCache(0).get) for number in range(8)]
+    assert max(len({each.frame for each in tiles.values()}) for tiles in needed) == 3
 
 
 def test_the_encoder_lets_frames_refer_to_those_that_are_like_them(photograph: np.ndarray) -> None:
@@ -260,3 +281,23 @@ def test_info_says_what_a_part_is_told_of(slices: tuple[np.ndarray, ...], tmp_pa
     first, second = (frame["parts"][0] for frame in api.inspect(str(path))["frames"])
     assert (first["references"], second["references"]) == ([], [{"frames_back": 1, "channel": 0}])
     assert "told of 1 earlier frame" in hpac("info", path).stdout.decode()
+
+
+def test_chains_are_decoded_side_by_side(photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two chains of four frames of one tile; each tile waits until one of the other chain is at work too."""
+    images = tuple(photograph[100 + n : 100 + n + TILE, 200 : 200 + TILE, 1:2] for n in range(8))
+
+    def change(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+        first, *others = refer(BACK)(frames[:4])
+        return (first, *others) * 2
+
+    data = encode(images, change)
+    barrier, decode_values = threading.Barrier(2, timeout=30), decode.decode_values
+
+    def met(*args: object) -> np.ndarray:
+        barrier.wait()
+        return decode_values(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decode, "decode_values", met)
+    decoded = decode_image(open_file(data), networks=NETWORKS, threads=2).frames
+    assert all(np.array_equal(a, b) for a, b in zip(decoded, images, strict=True))

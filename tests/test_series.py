@@ -16,6 +16,7 @@ import pytest
 from conftest import hpac, make_dicom, make_tiff, save_png
 from test_batch import all_files, lines
 from test_container import chunk
+from test_opened import CountedStream
 
 import hpac_cli
 from hpac_cli import api
@@ -38,6 +39,7 @@ from hpac_cli.errors import (
 )
 from hpac_cli.images.order import natural, place_of
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
+from hpac_cli.plugins.pydicom import dcmread
 
 VOLUMES = Path(__file__).parents[2] / "shared" / "data" / "bench" / "volumes"
 AXIAL = [1, 0, 0, 0, 1, 0]
@@ -255,6 +257,49 @@ def test_a_member_needs_no_tiles_of_others(packed: bytes, contents: dict[str, by
     assert (tmp_path / "b").read_bytes() == contents["b.dcm"]
     for name in ("c.dcm", "a.dcm"):
         assert hpac("decode", tmp_path / "s.hpac", "--member", name, "-o", tmp_path / "c").returncode == 4
+
+
+def test_an_open_series_has_the_frames_of_all_its_files(packed: bytes, photograph: np.ndarray) -> None:
+    picture = hpac_cli.open(io.BytesIO(packed))
+    grey = photograph[200:240, 300:348, 1].astype(np.uint16) * 5
+    assert (picture.kind, picture.num_frames, picture.pictures) == ("series", 6, tuple(range(6)))
+    assert picture.members[:2] == ("c.dcm", "a.dcm")
+    assert "notes.txt" in picture.members
+    for number in range(4):
+        assert np.array_equal(picture.read(frame=number)[..., 0], grey + number)
+    assert np.array_equal(picture.read(frame=4, region=(3, 4, 10, 9)), photograph[204:213, 303:313])
+    with pytest.raises(UsageError, match="the series has 6"):
+        picture.read(frame=6)
+    for ask in (picture.read_file, picture.outline):
+        with pytest.raises(UsageError, match="member="):
+            ask()
+
+
+def test_a_file_of_a_series_is_opened_by_its_name(
+    packed: bytes, contents: dict[str, bytes], photograph: np.ndarray
+) -> None:
+    grey = photograph[200:240, 300:348, 1].astype(np.uint16) * 5
+    with hpac_cli.open(io.BytesIO(packed), member="b.dcm") as picture:
+        assert (picture.kind, picture.num_frames, picture.members) == ("dicom", 1, ())
+        assert np.array_equal(picture.read()[..., 0], grey + 2)
+        assert picture.read_file() == contents["b.dcm"]
+        assert picture.metadata["source_bytes"] == len(contents["b.dcm"])
+    with hpac_cli.open(io.BytesIO(packed), member="notes.txt") as picture:
+        assert picture.num_frames == 0
+        assert picture.read_file() == contents["notes.txt"]
+    with pytest.raises(UsageError, match="no file x"):
+        hpac_cli.open(io.BytesIO(packed), member="x")
+    stream = CountedStream(packed)
+    dataset = dcmread(stream, member="d.dcm")
+    assert stream.count < len(packed) / 2  # tiles of others are left out
+    assert np.array_equal(dataset.pixel_array, grey + 3)
+
+
+def test_the_size_of_a_series_is_that_of_all_its_files(
+    packed: bytes, contents: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "a.hpac").write_bytes(packed)
+    assert api.list_file(str(tmp_path / "a.hpac")).source_bytes == sum(map(len, contents.values()))
 
 
 def test_a_member_whose_bytes_are_others_is_refused(packed: bytes, tmp_path: Path) -> None:

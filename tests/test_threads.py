@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from hpac_cli import api
-from hpac_cli.codec.threads import spread
+from hpac_cli.codec import plan
+from hpac_cli.codec.threads import Threads, spread
 from hpac_cli.errors import ContainerError
+from hpac_cli.image import Image
 from hpac_cli.images.npy import from_array
 
 COUNTS = pytest.mark.parametrize("threads", [1, 2, 5])
@@ -105,3 +107,33 @@ def test_any_number_of_threads_writes_and_reads_the_same_bytes(photograph: np.nd
         session = api.Session(api.Options(threads=threads))
         image = session.decode(session.open(io.BytesIO(*files)))
         assert np.array_equal(image.frames[0], part)
+
+
+def test_what_comes_of_one_stream_is_the_jobs_of_another_on_the_same_threads() -> None:
+    with Threads(2) as threads:
+        squares = threads.spread(lambda n: (n * n, threading.get_ident()), range(40))
+        found = list(threads.spread(lambda pair: (pair[0] + 1, {pair[1], threading.get_ident()}), squares))
+    assert [number for number, _ in found] == [n * n + 1 for n in range(40)]
+    assert len(set().union(*(who for _, who in found))) <= 2
+
+
+def test_small_frames_are_planned_side_by_side_and_to_the_same_bytes(
+    photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every plan waits until two are at work."""
+    frames = tuple(np.ascontiguousarray(photograph[n : n + 40, 200:248, 1:2]) for n in range(6))
+
+    def encode(threads: int) -> bytes:
+        stream = io.BytesIO()
+        api.Session(api.Options(effort=1, threads=threads)).encode(Image(frames, "arrays"), stream)
+        return stream.getvalue()
+
+    alone = encode(1)
+    barrier, choose = threading.Barrier(2, timeout=30), plan.choose_orientations
+
+    def met(*args: object) -> object:
+        barrier.wait()
+        return choose(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(plan, "choose_orientations", met)
+    assert encode(2) == alone

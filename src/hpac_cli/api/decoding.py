@@ -18,7 +18,7 @@ from .names import converted_name, decoded_name
 from .parts import Region, read_part
 from .session import Options, Result, Session
 from .streams import Counting, model_of, write_bytes, write_output
-from .views import find_member
+from .views import find_member, find_view
 
 if TYPE_CHECKING:
     from hpac_cli.codec.whole import Held
@@ -144,8 +144,8 @@ def decompress_member(
         files.check_output(target, source=source, force=options.force)
         session.check_duration(reader.header.frames_of_members()[number])
         with session.count("decode", sum(f.num_samples for f in reader.header.frames_of_members()[number])) as advance:
-            threads = max(1, options.threads)
-            _, image = decode_member(reader, number, networks=session.networks, threads=threads, progress=advance)
+            threads, networks = max(1, options.threads), session.networks.adapted(reader.header.adapters)
+            _, image = decode_member(reader, number, networks=networks, threads=threads, progress=advance)
 
     def write(out: BinaryIO) -> int:
         return write_file(image, out) if wanted == kind else out.write(to_file(image, wanted)[0])
@@ -179,7 +179,8 @@ def decompress_part(
     with files.open_input(source) as stream:
         counted = Counting(stream)
         reader = session.open(counted)  # type: ignore[arg-type]
-        samples = read_part(reader, session, frame=frame, region=region, member=member, colours=wanted != "array")
+        view, frame = find_view(reader, member, frame)
+        samples = read_part(reader, session, view, frame=frame, region=region, colours=wanted != "array")
     data, _ = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from hpac_cli.limits import DEFAULT_LIMITS, Limits
 from .decoding import rebuild
 from .session import Session
 from .streams import Counting, read_whole
-from .views import list_views
+from .views import View, list_views, view_of_all
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
@@ -79,9 +79,11 @@ def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
             while counted.read(_READ_BYTES):
                 pass
             size = counted.count
-    described = _describe_frames(kind, reader.metadata, frames) or [_NO_FRAME]
-    first = {name: described[0][name] for name in _NO_FRAME}
-    known = _source_bytes(kind, reader.metadata, frames) if frames else whole
+    views = list(list_views(reader))
+    with_frames = next((view for view in views if view.frames), None)
+    described = _describe_frames(with_frames.kind, with_frames.metadata, with_frames.frames[:1]) if with_frames else []
+    first = {name: (described or [_NO_FRAME])[0][name] for name in _NO_FRAME}
+    known = whole if header.is_whole else _source_bytes(views)
     fidelity = "bytes" if header.identical else "samples+metadata"
     suffix = os.fsdecode(header.suffix)
     return Entry(source, kind, suffix, fidelity, len(frames), **first, bytes=size, source_bytes=known)
@@ -90,30 +92,43 @@ def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
 _NO_FRAME: dict[str, Any] = {"width": 0, "height": 0, "channels": 0, "sample_type": ""}
 
 
-def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int | None:
+def _source_bytes(views: Iterable[View]) -> int | None:
+    """Of the files that decoding gives; None where only decoding tells, and of what is no series and kept whole."""
     from hpac_cli.images.sizes import source_bytes
 
-    return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
+    sizes = [
+        source_bytes(view.kind, view.metadata, sum(frame.num_bytes for frame in view.frames))
+        if view.frames
+        else view.whole_bytes
+        for view in views
+    ]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def describe_header(reader: Reader) -> dict[str, Any]:
-    """Describe a file by its beginning, in plain values."""
-    from hpac_cli.codec.kinds import KIND_NAMES
+def describe_header(reader: Reader, view: View | None = None) -> dict[str, Any]:
+    """Describe a file by its beginning, in plain values.
+
+    Args:
+        view: one file of a series; None for the container.
+    """
     from hpac_cli.kept import Kept
 
-    header = reader.header
-    kept, kind = Kept(header.kept), KIND_NAMES[header.kind]
+    views = [view] if view else list(list_views(reader))
+    view = view or view_of_all(reader)
+    kept = Kept(view.kept)
     return {
         "format_version": ".".join(map(str, reader.version)),
-        "kind": kind,
-        "suffix": os.fsdecode(header.suffix),
-        "fidelity": "bytes" if header.identical else "samples+metadata",
+        "kind": view.kind,
+        "suffix": view.suffix,
+        "fidelity": "bytes" if view.identical else "samples+metadata",
         "kept": kept.name.lower() if kept else "",
-        "kept_whole": header.is_whole,
-        "source_bytes": _source_bytes(kind, reader.metadata, header.frames) if header.frames else None,
-        "frames": [f for view in list_views(reader) for f in _describe_frames(view.kind, view.metadata, view.frames)],
-        "adapters": [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters],
-        "metadata_bytes": len(reader.metadata),
+        "kept_whole": not view.frames and view.kind != "series",
+        "source_bytes": _source_bytes(views),
+        "frames": [f for each in views for f in _describe_frames(each.kind, each.metadata, each.frames)],
+        "adapters": [
+            {"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in reader.header.adapters
+        ],
+        "metadata_bytes": len(view.metadata),
     }
 
 
@@ -144,7 +159,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     return {
         "file": source,
         **described,
-        "source_bytes": described["source_bytes"] if header.frames else file_bytes,
+        "source_bytes": file_bytes if header.is_whole else described["source_bytes"],
         "kept_whole_bytes": file_bytes,
         "members": _describe_members(reader, tile_bytes),
         "tiles": modes,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from hpac_cli.errors import FileAccessError, MissingPackageError, UnsupportedError, UsageError
@@ -17,7 +17,7 @@ from .facts import describe_header
 from .lazy import FrameArray, to_dask
 from .parts import Region, find_pictures, read_part
 from .session import Options, Session
-from .views import view_of
+from .views import find_member, list_views, with_frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,47 +25,64 @@ if TYPE_CHECKING:
 
     from hpac_cli.codec.networks import Networks
 
+CACHE_BYTES = 64 << 20
+"""Of decoded samples that an open file keeps: as many as 128 slices of 512 x 512 and 16 bits have."""
 _BUFFER_BYTES = 1 << 13
 """Of a file behind a URL, as much is read at once where little is asked for."""
 
 
 class Picture:
-    """An open .hpac file. Threads may share it; it is closed by `close` or at the end of a with block."""
+    """An open .hpac file, or one file of a series in it. Threads may share it; `close` or the end of a with block closes it.
 
-    def __init__(self, stream: BinaryIO, name: str, session: Session, *, owned: bool) -> None:
+    Of a series as a whole the frames of all files are numbered through.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, name: str, session: Session, *, owned: bool, member: str | None, cache_bytes: int
+    ) -> None:
         """Read the beginning of a file.
 
         Args:
             stream: seeks, and nobody else moves it; the file begins where it stands.
             name: a path or a URL by which it can be opened again; empty if there is none.
             owned: whether closing the picture closes the stream.
+            member: a file of a series; None for all of what is there.
+            cache_bytes: of decoded tiles that are kept.
 
         Raises:
             HpacError: any of errors.py.
         """
+        from hpac_cli.codec.tile_cache import TileCache
         from hpac_cli.container.ranged import RangedReader
 
         self._stream, self._name, self._session, self._owned = stream, name, session, owned
+        self._member, self._cache_bytes, self._cache = member, cache_bytes, TileCache(cache_bytes)
         self._merging = threading.Lock()
         with self._reading():
             self._reader = RangedReader(stream, session.options.limits)
-        if self._reader.header.is_series:
-            raise UsageError("it holds a series; decode it, or one file of it with hpac decode --member")
+        views = list(list_views(self._reader))
+        self._views = views if member is None else [views[find_member(self._reader.header, member)]]
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """What the file says of itself, as `hpac info --json` does: kind, fidelity, frames and how they are coded."""
-        return describe_header(self._reader)
+        return describe_header(self._reader, None if self._member is None else self._views[0])
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the files of a series; each can be opened by itself. Of what is no series, or one file of it, none."""
+        listed = self._reader.header.members if self._member is None else ()
+        return tuple(os.fsdecode(member.name) for member in listed)
 
     @property
     def kind(self) -> str:
-        """Of the source: png, tiff, dicom, pnm, bmp, npy, raw, array, array2d, arrays or file."""
-        return str(self.metadata["kind"])
+        """Of the source: png, tiff, dicom, pnm, bmp, npy, raw, array, array2d, arrays, file or series."""
+        return self._views[0].kind if self._is_one else "series"
 
     @property
     def num_frames(self) -> int:
         """Frames or pages, thumbnails included; 0 of a file that was kept whole."""
-        return len(self._reader.header.frames)
+        return sum(len(view.frames) for view in self._views)
 
     @functools.cached_property
     def pictures(self) -> tuple[int, ...]:
@@ -74,7 +91,15 @@ class Picture:
         Raises:
             UnsupportedError: the file was kept whole, or not all of its pictures are coded as samples.
         """
-        return tuple(find_pictures(view_of(self._reader, None, None)))
+        if self._is_one:
+            return tuple(find_pictures(self._views[0]))
+        found: list[int] = []
+        for view in self._views:
+            with contextlib.suppress(UnsupportedError):
+                found += (view.first + number for number in find_pictures(view))
+        if not found:
+            raise UnsupportedError("none of its files is coded as samples; decode it as it is")
+        return tuple(found)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -128,21 +153,43 @@ class Picture:
         """
         import numpy as np
 
+        view = self._views[0]
+        if not self._is_one:
+            view, frame = with_frame(self._views, self.pictures[0] if frame is None else frame)
         with self._reading():
-            samples = read_part(self._reader, self._session, frame=frame, region=region, merged=self._networks())
+            samples = read_part(
+                self._reader,
+                self._session,
+                view,
+                frame=frame,
+                region=region,
+                merged=self._networks(),
+                cache=self._cache,
+            )
         return np.require(samples, requirements=["C", "W", "O"])
 
     def read_file(self) -> bytes:
-        """Make the source file again, byte for byte or as good as `metadata` says; all checksums are checked.
+        """Make the source file again, byte for byte or as good as `metadata` says; all checksums of it are checked.
 
         Raises:
-            HpacError: any of errors.py.
+            UsageError: it is a series as a whole.
+            HpacError: any other of errors.py.
         """
+        from hpac_cli.codec.partial import decode_member
+
         from .decoding import rebuild
 
-        with self._reading():
-            data = self._reader.read_all()
-        return rebuild(self._session.decode(self._session.open(io.BytesIO(data))))
+        self._check_is_one()
+        if self._member is None:
+            with self._reading():
+                data = self._reader.read_all()
+            return rebuild(self._session.decode(self._session.open(io.BytesIO(data))))
+        number, threads = find_member(self._reader.header, self._member), max(1, self._session.options.threads)
+        self._session.check_duration(self._views[0].frames)
+        networks = self._networks()
+        with self._reading(), self._reader.from_start() as stream:  # of which only some tiles are read
+            _, image = decode_member(self._session.open(stream), number, networks=networks, threads=threads)
+        return rebuild(image)
 
     def outline(self) -> BinaryIO:
         """The source file with zeros in the place of its samples, for libraries that read what stands around them.
@@ -152,14 +199,16 @@ class Picture:
         Raises:
             UnsupportedError: of a kind whose samples do not stand in one piece with the rest (PNG, arrays), or the file
                 was kept whole.
+            UsageError: it is a series as a whole.
             InputError: damaged.
         """
         from hpac_cli.images import CUT
         from hpac_cli.images.splice import outline
 
+        self._check_is_one()
         if self.kind not in CUT or not self.num_frames:
             raise UnsupportedError(f"there is no outline of a file of kind {self.kind}, or one that was kept whole")
-        return outline(self._reader.metadata, view_of(self._reader, None, None).stand_ins())[1]
+        return outline(self._views[0].metadata, self._views[0].stand_ins())[1]
 
     def to_dask(self, frame: int | None = None) -> Any:
         """A lazy dask array, a chunk for each tile: (H, W, C) of one frame, or (N, H, W, C) of all pictures.
@@ -193,8 +242,23 @@ class Picture:
         if not self._name:
             raise TypeError("only pictures that were opened by a path or URL can be sent elsewhere")
         options = self._session.options
-        again = functools.partial(open_picture, threads=options.threads, limits=options.limits)
+        again = functools.partial(
+            open_picture,
+            member=self._member,
+            threads=options.threads,
+            limits=options.limits,
+            cache_bytes=self._cache_bytes,
+        )
         return again, (self._name,)
+
+    @property
+    def _is_one(self) -> bool:
+        """Whether it is one file, alone or of a series."""
+        return self._member is not None or not self._reader.header.is_series
+
+    def _check_is_one(self) -> None:
+        if not self._is_one:
+            raise UsageError("it holds a series; name one file of it with member=")
 
     def _networks(self) -> Networks:
         with self._merging:
@@ -204,13 +268,15 @@ class Picture:
     def _merged(self) -> Networks:
         return self._session.networks.adapted(self._reader.header.adapters)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
         """Translate what a file says against being read.
 
         Raises:
             FileAccessError: it cannot be read, or is closed.
         """
+        if getattr(self._stream, "closed", False):
+            raise FileAccessError(f"{self._name or 'the stream'} is closed")
         try:
             yield
         except (OSError, ValueError) as error:
@@ -222,30 +288,36 @@ class Picture:
 def open_picture(
     file: str | os.PathLike[str] | BinaryIO,
     *,
+    member: str | None = None,
     threads: int = 1,
     backend: str = "",
     limits: Limits = DEFAULT_LIMITS,
+    cache_bytes: int = CACHE_BYTES,
 ) -> Picture:
     """Open an .hpac file, of which parts can be read.
 
     Args:
         file: a path, a URL (with fsspec), or a binary stream that seeks.
+        member: of a series, the file that is meant, by its name; None for the frames of all.
         threads: to spread the tiles of one `read` over.
         backend: instruction set of the core, or "" for the fastest exact one; all give the same samples.
         limits: what is refused.
+        cache_bytes: decoded samples that are kept at the most, for other regions and for frames that refer to these;
+            those that were read least lately go first. 0 keeps none.
 
     Raises:
         FileAccessError: it cannot be read.
+        UsageError: it holds no such member.
         MissingPackageError: it is a URL, and fsspec or what that needs is not installed.
         HpacError: ContainerError, NewerVersionError or LimitExceededError of errors.py.
     """
     session = Session(Options(threads=threads, backend=backend, limits=limits))
     if not isinstance(file, (str, os.PathLike)):
-        return Picture(file, "", session, owned=False)
+        return Picture(file, "", session, owned=False, member=member, cache_bytes=cache_bytes)
     name = os.fspath(file)
     stream = _open_url(name) if "://" in name else _open_path(name)
     try:
-        return Picture(stream, name, session, owned=True)
+        return Picture(stream, name, session, owned=True, member=member, cache_bytes=cache_bytes)
     except BaseException:
         stream.close()
         raise

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from hpac_cli.errors import UnsupportedError, UsageError
 
 from .session import Session
-from .views import View, view_of
+from .views import View
 
 if TYPE_CHECKING:
     from hpac_cli.codec.networks import Networks
+    from hpac_cli.codec.tile_cache import TileCache
     from hpac_cli.codec.tiles import Box
     from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
@@ -24,21 +25,23 @@ Region = tuple[int, int, int, int]
 def read_part(
     reader: Reader,
     session: Session,
+    view: View,
     *,
     frame: int | None,
     region: Region | None,
-    member: str | None = None,
     colours: bool = False,
     merged: Networks | None = None,
+    cache: TileCache | None = None,
 ) -> Samples:
     """Decode one frame, or a region of it, reading only the tiles that it needs.
 
     Args:
-        frame: counted from 0; None for the first that is a picture, and no thumbnail.
+        view: the file whose frame it is.
+        frame: counted from 0 in that; None for the first that is a picture, and no thumbnail.
         region: None for the whole frame.
-        member: of a series, the file whose frames are counted; without one they are counted over all.
         colours: turn samples that stand for colours (palettes, white as zero) into these.
         merged: networks that hold those of the file's adapters, where that was done before.
+        cache: of tiles that are decoded.
 
     Returns:
         (H, W, C) samples.
@@ -50,12 +53,8 @@ def read_part(
     from hpac_cli.codec.tiles import Box
     from hpac_cli.images import colours as meanings
 
-    view = view_of(reader, member, frame)
     frames = view.stand_ins()
-    if frame is None:
-        frame = find_pictures(view)[0]
-    elif member is None:
-        frame -= view.first
+    frame = find_pictures(view)[0] if frame is None else frame
     if not 0 <= frame < len(frames):
         raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
     box = Box(region[1], region[0], region[3], region[2]) if region else None
@@ -65,7 +64,9 @@ def read_part(
     networks = merged or session.networks.adapted(reader.header.adapters)
     with session.count("decode", box.height * box.width if box else view.frames[frame].num_samples) as advance:
         threads, number = max(1, session.options.threads), view.first + frame
-        samples = decode_region(reader, number, inner, networks=networks, threads=threads, progress=advance)
+        samples = decode_region(
+            reader, number, inner, networks=networks, threads=threads, progress=advance, cache=cache
+        )
     turn = meanings.show if colours else meanings.see
     (samples,) = turn(view.kind, view.metadata, frames, {frame: samples})
     return samples[:, box.x % across :][:, : box.width] if box else samples

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hpac_cli.errors import UsageError
@@ -21,7 +22,7 @@ def find_member(header: Header, name: str) -> int:
         UsageError: there is none.
     """
     if not header.is_series:
-        raise UsageError("it holds one file, no series; decode it without --member")
+        raise UsageError("it holds one file, no series; read it without naming a member")
     wanted = os.fsencode(name)
     number = next((i for i, member in enumerate(header.members) if member.name == wanted), None)
     if number is None:
@@ -33,11 +34,16 @@ class View(NamedTuple):
     """One file of a container, as much of it as its frames need."""
 
     kind: str
+    suffix: str
+    """Of its name."""
     metadata: bytes
     frames: tuple[Frame, ...]
+    identical: bool
     kept: int
     first: int
     """Number of its first frame in the container."""
+    whole_bytes: int | None = None
+    """Of a file of a series that is kept whole."""
 
     def stand_ins(self) -> tuple[Samples, ...]:
         """Arrays of the shapes and types of all frames as they are coded, which take no memory."""
@@ -46,29 +52,52 @@ class View(NamedTuple):
         return stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in self.frames])
 
 
+def view_of_all(reader: Reader) -> View:
+    """The only file of a container, or all of a series as if they were one."""
+    from hpac_cli.codec.kinds import KIND_NAMES
+
+    header = reader.header
+    kind, suffix = KIND_NAMES[header.kind], os.fsdecode(header.suffix)
+    return View(kind, suffix, reader.metadata, header.frames, header.identical, header.kept, 0)
+
+
 def list_views(reader: Reader) -> Iterator[View]:
     """The files of a series, or the only one of another container."""
     from hpac_cli.codec.kinds import KIND_NAMES
 
     header, at, first = reader.header, 0, 0
     if not header.is_series:
-        yield View(KIND_NAMES[header.kind], reader.metadata, header.frames, header.kept, 0)
+        yield view_of_all(reader)
     for entry, frames in zip(header.members, header.frames_of_members(), strict=True):
         envelope = reader.metadata[at : at + entry.size] if frames else b""
-        yield View(KIND_NAMES[entry.kind], envelope, frames, entry.kept, first)
+        suffix = os.path.splitext(os.fsdecode(entry.name))[1]
+        whole_bytes = None if frames else entry.size
+        yield View(KIND_NAMES[entry.kind], suffix, envelope, frames, entry.identical, entry.kept, first, whole_bytes)
         at, first = at + len(envelope), first + len(frames)
 
 
-def view_of(reader: Reader, member: str | None, frame: int | None) -> View:
-    """The file that is meant: a member, or the one that has a frame, or the only one."""
+def find_view(reader: Reader, member: str | None, frame: int | None) -> tuple[View, int | None]:
+    """The file that is meant, and which of its frames: a member, or the one that has a frame of all, or the only one."""
     views = list(list_views(reader))
     if member is not None:
-        return views[find_member(reader.header, member)]
+        return views[find_member(reader.header, member)], frame
     if len(views) == 1:
-        return views[0]
+        return views[0], frame
     if frame is None:
         raise UsageError("it holds a series; name a frame of all with --frame, or a file with --member")
-    found = next((view for view in views if view.first <= frame < view.first + len(view.frames)), None)
-    if found is None:
-        raise UsageError(f"there is no frame {frame}: the series has {len(reader.header.frames)}, counted from 0")
-    return found
+    return with_frame(views, frame)
+
+
+def with_frame(views: Sequence[View], frame: int) -> tuple[View, int]:
+    """The file that has a frame of all, and the frame's number in it.
+
+    Raises:
+        UsageError: none has.
+    """
+    at = (
+        bisect.bisect_right(views, frame, key=lambda view: view.first) - 1
+    )  # of files without frames the next one's first
+    if not 0 <= frame - views[max(0, at)].first < len(views[max(0, at)].frames):
+        count = views[-1].first + len(views[-1].frames)
+        raise UsageError(f"there is no frame {frame}: the series has {count}, counted from 0")
+    return views[at], frame - views[at].first

@@ -3,7 +3,7 @@
 import io
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -28,6 +28,9 @@ from .tiles import Box, tile_boxes
 from .values import Values, from_ordered
 from .whole import decode_whole
 
+_WINDOW, _WINDOW_BYTES = 64, 8 << 20
+"""Tiles that are held, so that chains of references are decoded side by side: so many, of so many coded bytes and one more."""
+
 
 class TileJob(NamedTuple):
     """One part of one tile, and where it goes."""
@@ -36,6 +39,15 @@ class TileJob(NamedTuple):
     part: int
     box: Box
     tile: TileChunk
+
+
+class KnownTile(NamedTuple):
+    """One part of one tile that was decoded before, and where it goes."""
+
+    frame: int
+    part: int
+    box: Box
+    samples: Samples
 
 
 class _Target:
@@ -60,13 +72,21 @@ class _Target:
 
     def place(self, job: TileJob, coded: NDArray[Any]) -> None:
         """Write a decoded tile, (H, W, C) coded values of one part."""
-        box = job.box
-        self._write(job.part, slice(box.y, box.y + box.height), slice(box.x, box.x + box.width), coded)
+        self._write(job.part, *_slices(job.box), coded)
+
+    def put(self, known: KnownTile) -> None:
+        """Write a tile's samples."""
+        self.samples[*_slices(known.box), self.frame.channels_of[known.part]] = known.samples
 
     def _write(self, part: int, rows: slice, columns: slice, coded: NDArray[Any]) -> None:
         ordered = self.values[part].from_coded(coded, f"u{self.frame.sample_type[1:]}")
         samples = from_ordered(ordered, self.frame.sample_type)
         self.samples[rows, columns, self.frame.channels_of[part]] = samples
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    """Rows and columns."""
+    return slice(box.y, box.y + box.height), slice(box.x, box.x + box.width)
 
 
 class _Order:
@@ -83,14 +103,47 @@ class _Order:
         self._changed = threading.Condition()
         self._is_whole: dict[tuple[int, int, Box], bool | None] = {}
 
-    def begin(self, job: TileJob) -> TileJob:
+    def arrange(self, jobs: Iterator[TileJob | KnownTile]) -> Iterator[TileJob | KnownTile]:
+        """Put those first that need the fewest others, so that chains of references are decoded side by side.
+
+        Jobs come out a window after another, and each behind those that it refers to.
+        """
+        if not self._awaited:
+            yield from jobs
+            return
+        window: list[TileJob | KnownTile] = []
+        held = 0
+        for job in jobs:
+            window.append(job)
+            held += len(job.tile.payload) if isinstance(job, TileJob) else 0
+            if len(window) == _WINDOW or held > _WINDOW_BYTES:
+                yield from self._by_depth(window)
+                window, held = [], 0
+        yield from self._by_depth(window)
+
+    def _by_depth(self, window: Iterable[TileJob | KnownTile]) -> list[TileJob | KnownTile]:
+        """Sort jobs by how long the chains are that end with them."""
+        depths: dict[tuple[int, int, Box], int] = {}
+        for job in window:
+            told = (depths.get(key, 0) for key in self._told_of(job))
+            depths[job.frame, job.part, job.box] = 1 + max(told, default=0)
+        return sorted(window, key=lambda job: depths[job.frame, job.part, job.box])
+
+    def _told_of(self, job: TileJob | KnownTile) -> Iterator[tuple[int, int, Box]]:
+        """What must be decoded before a tile."""
+        is_told = isinstance(job, TileJob) and job.tile.mode in NETWORK_MODES
+        for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
+            frame = job.frame - reference.back
+            yield frame, self._frames[frame].part_of[reference.channel], job.box
+
+    def begin(self, job: TileJob | KnownTile) -> TileJob | KnownTile:
         """Take note that a tile, whose turn comes soon, will be decoded."""
         if (job.frame, job.part) in self._awaited:
             self._is_whole[job.frame, job.part, job.box] = None
         return job
 
     @contextmanager
-    def turn_of(self, job: TileJob) -> Iterator[None]:
+    def turn_of(self, job: TileJob | KnownTile) -> Iterator[None]:
         """Wait until all that a tile refers to is there; tell others when the tile is.
 
         Raises:
@@ -98,10 +151,8 @@ class _Order:
         """
         is_whole = False
         try:
-            is_told = job.tile.mode in NETWORK_MODES
-            for reference in self._frames[job.frame].parts[job.part].references if is_told else ():
-                frame = job.frame - reference.back
-                self._wait_for((frame, self._frames[frame].part_of[reference.channel], job.box))
+            for key in self._told_of(job):
+                self._wait_for(key)
             yield
             is_whole = True
         finally:
@@ -151,7 +202,7 @@ def decode_image(
 
 def decode_frames(
     frames: tuple[Frame, ...],
-    jobs: Iterator[TileJob],
+    jobs: Iterator[TileJob | KnownTile],
     *,
     networks: Networks,
     threads: int = 1,
@@ -161,6 +212,7 @@ def decode_frames(
     """Decode tiles into frames.
 
     Args:
+        jobs: those that others refer to come before these.
         fill: of samples that no job decodes; given, a job that cannot be decoded is no error.
 
     Returns:
@@ -179,10 +231,13 @@ def decode_frames(
             target.samples[...] = _nearest(fill, target.samples.dtype)
     known = Known(frames, [target.samples for target in targets])
 
-    def work(job: TileJob) -> tuple[TileJob, bool]:
+    def work(job: TileJob | KnownTile) -> tuple[TileJob | KnownTile, bool]:
         try:
             with order.turn_of(job):
-                _decode_tile(job, targets[job.frame], networks, known)
+                if isinstance(job, KnownTile):
+                    targets[job.frame].put(job)
+                else:
+                    _decode_tile(job, targets[job.frame], networks, known)
         except ContainerError:
             if fill is None:
                 raise
@@ -191,9 +246,10 @@ def decode_frames(
 
     lost = []
     threads = min(threads, sum(frame.num_tiles for frame in frames))
-    for job, is_whole in spread(work, map(order.begin, jobs), threads=threads):
+    arranged = order.arrange(jobs) if threads > 1 else jobs
+    for job, is_whole in spread(work, map(order.begin, arranged), threads=threads):
         progress(job.box.height * job.box.width * frames[job.frame].parts[job.part].channels)
-        if not is_whole:
+        if not is_whole and isinstance(job, TileJob):
             lost.append(job)
     return tuple(target.finish() for target in targets), lost
 
@@ -208,9 +264,8 @@ def _nearest(value: int, dtype: np.dtype[Any]) -> Any:
 def places_of_tiles(frames: tuple[Frame, ...]) -> Iterator[tuple[int, int, Box]]:
     """List (frame, part, box) of all tile chunks in their order."""
     for index, frame in enumerate(frames):
-        coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
-        for box in tile_boxes(frame.height, frame.width, frame.tile) if coded else ():
-            for part in coded:
+        for box in tile_boxes(frame.height, frame.width, frame.tile) if frame.numbers_of_coded else ():
+            for part in frame.numbers_of_coded:
                 yield index, part, box
 
 

@@ -1,4 +1,4 @@
-"""Image to .hpac bytes: frames are planned one after another, while tiles of those before are coded."""
+"""Image to .hpac bytes: frames are planned, while tiles of those before are coded."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from .payloads import measure_quickly, pack_quickly, pack_smallest
 from .plan import Planner
 from .references import Known, Told
 from .series import table_of, write_whole_members
-from .threads import spread
+from .threads import Threads
 from .tiles import Box, count_tiles, tile_boxes
 from .values import Values, to_ordered
 from .whole import encode_whole
@@ -79,7 +79,7 @@ def encode_image(
         effort: which networks may code it, and how much is tried.
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the image.
         keyframe: frames that one may need to be decoded, itself included.
-        threads: to spread the tiles over.
+        threads: to spread the planning of frames and their tiles over.
         progress: called with the number of samples done since the last call.
         adapt: changes weights to suit the frames as they were planned.
     """
@@ -93,11 +93,25 @@ def encode_image(
         keyframe=keyframe,
         threads=threads,
     )
-    planned: Iterator[Frame] = map(planner.plan, range(len(image.frames)))
     adapters: tuple[Adapted, ...] = ()
-    if adapt is not None:
-        changed, adapters = adapt(tuple(planned))
-        planned, networks = iter(changed), networks.adapted(adapters)
+    with Threads(min(threads, count_tiles(image.frames, tile))) as shared:
+        planned = planner.plan_all(shared)
+        if adapt is not None:
+            changed, adapters = adapt(tuple(planned))
+            planned, networks = iter(changed), networks.adapted(adapters)
+        _write(image, stream, planned, adapters, networks, shared, progress)
+
+
+def _write(
+    image: Image,
+    stream: BinaryIO,
+    planned: Iterator[Frame],
+    adapters: tuple[Adapted, ...],
+    networks: Networks,
+    threads: Threads,
+    progress: Callable[[int], None],
+) -> None:
+    """Code the tiles of frames while later ones are planned."""
     frames: list[Frame] = []
     values: list[list[Values]] = []
     known = Known((), image.frames)
@@ -130,7 +144,7 @@ def encode_image(
 
     writer: Writer | None = None
     held: list[CodedTile] = []
-    for tiles, size in spread(work, jobs(), threads=min(threads, count_tiles(image.frames, tile))):
+    for tiles, size in threads.spread(work, jobs()):
         held += tiles
         if len(frames) == len(image.frames):  # the file begins with how all of them are coded
             writer = writer or begin()

@@ -14,6 +14,7 @@ from .networks import Networks
 from .payloads import pack_smallest
 from .plan import Planner
 from .references import Known, Told
+from .threads import Threads
 from .tiles import choose_tile, tile_boxes
 from .values import Values, to_ordered
 
@@ -29,7 +30,7 @@ def map_code_lengths(samples: Samples, *, networks: Networks, effort: Effort, ti
         tile: side of tiles that a network codes, in pixels; 0 for one that suits the frame.
     """
     tile = tile or choose_tile([samples])
-    frame = Planner(Image((samples,), "array"), networks=networks, effort=effort, tile=tile).plan(0)
+    (frame,) = Planner(Image((samples,), "array"), networks=networks, effort=effort, tile=tile).plan_all(Threads(1))
     ordered = to_ordered(samples)
     bits = np.zeros(samples.shape[:2], np.float32)
     known = Known([frame], [samples])

@@ -6,6 +6,8 @@ channels' surprises go together, a network that is told of one codes the other i
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,11 +21,17 @@ _MOST = 2048
 """Channels that are ordered; more stay as they are."""
 
 
-class Look(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Look:
     """What was seen of a channel's coded values."""
 
     surprises: NDArray[np.float32]
     mean: float
+
+    @cached_property
+    def energy(self) -> float:
+        """Of the surprises; asked for once for every frame that could refer to the channel's."""
+        return _dot(self, self)
 
 
 class Fit(NamedTuple):
@@ -50,7 +58,7 @@ def look_at(values: NDArray[Any]) -> Look:
 
 def fit(ours: Look, other: Look) -> Fit:
     """Fit another channel's surprises to ours, by least squares."""
-    energy, theirs = _dot(ours, ours), _dot(other, other)
+    energy, theirs = ours.energy, other.energy
     if not energy or not theirs:
         return Fit(0.0, 0.0, 0.0)
     product = _dot(ours, other)
@@ -59,7 +67,7 @@ def fit(ours: Look, other: Look) -> Fit:
 
 def told_by_two(ours: Look, first: Look, second: Look) -> float:
     """The share of our surprises' energy that two other channels tell together."""
-    energy = _dot(ours, ours)
+    energy = ours.energy
     gram = np.array([[_dot(a, b) for b in (first, second)] for a in (first, second)])
     products = np.array([_dot(ours, first), _dot(ours, second)])
     if not energy or np.linalg.cond(gram) > 1e8:

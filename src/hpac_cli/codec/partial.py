@@ -1,17 +1,19 @@
 """Part of an image: a region of one frame, or whatever a damaged container still holds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from hpac_cli.container.fields import Coding, Frame, Part
+from hpac_cli.container.fields import Frame, Header, Part
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.image import Member, Samples
 
-from .decode import TileJob, decode_frames, places_of_tiles
+from .decode import KnownTile, TileJob, decode_frames, places_of_tiles
 from .networks import Networks
 from .series import envelope_of, make_member, read_whole_member
+from .tile_cache import AbandonedError, Claims, Pending, TileCache
 from .tiles import Box, tile_boxes
 
 _NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
@@ -27,6 +29,16 @@ class Lost:
     box: Box
 
 
+class Needed(NamedTuple):
+    """A tile chunk's place, and its samples if they are known, or who will know them."""
+
+    frame: int
+    part: int
+    box: Box
+    """In the frame."""
+    samples: Samples | Pending | None
+
+
 def decode_region(
     reader: Reader,
     frame: int,
@@ -35,6 +47,7 @@ def decode_region(
     networks: Networks,
     threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
+    cache: TileCache | None = None,
 ) -> Samples:
     """Decode a region of one frame, reading only the tiles that it needs.
 
@@ -42,6 +55,7 @@ def decode_region(
         networks: with those that the file's adapters make.
         frame: counted from 0.
         region: None for all of the frame.
+        cache: of this file; what is in it is not decoded, and what is decoded goes there.
 
     Returns:
         (H, W, C) samples; only their tiles' checksums are checked, for the file's hash needs all samples.
@@ -54,11 +68,12 @@ def decode_region(
     if not 0 <= frame < len(frames):
         raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
     whole = frames[frame]
-    region = region or Box(0, 0, whole.height, whole.width)
+    region = region or _all_of(whole)
     _check_region(region, whole)
     outer = _round_to_tiles(region, whole)
-    needed = parts_needed(frames, [frame])
-    decoded = _decode_needed(reader, needed, outer, networks=networks, threads=threads, progress=progress)
+    decoded = _decode_boxes(
+        reader, {frame: outer}, networks=networks, threads=threads, progress=progress, cache=cache or TileCache(0)
+    )
     y, x = region.y - outer.y, region.x - outer.x
     return decoded[frame][y : y + region.height, x : x + region.width]
 
@@ -73,17 +88,21 @@ def decode_member(
 ) -> Member:
     """Decode one file of a series, reading only the tiles that it needs.
 
+    Args:
+        networks: with those that the file's adapters make.
+
     Raises:
         ContainerError: damaged; of the other members only what this one refers to and what lies around tiles is looked at.
     """
-    members = reader.header.members
+    members, frames = reader.header.members, reader.header.frames
     start = sum(member.num_frames for member in members[:number])
     own = range(start, start + members[number].num_frames)
     samples: tuple[Samples, ...] = ()
     if own:
-        needed = parts_needed(reader.header.frames, own)
-        networks = networks.adapted(reader.header.adapters)
-        decoded = _decode_needed(reader, needed, None, networks=networks, threads=threads, progress=progress)
+        wanted = {frame: _all_of(frames[frame]) for frame in own}
+        decoded = _decode_boxes(
+            reader, wanted, networks=networks, threads=threads, progress=progress, cache=TileCache(0)
+        )
         samples = tuple(decoded[frame] for frame in own)
     whole = None if own else read_whole_member(reader, number)
     reader.skip_to_end()
@@ -91,52 +110,111 @@ def decode_member(
     return make_member(members[number], samples, envelope, reader.member_hashes[number], whole)
 
 
-def parts_needed(frames: Sequence[Frame], wanted: Iterable[int]) -> dict[int, set[int]]:
-    """Find the parts by frames without which some frames cannot be decoded: their own, and all that these refer to."""
-    needed = {frame: set(range(len(frames[frame].parts))) for frame in wanted}
-    for index in range(max(needed), -1, -1):
-        for part in reversed(range(len(frames[index].parts))):  # those of one frame refer to earlier ones
-            for reference in frames[index].parts[part].references if part in needed.get(index, ()) else ():
-                told = index - reference.back
-                needed.setdefault(told, set()).add(frames[told].part_of[reference.channel])
-    return needed
+def tiles_needed(
+    header: Header, wanted: Mapping[int, Box], look: Callable[[int], Samples | Pending | None]
+) -> dict[int, Needed]:
+    """Find the tiles without which boxes cannot be decoded: their own, and all that these refer to.
+
+    Args:
+        wanted: boxes of whole tiles by frames.
+        look: whether a tile of a number is there, or will be; then it needs no others.
+
+    Returns:
+        Each by its number in the file, in the order of these.
+    """
+    needed: dict[int, Needed] = {}
+    left = [
+        (frame, part, box)
+        for frame, outer in wanted.items()
+        for part in header.frames[frame].numbers_of_coded
+        for box in _tiles_within(outer, header.frames[frame])
+    ]
+    while left:
+        frame, part, box = left.pop()
+        number = header.first_tiles[frame] + header.frames[frame].tile_number(part, box.y, box.x)
+        if number in needed:
+            continue
+        needed[number] = Needed(frame, part, box, look(number))
+        if needed[number].samples is None:
+            for reference in header.frames[frame].parts[part].references:
+                told = frame - reference.back
+                left.append((told, header.frames[told].part_of[reference.channel], box))
+    return dict(sorted(needed.items()))
+
+
+def _decode_boxes(
+    reader: Reader,
+    wanted: Mapping[int, Box],
+    *,
+    networks: Networks,
+    threads: int,
+    progress: Callable[[int], None],
+    cache: TileCache,
+) -> dict[int, Samples]:
+    """Decode boxes of whole tiles by frames, reading no other tiles than they need."""
+    while True:
+        try:
+            with Claims(cache) as claims:
+                with cache.lock:
+                    needed = tiles_needed(reader.header, wanted, claims.look)
+                return _decode_needed(
+                    reader, wanted, needed, claims, networks=networks, threads=threads, progress=progress
+                )
+        except AbandonedError:
+            continue  # whoever failed has been told, and claims no more
 
 
 def _decode_needed(
     reader: Reader,
-    needed: dict[int, set[int]],
-    outer: Box | None,
+    wanted: Mapping[int, Box],
+    needed: Mapping[int, Needed],
+    claims: Claims,
     *,
     networks: Networks,
     threads: int,
     progress: Callable[[int], None],
 ) -> dict[int, Samples]:
-    """Decode some parts of some frames, reading no other tiles.
+    missing = {number: each for number, each in needed.items() if each.samples is None}
+    boxes = _boxes_needed(reader.header, wanted, missing)
+    decoded_parts: dict[int, set[int]] = {frame: set() for frame in boxes}
+    for each in missing.values():
+        decoded_parts[each.frame].add(each.part)
+    begin, end = min(boxes), max(boxes) + 1
+    frames = [_NOTHING] * (end - begin)
+    for frame, box in boxes.items():
+        frames[frame - begin] = _cut(reader.header.frames[frame], box, decoded_parts[frame])
 
-    Args:
-        needed: parts by frames, as parts_needed finds them.
-        outer: a box of whole tiles in all of these frames; None for all of each.
-    """
-    frames = reader.header.frames
-    begin, end = min(needed), max(needed) + 1
-    wanted: dict[int, tuple[int, int, Box]] = {}
-    first = sum(each.num_tiles for each in frames[:begin])
-    cut = []
-    for index, frame in enumerate(frames[begin:end], begin):
-        box = outer or Box(0, 0, frame.height, frame.width)
-        for number, (part, place) in _tiles_within(box, frame) if index in needed else ():
-            if part in needed[index]:
-                wanted[first + number] = index - begin, part, place
-        first += frame.num_tiles
-        cut.append(replace(frame, height=box.height, width=box.width) if index in needed else _NOTHING)
+    def jobs() -> Iterator[TileJob | KnownTile]:
+        tiles = reader.tiles_of(list(missing))
+        for frame, part, box, samples in needed.values():
+            outer = boxes[frame]
+            place = frame - begin, part, box._replace(y=box.y - outer.y, x=box.x - outer.x)
+            if samples is None:
+                yield TileJob(*place, next(tiles))
+            else:
+                yield KnownTile(*place, samples.wait() if isinstance(samples, Pending) else samples)
 
-    def jobs() -> Iterator[TileJob]:
-        if wanted:
-            for tile in reader.tiles_of(wanted, max(wanted)):
-                yield TileJob(*wanted[tile.index], tile)
+    decoded, _ = decode_frames(tuple(frames), jobs(), networks=networks, threads=threads, progress=progress)
+    for number, (frame, part, (y, x, height, width), _) in missing.items():
+        top, left = y - boxes[frame].y, x - boxes[frame].x
+        channels = reader.header.frames[frame].channels_of[part]
+        claims.give(number, decoded[frame - begin][top : top + height, left : left + width, channels])
+    return {frame: decoded[frame - begin] for frame in wanted}
 
-    decoded, _ = decode_frames(tuple(cut), jobs(), networks=networks, threads=threads, progress=progress)
-    return {index: decoded[index - begin] for index in needed}
+
+def _boxes_needed(header: Header, wanted: Mapping[int, Box], missing: Mapping[int, Needed]) -> dict[int, Box]:
+    """Boxes of all frames of which something is needed: what a tile refers to is of its frame's size, and in the same place."""
+    boxes = dict(wanted)
+    for each in reversed(list(missing.values())):  # what refers to a frame comes behind it
+        for reference in header.frames[each.frame].parts[each.part].references:
+            boxes.setdefault(each.frame - reference.back, boxes[each.frame])
+    return boxes
+
+
+def _cut(frame: Frame, box: Box, decoded: Container[int]) -> Frame:
+    """As much of a frame as a box holds; parts of which no tile is decoded refer to nothing."""
+    parts = (part if number in decoded else replace(part, references=()) for number, part in enumerate(frame.parts))
+    return replace(frame, height=box.height, width=box.width, parts=tuple(parts))
 
 
 def decode_salvaged(
@@ -198,11 +276,11 @@ def _round_to_tiles(region: Box, frame: Frame) -> Box:
     return Box(y, x, bottom - y, right - x)
 
 
-def _tiles_within(outer: Box, frame: Frame) -> Iterator[tuple[int, tuple[int, Box]]]:
-    """Numbers in the frame of the tile chunks in a box of whole tiles; for each its part, and its box inside that one."""
-    coded = [i for i, part in enumerate(frame.parts) if part.coding is not Coding.CONSTANT]
-    across = -(-frame.width // frame.tile)
+def _all_of(frame: Frame) -> Box:
+    return Box(0, 0, frame.height, frame.width)
+
+
+def _tiles_within(outer: Box, frame: Frame) -> Iterator[Box]:
+    """The tiles of a frame in a box of whole tiles."""
     for box in tile_boxes(outer.height, outer.width, frame.tile):
-        number = (outer.y + box.y) // frame.tile * across + (outer.x + box.x) // frame.tile
-        for place, part in enumerate(coded):
-            yield number * len(coded) + place, (part, box)
+        yield box._replace(y=outer.y + box.y, x=outer.x + box.x)

@@ -1,6 +1,8 @@
 """How is each frame of a file coded? Parts and their networks, references, orientations, cells, repeats: in turn, by trial."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from hpac_cli.container.fields import Coding, Frame, Part
 from hpac_cli.image import Image, Samples
@@ -14,16 +16,27 @@ from .parts import frame_bytes, packed_frame_bytes, plan_apart, plan_together, r
 from .reference_search import Looks, ReferenceSearch, can_tell, may_refer
 from .references import Known, Told
 from .repetition_search import choose_repeats
+from .threads import Threads
 from .tiles import Box, choose_tile
 from .trial import FEW, Trials
 from .values import to_ordered
 
 _FEW_CHANNELS = 8
 """Frames of more are bands, each coded by itself; in others three may be coded together."""
+_SMALL = 1 << 21
+"""Bytes of frames that are planned side by side, six for each thread; of larger ones trials are spread over threads."""
+
+
+class _Proposal(NamedTuple):
+    """A frame that is planned but for its references, in one way or two."""
+
+    number: int
+    trials: Trials
+    ways: list[Frame]
 
 
 class Planner:
-    """Plans the frames of a file, one after another: later ones may refer to earlier ones."""
+    """Plans the frames of a file: references one after another, since later ones may refer to earlier ones."""
 
     def __init__(
         self,
@@ -42,7 +55,7 @@ class Planner:
             effort: which networks may code them, and how much is tried.
             tile: side of tiles that a network codes; 0 for one that suits each file of the image.
             keyframe: frames that one may need to be decoded, itself included.
-            threads: to spread trials over.
+            threads: to spread trials of one frame over.
         """
         self._images, self._networks, self._effort, self._threads = image.frames, networks, effort, threads
         self._tiles, self._orders = [], []
@@ -52,20 +65,28 @@ class Planner:
             self._orders += [picture.order] * count
         self._known, self._search = Known((), image.frames), ReferenceSearch(keyframe)
 
-    def plan(self, number: int) -> Frame:
-        """Decide how the next frame is coded.
+    def plan_all(self, threads: Threads) -> Iterator[Frame]:
+        """Decide how each frame is coded, small ones side by side: only references are found for one after another."""
+        numbers = range(len(self._images))
+        if not self._are_small:
+            yield from (self._finish(self._refer(self._propose(number))) for number in numbers)
+            return
+        self._threads = 1  # each frame has its trials in one thread
+        proposed = threads.spread(self._propose, numbers)
+        yield from threads.spread(self._finish, map(self._refer, proposed))
+
+    @property
+    def _are_small(self) -> bool:
+        """Whether there are several frames, of which many can be held at once."""
+        return len(self._images) > 1 and max(frame.nbytes for frame in self._images) <= _SMALL
+
+    def estimate(self, number: int) -> float:
+        """Estimate the bytes that the next frame takes when it is coded as planned, but not turned, without cells and repeats.
 
         Args:
             number: 0, 1, 2 and so on.
         """
-        trials = self._trials(number)
-        frame = choose_orientations(self._begin(number, trials), trials, self._effort)
-        return choose_repeats(_choose_cells(frame, trials, self._effort), trials, self._effort)
-
-    def estimate(self, number: int) -> float:
-        """Estimate the bytes that the next frame takes when it is coded as plan decides, but not turned, without cells and repeats."""
-        trials = self._trials(number)
-        frame = self._begin(number, trials)
+        frame, trials = self._refer(self._propose(number))
         if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
             return packed_frame_bytes(frame, trials)
         return frame_bytes(frame, trials, FEW)
@@ -78,21 +99,32 @@ class Planner:
         is_float = samples.dtype.kind == "f"
         return Trials(to_ordered(samples), self._networks, self._effort.size, self._threads, told, is_float=is_float)
 
-    def _begin(self, number: int, trials: Trials) -> Frame:
-        """Decide about parts and references."""
-        samples = self._images[number]
+    def _propose(self, number: int) -> _Proposal:
+        """Decide about parts."""
+        samples, trials = self._images[number], self._trials(number)
         channels = samples.shape[2]
-        frames = []
+        ways = []
         if channels <= _FEW_CHANNELS:
-            frames.append(plan_together(samples, trials, self._tiles[number], self._orders[number]))
-        if not frames or (_may_be_bands(samples) and frames[0].parts[0].weights_digest):
-            frames.append(plan_apart(samples, trials, self._tiles[number]))
-        planned = [self._with_references(number, frame, trials) for frame in frames]
+            ways.append(plan_together(samples, trials, self._tiles[number], self._orders[number]))
+        if not ways or (_may_be_bands(samples) and ways[0].parts[0].weights_digest):
+            ways.append(plan_apart(samples, trials, self._tiles[number]))
+        return _Proposal(number, trials, ways)
+
+    def _refer(self, proposal: _Proposal) -> tuple[Frame, Trials]:
+        """Decide about references, and which way is best; those of all frames before are known."""
+        number, trials, ways = proposal
+        planned = [self._with_references(number, frame, trials) for frame in ways]
         sizes = [self._estimate(number, frame, trials) if planned[1:] else 0 for frame, _ in planned]
         frame, looks = planned[min(range(len(planned)), key=sizes.__getitem__)]
         self._known.plan(number, frame)
         self._search.remember(number, frame, looks)
-        return frame
+        return frame, trials
+
+    def _finish(self, referred: tuple[Frame, Trials]) -> Frame:
+        """Decide about orientations, cells and repeats."""
+        frame, trials = referred
+        frame = choose_orientations(frame, trials, self._effort)
+        return choose_repeats(_choose_cells(frame, trials, self._effort), trials, self._effort)
 
     def _with_references(self, number: int, frame: Frame, trials: Trials) -> tuple[Frame, Looks]:
         self._known.plan(number, frame)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -19,31 +19,56 @@ _AHEAD = 3
 """A slow job holds back the results of at most so many jobs per thread: bounds memory."""
 
 
-def spread(work: Callable[[Job], Result], jobs: Iterable[Job], *, threads: int) -> Iterator[Result]:
-    """Do every job, on so many threads, and yield the results in the order of the jobs.
+class Threads:
+    """So many threads, which several streams of jobs share: what comes of one stream can be the jobs of another."""
 
-    Args:
-        work: called with a job.
-        jobs: taken from the iterator only as threads become free.
-        threads: 1 does everything in this thread.
+    def __init__(self, count: int) -> None:
+        """Begin, within a with block.
 
-    Raises:
-        HpacError: whatever work raises; jobs that have not begun are dropped.
-    """
-    if threads <= 1:
-        yield from map(work, jobs)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # a tenth of a small file's time
+        Args:
+            count: 1 does everything in the thread that asks for results.
+        """
+        self.count = count
+        self._pool: ThreadPoolExecutor | None = None
 
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    def __enter__(self) -> Threads:
+        if self.count > 1:
+            from concurrent.futures import ThreadPoolExecutor  # a tenth of a small file's time
+
+            self._pool = ThreadPoolExecutor(self.count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool:
+            self._pool.shutdown()
+
+    def spread(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+        """Do every job, and yield the results in the order of the jobs.
+
+        Args:
+            work: called with a job; waits for no other.
+            jobs: taken from the iterator only as threads become free.
+
+        Raises:
+            HpacError: whatever work raises; jobs that have not begun are dropped.
+        """
+        if not self._pool:
+            yield from map(work, jobs)
+            return
+        waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                waiting.append(pool.submit(work, job))
-                if len(waiting) >= _AHEAD * threads:
+                waiting.append(self._pool.submit(work, job))
+                if len(waiting) >= _AHEAD * self.count:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def spread(work: Callable[[Job], Result], jobs: Iterable[Job], *, threads: int) -> Iterator[Result]:
+    """Do every job, on so many threads of its own, as Threads.spread does."""
+    with Threads(threads) as own:
+        yield from own.spread(work, jobs)

@@ -251,6 +251,21 @@ class Frame:
         part_of = {channel: number for number, listed in enumerate(self.listed) for channel in listed}
         return tuple(part_of[channel] for channel in range(self.channels))
 
+    @cached_property
+    def numbers_of_coded(self) -> tuple[int, ...]:
+        """Numbers of the parts that have tiles."""
+        return tuple(i for i, part in enumerate(self.parts) if part.coding is not Coding.CONSTANT)
+
+    @cached_property
+    def _places_of_coded(self) -> dict[int, int]:
+        """Where the parts that have tiles come in each of them."""
+        return {part: place for place, part in enumerate(self.numbers_of_coded)}
+
+    def tile_number(self, part: int, y: int, x: int) -> int:
+        """Number, among the tile chunks of the frame, of that of a part of the tile at a pixel."""
+        across = -(-self.width // self.tile)
+        return (y // self.tile * across + x // self.tile) * len(self.numbers_of_coded) + self._places_of_coded[part]
+
     @property
     def channels(self) -> int:
         """Channels of the frame."""
@@ -269,12 +284,12 @@ class Frame:
     @property
     def coded_parts(self) -> tuple[Part, ...]:
         """Parts that have tiles."""
-        return tuple(part for part in self.parts if part.coding is not Coding.CONSTANT)
+        return tuple(self.parts[number] for number in self.numbers_of_coded)
 
     @property
     def num_tiles(self) -> int:
         """Tile chunks."""
-        return -(-self.height // self.tile) * -(-self.width // self.tile) * len(self.coded_parts)
+        return -(-self.height // self.tile) * -(-self.width // self.tile) * len(self.numbers_of_coded)
 
 
 @dataclass(frozen=True)
@@ -328,6 +343,11 @@ class Header:
     def is_whole(self) -> bool:
         """Whether it holds one file as it is."""
         return not self.frames and not self.is_series
+
+    @cached_property
+    def first_tiles(self) -> tuple[int, ...]:
+        """Numbers of the first tile chunks of all frames."""
+        return tuple(itertools.accumulate((frame.num_tiles for frame in self.frames), initial=0))
 
     def frames_of_members(self) -> list[tuple[Frame, ...]]:
         """The frames of each member of a series."""

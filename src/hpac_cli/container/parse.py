@@ -3,7 +3,7 @@
 import io
 import lzma
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
@@ -201,23 +201,26 @@ class Reader:
             yield tile
             index += 1
 
-    def tiles_of(self, wanted: Container[int], last: int) -> Iterator[TileChunk]:
+    def tiles_of(self, wanted: Sequence[int]) -> Iterator[TileChunk]:
         """Read only some tiles, and nothing behind the last of them; others are passed over unread.
+
+        Args:
+            wanted: their numbers, ascending.
 
         Raises:
             ContainerError: truncated, or a wanted tile is altered.
         """
         index = 0
-        while index <= last:
-            chunk = self._next or self._critical(skip=index not in wanted)
-            self._next = None
-            if chunk.type == PIECE and self.header.is_series and not index:
-                continue
-            if chunk.type != TILE:
-                raise ContainerError("tiles are missing before the end")
-            if index in wanted:
-                yield self._parse_tile(chunk, index)
-            index += 1
+        for number in wanted:
+            while index <= number:
+                chunk = self._next or self._critical(skip=index != number)
+                self._next = None
+                if chunk.type == PIECE and self.header.is_series and not index:
+                    continue
+                if chunk.type != TILE:
+                    raise ContainerError("tiles are missing before the end")
+                index += 1
+            yield self._parse_tile(chunk, number)
 
     def skip_to_end(self) -> None:
         """Pass over the tiles that were not read; then samples_hash and the hashes of files are known.

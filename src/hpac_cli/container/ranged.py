@@ -2,13 +2,14 @@
 
 import threading
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
-from .fields import MAX_CHUNK_BYTES, TILE
+from .fields import MAX_CHUNK_BYTES, PIECE, TILE
 from .parse import Chunk, Reader, TileChunk
 
 _HEAD_BYTES = 6
@@ -48,21 +49,26 @@ class RangedReader(Reader):
         self._behind = self._offset
         """Where the search goes on."""
 
-    def tiles_of(self, wanted: Container[int], last: int) -> Iterator[TileChunk]:
+    def tiles_of(self, wanted: Sequence[int]) -> Iterator[TileChunk]:
         """Read only some tiles.
 
         Raises:
             ContainerError: truncated, or a wanted tile is altered.
         """
-        for index in range(last + 1):
-            if index in wanted:
-                yield self._parse_tile(self._read_tile(index), index)
+        for number in wanted:
+            yield self._parse_tile(self._read_tile(number), number)
+
+    @contextmanager
+    def from_start(self) -> Iterator[BinaryIO]:
+        """The stream, at the beginning of the container, for this thread alone; it must not wait for others meanwhile."""
+        with self._lock:
+            self._stream.seek(self._start)
+            yield self._stream
 
     def read_all(self) -> bytes:
         """The whole container."""
-        with self._lock:
-            self._stream.seek(self._start)
-            return self._stream.read()
+        with self.from_start() as stream:
+            return stream.read()
 
     def _read_tile(self, index: int) -> Chunk:
         with self._lock:
@@ -81,7 +87,8 @@ class RangedReader(Reader):
         """Go on to the next tile's chunk."""
         while True:
             place, kind = _parse_head(self._read_at(self._behind, _HEAD_BYTES), self._behind)
-            if kind.isupper() and kind != TILE:
+            is_before = kind == PIECE and self.header.is_series and not self._places
+            if kind.isupper() and kind != TILE and not is_before:
                 raise ContainerError("tiles are missing before the end")
             self._behind += place.size
             if kind == TILE:

@@ -12,11 +12,18 @@ from hpac_cli import api
 from hpac_cli.errors import UnsupportedError
 
 
-def dcmread(file: str | os.PathLike[str] | BinaryIO, *, stop_before_pixels: bool = False, **options: Any) -> Any:
+def dcmread(
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    member: str | None = None,
+    stop_before_pixels: bool = False,
+    **options: Any,
+) -> Any:
     """Read the .hpac file of a DICOM file.
 
     Args:
         file: a path, a URL (with fsspec), or a binary stream that seeks.
+        member: of a series, the name of the file that is meant.
         stop_before_pixels: read all that stands before the pixel data, and decode nothing.
         options: of pydicom.dcmread.
 
@@ -28,7 +35,7 @@ def dcmread(file: str | os.PathLike[str] | BinaryIO, *, stop_before_pixels: bool
         HpacError: any other of errors.py.
         InvalidDicomError: of pydicom, of files that lack a preamble, unless force=True is given.
     """
-    with api.open_picture(file) as picture:
+    with api.open_picture(file, member=member) as picture:
         if picture.kind not in ("dicom", "file"):
             raise UnsupportedError(f"it was made of a file of kind {picture.kind}, not of DICOM")
         if stop_before_pixels and picture.num_frames:

@@ -138,7 +138,7 @@ class Picture:
         Raises:
             HpacError: any of errors.py.
         """
-        from .decoding import rebuild
+        from .rebuilding import rebuild
 
         with self._reading():
             data = self._reader.read_all()

@@ -244,7 +244,7 @@ def _compress(layout: Layout, rows: Bytes, index: int) -> bytes:
         if layout.recipe is None or len(layout.corrections) != len(layout.places):
             raise InputError("the stored layout does not say how its segments are deflated")
         data, most_bytes = rows.tobytes(), layout.places[index].length
-        coded = rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes)
+        coded = b"".join(rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes))
     elif layout.codec is Codec.PACKBITS:
         coded = pack_rows(rows, layout.variant)
     elif layout.codec is Codec.LZW:

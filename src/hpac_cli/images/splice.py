@@ -50,7 +50,7 @@ class Wrapper:
         """
         body = memoryview(data)[self.start :]
         stream = rebuild([body], len(body), self.recipe, self.correction, self.stream_bytes)
-        return data[: self.start] + stream + self.tail
+        return b"".join([data[: self.start], *stream, self.tail])
 
 
 def cut(

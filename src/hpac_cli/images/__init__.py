@@ -223,14 +223,11 @@ def _read_kind(kind: str, file: Source, limits: Limits, *, rewrite: bool, raw: R
     from . import bmp, dicom, npy, png, pnm, tiff
     from . import raw as raw_files
 
-    if kind == "png":
-        return png.read(file, limits, rewrite=rewrite)
-    data = file[:]
     if raw is not None:
-        return raw_files.read(data, raw, limits)
-    if kind in ("tiff", "dicom"):
-        return {"tiff": tiff.read, "dicom": dicom.read}[kind](data, limits, rewrite=rewrite)
-    return {"pnm": pnm.read, "bmp": bmp.read, "npy": npy.read}[kind](data, limits)
+        return raw_files.read(file, raw, limits)
+    if kind in ("png", "tiff", "dicom"):
+        return {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind](file, limits, rewrite=rewrite)
+    return {"pnm": pnm.read, "bmp": bmp.read, "npy": npy.read}[kind](file, limits)
 
 
 def is_picture(head: bytes, name: str) -> bool:
@@ -281,7 +278,7 @@ def write_pieces(image: Image) -> Iterator[bytes]:
         return Source(image.whole or io.BytesIO()).pieces()
     if image.kind == "png":
         return png.write(image)
-    return iter([splice.write(image) if image.kind in CUT else npy.write(image)])
+    return splice.write(image) if image.kind in CUT else iter([npy.write(image)])
 
 
 def surroundings(image: Image) -> bytes:

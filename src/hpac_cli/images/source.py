@@ -45,7 +45,7 @@ class Source:
 class Joined:
     """Places of a file that follow one another, as one run of bytes that can be sliced."""
 
-    def __init__(self, source: Source | bytes, places: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, source: "Bytes", places: Sequence[tuple[int, int]]) -> None:
         """Join.
 
         Args:
@@ -73,6 +73,10 @@ class Joined:
         """Where in the file a byte lies, which is in or right behind a place of this number."""
         start, length = self._places[number]
         return start + length - (self._ends[number] - at)
+
+
+Bytes = Source | bytes
+"""A file, or a part of one, that can be sliced."""
 
 
 def hash_pieces(pieces: Iterator[bytes]) -> bytes:

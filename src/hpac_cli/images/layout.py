@@ -22,7 +22,7 @@ from . import fragments, jpeg_streams, lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Recipe, decompress, rebuild
 from .packbits import pack_rows, unpack_runs
-from .padding import NO_PADDING, Padding
+from .padding import NO_PADDING, Padded, Padding
 from .source import PIECE_BYTES, Bytes
 
 Rows = NDArray[np.uint8]
@@ -206,7 +206,7 @@ def unpack(layout: Layout, data: Bytes) -> Samples:
 class Packer:
     """Writes a frame's segments, each alone and piece by piece."""
 
-    def __init__(self, layout: Layout, frame: Samples) -> None:
+    def __init__(self, layout: Layout, frame: Samples | Padded) -> None:
         """Begin with a frame, of which padding is a part here.
 
         Raises:
@@ -214,8 +214,11 @@ class Packer:
         """
         if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
             raise InputError("the stored layout does not fit the samples")
-        words = _join_words(frame, layout) if layout.split else frame
-        self._layout, self._words = layout, _swap(words) if layout.swapped else words
+        self._layout, self._words = layout, frame
+        if layout.split or layout.swapped:
+            words = frame[:, :, :]
+            words = _join_words(words, layout) if layout.split else words
+            self._words = _swap(words) if layout.swapped else words
 
     def segment(self, number: int) -> Iterator[bytes]:
         """Write the segment of this place of the layout."""

@@ -23,7 +23,7 @@ from .bits import sample_bytes
 from .deflate import Recipe, compress_raw, rebuild
 from .layout import Codec, Head, Layout, Packer, Place, Predictor, unpack
 from .lzw import VARIANTS
-from .padding import Filling, Padding, put_on, take_off
+from .padding import Filling, Padded, Padding, take_off
 from .source import Source
 
 _KINDS = "uif"
@@ -144,7 +144,7 @@ def write(image: Image) -> Iterator[bytes]:
 def _put_back(layouts: Sequence[Layout], frames: Sequence[Samples], rest: bytes, size: int) -> Iterator[bytes]:
     """Segments in the order of their places, and between them what is in none."""
     packers = [
-        Packer(layout, put_on(frame, layout.padding) if any(layout.padding[:2]) else frame)
+        Packer(layout, Padded(frame, layout.padding) if any(layout.padding[:2]) else frame)
         for layout, frame in zip(layouts, frames, strict=True)
     ]
     segments = sorted(

@@ -18,7 +18,7 @@ from hpac_cli.image import Image, RawSamples, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
 
-from .source import Source, hash_pieces
+from .source import CHANGED, Source, hash_pieces
 
 SUFFIXES = {
     "png": ".png",
@@ -55,7 +55,7 @@ CONVERTED = ("png", "tiff", "array")
 KNOWN = "PNG, TIFF, DICOM, BMP, PNM or .npy"
 """What files are recognised as, in words."""
 _LARGE_BYTES = 32 << 20
-"""Files of more are looked at before they are read into memory."""
+"""Files of more are looked at before they are read."""
 _WORTH_READING = 16
 """Of large files, at least one byte in so many must be of samples that may be coded; else they are kept whole at once."""
 _HEAD_BYTES, _META_BYTES = 512, 1 << 16
@@ -152,7 +152,7 @@ def _check_unchanged(file: Source, file_hash: bytes) -> None:
         FileAccessError: it is not.
     """
     if file.hash() != file_hash:
-        raise FileAccessError("it changed while it was read; try again when it is complete")
+        raise FileAccessError(CHANGED)
 
 
 def _look_at(file: Source, kind: str, limits: Limits) -> tuple[int, Kept]:

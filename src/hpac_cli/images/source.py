@@ -9,12 +9,16 @@ from typing import BinaryIO
 
 from hpac_cli.errors import FileAccessError
 
+CHANGED = "it changed while it was read; try again when it is complete"
 PIECE_BYTES = 1 << 20
 """Read at once, of what is gone through from one end to the other."""
 
 
 class Source:
-    """A file that can be sliced as bytes can, without steps; slices are shorter at its end, or if it became shorter."""
+    """A file that can be sliced as bytes can, without steps.
+
+    Slicing raises FileAccessError if the file cannot be read, or became shorter.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         """Begin to use a stream that seeks."""
@@ -26,11 +30,15 @@ class Source:
 
     def __getitem__(self, part: slice) -> bytes:
         start, stop, _ = part.indices(self._size)
+        size = max(0, stop - start)
         try:
             self.stream.seek(start)
-            return self.stream.read(max(0, stop - start))
+            data = self.stream.read(size)
         except OSError as error:
             raise FileAccessError(f"cannot read: {error.strerror or error}") from error
+        if len(data) < size:
+            raise FileAccessError(CHANGED)
+        return data
 
     def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """A part of it from one end to the other."""

@@ -78,6 +78,8 @@ MUTANTS = (
         "if False:",
         ("test_whole.py",),
     ),
+    Mutant("a source that becomes shorter while it is read", "images/source.py", "        if len(data) < size:", "        if False:", ("test_memory.py",)),
+    Mutant("chunks that a recipe claims", "images/png.py", "    if waiting or any(following):", "    if False:", ("test_memory.py",)),
     Mutant("bytes of the file made again", "images/__init__.py", "if hash_pieces(write_pieces(image)) == file_hash:", "if True:", _SAFETY),
     Mutant(
         "proof that a file made anew holds the same",
@@ -128,6 +130,7 @@ MUTANTS = (
         "if False:",
         ("test_whole.py",),
     ),
+    Mutant("hash of the file before standard output", "api/decoding.py", "write_output(target, write, seekable=True", "write_output(target, write, seekable=False", _SAFETY),
     Mutant("verify makes the file", "api/decoding.py", "if picture.kind not in ARRAYS:", "if False:", _SAFETY),
     Mutant("checksums of chunks", "container/parse.py", "if zlib.crc32(head + payload) != crc:", "if False:", ("test_container.py",)),
     Mutant("bytes behind the end", "container/parse.py", "if self._stream.read(1):", "if False:", ("test_container.py",)),

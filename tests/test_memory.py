@@ -165,6 +165,15 @@ def test_a_file_that_changes_while_it_is_read_in_pieces_is_refused(make: Callabl
         images.read_stream(stream, hashlib.sha256(data).digest(), keep_all=True)
 
 
+def test_a_slice_of_a_file_that_became_shorter_is_refused() -> None:
+    stream = io.BytesIO(bytes(10))
+    source = Source(stream)
+    assert source[2:20] == bytes(8)
+    stream.truncate(4)
+    with pytest.raises(FileAccessError, match="changed"):
+        source[2:8]
+
+
 # Parts of files
 
 

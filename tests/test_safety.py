@@ -202,6 +202,17 @@ def test_a_file_that_does_not_match_its_hash_is_not_given_out(
     assert not picture.with_name("b.png").exists()
 
 
+def test_nothing_of_a_file_that_does_not_match_its_hash_goes_to_standard_output(
+    picture: Path, session: api.Session, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    data = encoded(read(save_png(RAMP)), session)
+    wrong = picture.with_name("b.png.hpac")
+    wrong.write_bytes(end_of(data, data[-20:-12], bytes(8)))
+    with pytest.raises(HpacError):
+        api.decompress(str(wrong), "-", session)
+    assert capsysbinary.readouterr().out == b""
+
+
 def test_tiles_must_be_as_many_as_the_frames_have(session: api.Session) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (16, 16), np.uint8)
     data = hpac_cli.encode(noise, tile=8)

@@ -9,6 +9,7 @@ DEMO := tests/data/kodim23.png
 CORE := src/hpac_cli/core
 DEFLATE := src/hpac_cli/deflate
 JPEG := src/hpac_cli/jpeg
+SEGMENTS := src/hpac_cli/segments
 COMPILE := $(BIN)/python $(CORE)/compile.py
 
 .PHONY: demo test lint packaging clean
@@ -21,7 +22,7 @@ $(VENV)/ready: pyproject.toml hatch_build.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	touch $@ $(VENV)/core
 
-$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch] $(DEFLATE)/*.[ch] $(JPEG)/*.[ch])
+$(VENV)/core: $(VENV)/ready $(CORE)/compile.py $(wildcard $(CORE)/*.[ch] $(DEFLATE)/*.[ch] $(JPEG)/*.[ch] $(SEGMENTS)/*.[ch])
 	$(COMPILE)
 	touch $@
 

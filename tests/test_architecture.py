@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "core": {"errors"},
     "deflate": {"core"},
     "jpeg": {"core"},
-    "images": BASE | {"deflate", "jpeg"},
+    "segments": {"core"},
+    "images": BASE | {"deflate", "jpeg", "segments"},
     "container": BASE,
     "model": BASE,
     "training": BASE | {"model", "images"},
@@ -33,12 +34,12 @@ MAY_IMPORT = {
     "batch": BASE | {"files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},
 }
-NATIVE = ("core", "deflate", "jpeg")
+NATIVE = ("core", "deflate", "jpeg", "segments")
 """Rooms of C."""
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"training", "adapt"},
-    "ctypes": {"core", "deflate", "jpeg", "training"},
+    "ctypes": {"core", "deflate", "jpeg", "segments", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images", "training"},
     "pydicom": {"images", "plugins"},

@@ -72,6 +72,11 @@ def test_damaged_lossless_jpeg_through_the_sanitized_core(package: tuple[Path, s
     assert done.returncode == 0, done.stderr[-4000:]
 
 
+def test_damaged_segments_through_the_sanitized_core(package: tuple[Path, str]) -> None:
+    done = run(package, "-c", "import test_segments as t\nfor seed in range(200): t.damage_something(seed)")
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_golden_files_through_the_sanitized_core(package: tuple[Path, str], unit: str) -> None:
     done = run(package, str(TESTS / "sanitized.py"), unit)

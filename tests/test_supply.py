@@ -18,6 +18,7 @@ EXCEPTIONS = {
     "core/__init__.py": {"ctypes"},
     "deflate/__init__.py": {"ctypes"},
     "jpeg/__init__.py": {"ctypes"},
+    "segments/__init__.py": {"ctypes"},
     "training/memory.py": {"ctypes"},
     "training/train.py": {"pickle"},
     "core/compile.py": {"subprocess", "importlib"},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The build of the native core: which compiler, which instruction sets, which flags.
 
-`unit.c` is compiled once per instruction set, `door.c` and the sources of `../deflate` once; they are linked into
+`unit.c` is compiled once per instruction set, `door.c` and the sources of OTHERS once; they are linked into
 one shared library that needs no Python headers. Run as a script (it imports nothing but the standard library):
 
     python src/hpac_cli/core/compile.py                          # the library, beside this file
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
-OTHERS = ("deflate", "jpeg")
+OTHERS = ("deflate", "jpeg", "segments")
 """Rooms of C that is the same for every instruction set, in the same library."""
 
 ZIG = "ziglang>=0.13,<1"

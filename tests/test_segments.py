@@ -1,0 +1,95 @@
+"""LZW and PackBits in C: each writer's bytes, damaged codes, and room for no more than there can be."""
+
+import hashlib
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpac_cli import segments
+from hpac_cli.errors import InputError
+from hpac_cli.images import lzw, packbits
+
+LZW = "79a060300b629d2f58e2088b3f0f8ed0f636882d758715fa2247414aa19cad2e"
+PACKBITS = "068b63f9747e18055d60d154e28f41c087b0f16ca2074b5dd4375fc13eaea249"
+"""Hashes of all variants' bytes, as another program, which did it string by string in Python, wrote them."""
+
+
+def samples(seed: int, size: int) -> bytes:
+    """Bytes with runs of all lengths."""
+    rng = random.Random(seed)
+    out = bytearray()
+    while len(out) < size:
+        out += bytes([rng.randrange(9)]) * rng.choice([1, 1, 1, 2, 2, 3, 127, 128, 129, 130, 257])
+    return bytes(out[:size])
+
+
+def sha256(pieces: list[bytes]) -> str:
+    return hashlib.sha256(b"".join(len(piece).to_bytes(4, "big") + piece for piece in pieces)).hexdigest()
+
+
+def test_every_writers_lzw_is_what_it_was() -> None:
+    noise = np.random.default_rng(3).integers(0, 60, 40_000).astype(np.uint8).tobytes()
+    data = (b"", b"a", samples(1, 5000), samples(2, 90_000), noise)
+    assert sha256([lzw.compress(plain, variant) for plain in data for variant in lzw.VARIANTS]) == LZW
+
+
+def test_every_writers_packbits_is_what_it_was() -> None:
+    rows = [
+        np.frombuffer(samples(seed, 4000), np.uint8).reshape(height, -1) for seed, height in ((3, 1), (4, 8), (5, 1000))
+    ]
+    ways = range(packbits.NUM_VARIANTS)
+    assert sha256([packbits.pack_rows(array, variant) for array in rows for variant in ways]) == PACKBITS
+
+
+@given(st.binary(max_size=300), st.sampled_from(lzw.VARIANTS), st.integers(-5, 5))
+def test_lzw_comes_back_as_far_as_it_is_asked_for(plain: bytes, variant: lzw.Variant, more: int) -> None:
+    limit = max(0, len(plain) + more)
+    assert lzw.decompress(lzw.compress(plain, variant), limit) == plain[:limit]
+
+
+def damage_something(seed: int) -> None:
+    """Decode damaged codes and random bytes."""
+    rng = random.Random(seed)
+    plain = samples(seed, 1 + rng.randrange(20_000))
+    rows = np.frombuffer(plain, np.uint8)[None]
+    for coded in (
+        lzw.compress(plain, lzw.VARIANTS[seed % 16]),
+        packbits.pack_rows(rows, seed % 10),
+        rng.randbytes(3000),
+    ):
+        damaged = bytearray(coded)
+        for _ in range(1 + rng.randrange(3)):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        limit = rng.choice([0, len(plain) // 2, len(plain) + 100])
+        assert len(packbits.unpack_runs(bytes(damaged), limit)) <= limit
+        try:
+            assert len(lzw.decompress(bytes(damaged), limit)) <= limit
+        except InputError:
+            continue
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damaged_codes_end_in_an_error_or_in_bytes(seed: int) -> None:
+    damage_something(seed)
+
+
+@pytest.mark.parametrize("code", [b"\x00\x00", b"\xff\xff"])
+def test_lzw_that_begins_without_a_clear_code_is_refused(code: bytes) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        lzw.decompress(code, 5)
+
+
+def test_no_room_is_taken_for_more_than_codes_can_stand_for() -> None:
+    assert packbits.unpack_runs(b"\x81a", 1 << 60) == bytes([97]) * 128
+    assert lzw.decompress(lzw.compress(b"aaaa", lzw.VARIANTS[0]), 1 << 60) == b"aaaa"
+
+
+def test_room_that_is_too_small_is_an_error_of_the_library() -> None:
+    plain = np.frombuffer(samples(1, 1000), np.uint8)
+    coded, library = np.empty(10, np.uint8), segments._library()
+    at = segments._at
+    assert library.hpac_lzw_encode(at(plain), 1000, segments.LzwWriter(4094, 1, 1), at(coded), 10) == -2
+    assert library.hpac_packbits_encode(at(plain), 1, 1000, 0, at(coded), 10) == -2

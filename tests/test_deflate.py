@@ -234,7 +234,7 @@ def test_heads_and_checksums_come_back(rows: bytes, raw: bool) -> None:
     stream = compressed(rows) if raw else zlib.compress(rows, 9)
     made = find_recipe_and_correction(stream + b"tail", raw=raw)
     assert made is not None
-    assert rebuild([rows[:50], rows[50:]], len(rows), *made, len(stream)) == stream
+    assert b"".join(rebuild([rows[:50], rows[50:]], len(rows), *made, len(stream))) == stream
 
 
 def test_a_stream_with_another_head_has_another_recipe(rows: bytes) -> None:

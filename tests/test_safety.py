@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -97,7 +98,7 @@ def test_a_source_whose_encoding_is_wrong_is_not_removed(picture: Path) -> None:
 
 
 def check(image: Image, against: Image, session: api.Session) -> None:
-    encoding.check_round_trip(against, io.BytesIO(encoded(image, session)), session)
+    encoding.check_round_trip(encoding.Expected.of(against), io.BytesIO(encoded(image, session)), session)
 
 
 def test_a_round_trip_needs_the_same_file(session: api.Session) -> None:
@@ -159,18 +160,18 @@ def test_a_file_that_is_not_made_again_is_not_said_to_be() -> None:
     assert image.identical == (images.write(image) == data)
 
 
-def write_something_else(image: Image) -> bytes:
-    return image.read_whole() if image.whole else save_png(RAMP)
+def write_something_else(image: Image) -> Iterator[bytes]:
+    return iter([image.whole.getvalue() if isinstance(image.whole, io.BytesIO) else save_png(RAMP)])
 
 
 def test_a_file_that_is_made_again_wrongly_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "write", write_something_else)
+    monkeypatch.setattr(images, "write_pieces", write_something_else)
     image = read(save_png(RAMP + 1))
     assert (image.frames, image.kept) == ((), Kept.DIFFERENT)
 
 
 def test_a_file_whose_copy_is_not_proved_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "write", write_something_else)
+    monkeypatch.setattr(images, "write_pieces", write_something_else)
     assert not images.read(lzma_tiff(), transcode=True).frames
 
 
@@ -199,6 +200,17 @@ def test_a_file_that_does_not_match_its_hash_is_not_given_out(
     with pytest.raises(HpacError):
         api.decompress(str(wrong), None, session) if command == "decode" else api.verify(str(wrong), session)
     assert not picture.with_name("b.png").exists()
+
+
+def test_nothing_of_a_file_that_does_not_match_its_hash_goes_to_standard_output(
+    picture: Path, session: api.Session, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    data = encoded(read(save_png(RAMP)), session)
+    wrong = picture.with_name("b.png.hpac")
+    wrong.write_bytes(end_of(data, data[-20:-12], bytes(8)))
+    with pytest.raises(HpacError):
+        api.decompress(str(wrong), "-", session)
+    assert capsysbinary.readouterr().out == b""
 
 
 def test_tiles_must_be_as_many_as_the_frames_have(session: api.Session) -> None:

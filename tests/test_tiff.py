@@ -20,7 +20,7 @@ from hpac_cli.binary import put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
 from hpac_cli.images import lzw, tiff
-from hpac_cli.images.padding import Filling, Padding, put_on
+from hpac_cli.images.padding import Filling, Padded, Padding
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
 
@@ -400,7 +400,7 @@ def test_a_frame_is_the_picture_without_what_pads_its_tiles(mode: str, dtype: st
 
 def test_damaged_padding_is_an_error() -> None:
     with pytest.raises(InputError, match="padding"):
-        put_on(np.zeros((2, 2, 1), np.uint8), Padding(1, 1, Filling.KEPT, bytes(4)))
+        Padded(np.zeros((2, 2, 1), np.uint8), Padding(1, 1, Filling.KEPT, bytes(4)))
 
 
 def make_hyperstack(planes: np.ndarray) -> bytes:

@@ -1,6 +1,5 @@
 """What is an image? Samples, plus all its file needs to come back."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -60,16 +59,6 @@ class Image:
     def fidelity(self) -> str:
         """What decoding gives: "bytes", or "samples+metadata"."""
         return "bytes" if self.identical else "samples+metadata"
-
-    def read_whole(self) -> bytes:
-        """The file itself, of an image without frames."""
-        stream = self.whole or io.BytesIO()
-        stream.seek(0)
-        return stream.read()
-
-    def equals(self, other: "Image") -> bool:
-        """Whether samples and everything around them are the same, to the last bit."""
-        return (self.kind, self.envelope) == (other.kind, other.envelope) and same_frames(self.frames, other.frames)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from .errors import LimitExceededError, UsageError
 _BASE_BYTES = 400 << 20
 """What Python, torch, the weights and the tiles at work take."""
 _BYTES_PER_SAMPLE_BYTE = 4
-"""Copies of the samples that are alive at the same time, at most: file, samples, written again, compared."""
+"""Copies of the samples that are alive at the same time, at most, as where a file is transcoded: file, samples, written
+again, compared. Else there is one."""
 
 
 @dataclass(frozen=True)

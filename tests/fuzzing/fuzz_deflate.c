@@ -115,16 +115,32 @@ static size_t inflate(const uint8_t *stream, size_t size, uint8_t *plain) {
   return done;
 }
 
+/* A stream in memory, read in pieces of odd sizes. */
+struct memory {
+  const uint8_t *bytes;
+  size_t size, piece;
+};
+
+static int64_t read_memory(void *context, uint64_t offset, uint8_t *into, size_t count) {
+  const struct memory *m = context;
+  if (offset >= m->size) return 0;
+  const size_t left = m->size - (size_t)offset, most = count < m->piece ? count : m->piece;
+  const size_t taken = left < most ? left : most;
+  memcpy(into, m->bytes + offset, taken);
+  return (int64_t)taken;
+}
+
 static void check_stream(const uint8_t *stream, size_t size, int matcher, size_t piece) {
+  struct memory memory = {stream, size, piece};
   struct hpac_deflate_facts facts;
   uint8_t parameters[HPAC_DEFLATE_PARAMETER_BYTES] = {(uint8_t)matcher, 15, 15, 0, matcher == 2, 8, 0, 16, 0, 128, 0, 16};
-  if (hpac_deflate_survey(stream, size, &facts)) return;
+  if (hpac_deflate_survey(read_memory, &memory, &facts)) return;
   REQUIRE(facts.stream_bytes <= size);
   if (facts.plain_bytes > MOST_PLAIN) return;
-  if (matcher == NUM_MATCHERS) REQUIRE(!hpac_deflate_find(stream, size, parameters));
+  if (matcher == NUM_MATCHERS) REQUIRE(!hpac_deflate_find(read_memory, &memory, parameters));
   uint8_t *correction;
   size_t correction_size;
-  const int result = hpac_deflate_correct(stream, size, parameters, &correction, &correction_size);
+  const int result = hpac_deflate_correct(read_memory, &memory, parameters, &correction, &correction_size);
   REQUIRE(result == HPAC_DEFLATE_OK || result == HPAC_DEFLATE_NOT_WORTH);
   if (!result) {
     const size_t plain_size = (size_t)facts.plain_bytes, stream_size = (size_t)facts.stream_bytes;

@@ -7,13 +7,14 @@ Nothing here imports numpy or torch before it is needed, so that `hpac --help` a
 from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 
 from .arrays import decode, encode
-from .decoding import decompress, decompress_member, decompress_part, rebuild, verify
-from .encoding import check, check_round_trip, compress, estimate, map_code_lengths
+from .decoding import decompress, decompress_member, decompress_part, verify
+from .encoding import Expected, check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
 from .lazy import FrameArray
 from .names import SUFFIX, default_output, name_decoded
 from .opened import Picture, open_picture
 from .parts import Region
+from .rebuilding import rebuild
 from .salvaging import salvage
 from .series import Input, check_series, compress_series, decode_series, encode_series, estimate_series
 from .session import NOTHING, Options, Progress, Result, Session, Step
@@ -28,6 +29,7 @@ __all__ = [
     "SUFFIX",
     "Effort",
     "Entry",
+    "Expected",
     "FrameArray",
     "Input",
     "Options",

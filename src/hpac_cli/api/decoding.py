@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from hpac_cli import files
-from hpac_cli.errors import UnsupportedError
 
 from . import existing
-from .folders import decode_to_folder, write_file
+from .folders import decode_to_folder
 from .names import converted_name, decoded_name
 from .parts import Region, read_part
+from .rebuilding import write_file
 from .session import Options, Result, Session
-from .streams import Counting, model_of, write_bytes, write_output
+from .streams import Counting, Hashing, model_of, write_bytes, write_output
 from .views import find_member, find_view
 
 if TYPE_CHECKING:
     from hpac_cli.codec.whole import Held
-    from hpac_cli.container.parse import Reader
     from hpac_cli.image import Image
 
 
@@ -45,6 +46,7 @@ def decompress_stream(
 ) -> Result:
     """Decode an opened .hpac file, as decompress does; `source` names it."""
     from hpac_cli.codec.kinds import KIND_NAMES
+    from hpac_cli.codec.whole import decode_whole
 
     start, options = time.monotonic(), session.options
     counted = Counting(stream)
@@ -54,30 +56,30 @@ def decompress_stream(
     if folder is not None and output is None and target is not None:
         target = Path(folder) / target.name
     if header.is_series and wanted == KIND_NAMES[header.kind]:
-        made = decode_to_folder(reader, target, source, session)
-        count, seconds = 0 if made.is_there else counted.count, time.monotonic() - start
-        return Result(str(target), count, made.size, made.samples, seconds, made.fidelity, skipped=made.is_there)
+        folded = decode_to_folder(reader, target, source, session)
+        count, seconds = 0 if folded.is_there else counted.count, time.monotonic() - start
+        return Result(
+            str(target), count, folded.size, folded.samples, seconds, folded.fidelity, skipped=folded.is_there
+        )
     existing.check_target(target, source, options)
     there = target if target is not None and target.is_file() else None
     same_kind = header.identical and wanted == KIND_NAMES[header.kind]
     if there and options.skip_existing and same_kind and existing.is_source_of(there, source, options.limits):
         return Result(str(there), 0, 0, 0, time.monotonic() - start, "bytes", skipped=True)
+    make: _Maker
+    num_samples, fidelity, digest = 0, "bytes", b""
     if header.is_whole and wanted == KIND_NAMES[header.kind]:
-        copied = _copy_whole(reader, target, there, like=model_of(source, options), options=options)
-        name, seconds = str(target or files.STANDARD), time.monotonic() - start
-        if copied is None:
-            return Result(name, 0, 0, 0, seconds, "bytes", skipped=True)
-        count, held = counted.count, copied.digest.hex()
-        return Result(name, count, copied.size, 0, seconds, "bytes", source_sha256=held)
-    image = session.decode(reader)
-    data, fidelity = to_file(image, wanted)
-    if there and existing.check_decoded(there, io.BytesIO(data), options):
-        return Result(str(there), 0, 0, 0, time.monotonic() - start, fidelity, skipped=True)
-    force = existing.may_replace(there is not None, options)
-    write_bytes(target, data, force=force, like=model_of(source, options))
-    seconds, name = time.monotonic() - start, str(target or files.STANDARD)
-    digest = hashlib.sha256(data).digest() if fidelity == "bytes" else image.file_hash
-    return Result(name, counted.count, len(data), image.num_samples, seconds, fidelity, source_sha256=_in_full(digest))
+        make = functools.partial(decode_whole, reader)
+    else:
+        image = session.decode(reader)
+        make, fidelity = _maker(image, wanted)
+        num_samples, digest = image.num_samples, image.file_hash
+    made = _write_unless_there(make, target, there, like=model_of(source, options), options=options)
+    name, seconds = str(target or files.STANDARD), time.monotonic() - start
+    if made is None:
+        return Result(name, 0, 0, 0, seconds, fidelity, skipped=True)
+    digest = made.digest if fidelity == "bytes" else digest
+    return Result(name, counted.count, made.size, num_samples, seconds, fidelity, source_sha256=_in_full(digest))
 
 
 def _in_full(digest: bytes) -> str:
@@ -89,17 +91,37 @@ class _ThereAlreadyError(Exception):
     """What is decoded is there, and is to be left as it is."""
 
 
-def _copy_whole(
-    reader: Reader, target: Path | None, there: Path | None, *, like: str | None, options: Options
-) -> Held | None:
-    """Write a file that was kept whole, piece by piece; return what it is, or None if it is there already."""
-    from hpac_cli.codec.whole import decode_whole
+_Maker = Callable[[BinaryIO], "Held"]
+"""Writes a file piece by piece, and says at the end what it is; until then nothing of it may be given out."""
 
+
+def _maker(image: Image, wanted: str) -> tuple[_Maker, str]:
+    """How to write the source's file, or another kind, and how true that is to the source."""
+    from hpac_cli import images
+
+    if images.SUFFIXES[image.kind] == images.SUFFIXES[wanted]:
+        return functools.partial(write_file, image), image.fidelity
+    return functools.partial(_write_converted, image, wanted), "samples"
+
+
+def _write_converted(image: Image, wanted: str, out: BinaryIO) -> Held:
+    from hpac_cli import images
+    from hpac_cli.codec.whole import Held
+
+    data = images.convert(image, wanted)
+    out.write(data)
+    return Held(len(data), hashlib.sha256(data).digest())
+
+
+def _write_unless_there(
+    make: _Maker, target: Path | None, there: Path | None, *, like: str | None, options: Options
+) -> Held | None:
+    """Write a file; return what it is, or None if it is there already."""
     held: Held | None = None
 
     def write(stream: BinaryIO) -> int:
         nonlocal held
-        held = decode_whole(reader, stream)
+        held = make(stream)
         if there:
             stream.seek(0)
             if existing.check_decoded(there, stream, options):
@@ -147,11 +169,10 @@ def decompress_member(
             threads, networks = max(1, options.threads), session.networks.adapted(reader.header.adapters)
             _, image = decode_member(reader, number, networks=networks, threads=threads, progress=advance)
 
-    def write(out: BinaryIO) -> int:
-        return write_file(image, out) if wanted == kind else out.write(to_file(image, wanted)[0])
-
-    fidelity = image.fidelity if wanted == kind else "samples"
-    size = write_output(target, write, seekable=False, force=options.force, like=model_of(source, options))
+    make, fidelity = _maker(image, wanted)
+    size = write_output(
+        target, lambda out: make(out).size, seekable=True, force=options.force, like=model_of(source, options)
+    )
     seconds, made = time.monotonic() - start, str(target or files.STANDARD)
     return Result(made, counted.count, size, image.num_samples, seconds, fidelity)
 
@@ -181,7 +202,7 @@ def decompress_part(
         reader = session.open(counted)  # type: ignore[arg-type]
         view, frame = find_view(reader, member, frame)
         samples = read_part(reader, session, view, frame=frame, region=region, colours=wanted != "array")
-    data, _ = to_file(Image((samples,), "array"), wanted)
+    data = to_file(Image((samples,), "array"), wanted)
     write_bytes(target, data, force=options.force)
     return Result(output, counted.count, len(data), samples.size, time.monotonic() - start, "samples")
 
@@ -207,34 +228,15 @@ def verify(source: str, session: Session) -> Result:
         digest = image.file_hash
         for picture in image.pictures:
             if picture.kind not in ARRAYS:
-                data = rebuild(picture)
-                digest = hashlib.sha256(data).digest() if image.identical and not image.members else digest
+                made = write_file(picture, Hashing()).digest  # type: ignore[arg-type]
+                digest = made if image.identical and not image.members else digest
     seconds = time.monotonic() - start
     return Result("", counted.count, 0, image.num_samples, seconds, image.fidelity, source_sha256=_in_full(digest))
 
 
-def rebuild(image: Image) -> bytes:
-    """Write a decoded image as the file that it came from, and check its hash.
-
-    Raises:
-        UnsupportedError: another version of hpac makes other bytes than the one that the file was encoded with.
-        InputError: the envelope does not fit the samples.
-    """
-    from hpac_cli import images
-
-    data = images.write(image)
-    if image.identical and not hashlib.sha256(data).digest().startswith(image.file_hash):
-        raise UnsupportedError(
-            "another version of hpac compresses differently from the one that the file was encoded with, so the "
-            "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"
-        )
-    return data
-
-
-def to_file(image: Image, wanted: str) -> tuple[bytes, str]:
-    """The bytes of the source's file, or of another kind, and how true they are to the source."""
-    from hpac_cli import images
-
-    if images.SUFFIXES[image.kind] == images.SUFFIXES[wanted]:
-        return rebuild(image), image.fidelity
-    return images.convert(image, wanted), "samples"
+def to_file(image: Image, wanted: str) -> bytes:
+    """The bytes of the source's file, or of another kind."""
+    out = io.BytesIO()
+    make, _ = _maker(image, wanted)
+    make(out)
+    return out.getvalue()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from hpac_cli import files
 from hpac_cli.codec.efforts import effort_of
@@ -16,10 +15,10 @@ from hpac_cli.errors import HpacError, LimitExceededError, RoundTripError, Usage
 from hpac_cli.kept import Kept
 
 from . import existing
-from .decoding import rebuild
 from .names import default_output, suffix_of
+from .rebuilding import write_file
 from .session import Options, Result, Session, check_tile
-from .streams import IN_MEMORY, Counting, Source, model_of, open_source, write_output
+from .streams import IN_MEMORY, Counting, Hashing, Source, model_of, open_source, write_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,22 +58,81 @@ def compress(source: str, output: str | None, session: Session) -> Result:
                 size = target.stat().st_size
                 return Result(str(target), opened.size, size, 0, seconds, "", skipped=True, source_sha256=digest)
             note = existing.check_replaced(target, held, held.is_of(opened.digest), options)
-        image = read_image(opened, options)
-        image = replace(image, suffix=suffix_of(source, image.kind))
+        encoded: _Encoded | None = None
 
         def write(stream: BinaryIO) -> int:
-            nonlocal image
-            image, size = _encode_or_keep(image, opened, stream, session)
-            if options.verify:
-                stream.seek(0)
-                check_round_trip(image, stream, session)
-            return size
+            nonlocal encoded
+            encoded = _encode(source, opened, stream, session, verify=options.verify)
+            return encoded.size
 
         force = existing.may_replace(there, options)
-        size = write_output(
-            target, write, seekable=options.verify, force=force, like=model_of(source, options), judged=judged
-        )
-    return _result(start, opened, size, image, output=str(target or files.STANDARD), note=note)
+        write_output(target, write, seekable=options.verify, force=force, like=model_of(source, options), judged=judged)
+        assert encoded is not None, "what is written was encoded"
+    return _result(start, opened, encoded, output=str(target or files.STANDARD), note=note)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What must come back of an image: all that is kept of it while it is decoded again, for two images may not fit
+    into memory."""
+
+    kind: str
+    envelope: bytes
+    types: tuple[tuple[tuple[int, ...], str], ...]
+    """Shape and type of the samples of each frame."""
+    samples_hash: bytes
+    """SHA-256, as of codec.hashes."""
+    file_hash: bytes
+    made_hash: bytes
+    """As of Image."""
+
+    @classmethod
+    def of(cls, image: Image) -> Expected:
+        """What must come back of this image, as images.read made it."""
+        from hpac_cli.codec.hashes import hash_samples
+
+        samples_hash = hash_samples(image.frames)
+        return cls(image.kind, image.envelope, _types_of(image), samples_hash, image.file_hash, image.made_hash)
+
+    def equals(self, image: Image) -> bool:
+        """Whether samples and everything around them are the same, to the last bit."""
+        from hpac_cli.codec.hashes import hash_samples
+
+        found = image.kind, image.envelope, _types_of(image)
+        same_around = found == (self.kind, self.envelope, self.types)
+        return same_around and hash_samples(image.frames) == self.samples_hash
+
+
+def _types_of(image: Image) -> tuple[tuple[tuple[int, ...], str], ...]:
+    return tuple((frame.shape, frame.dtype.newbyteorder("<").str) for frame in image.frames)
+
+
+class _Encoded(NamedTuple):
+    """What was encoded, or would be."""
+
+    size: int
+    """Bytes of the container."""
+    num_samples: int
+    fidelity: str
+    kept: Kept
+    expected: Expected | None = None
+    """If it is to be verified."""
+
+
+def _encode(source: str, opened: Source, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
+    """Read and encode a file, and decode and compare it if it is to be verified: its samples are forgotten before."""
+    encoded = _encode_source(source, opened, stream, session, verify=verify)
+    if encoded.expected is not None:
+        stream.seek(0)
+        check_round_trip(encoded.expected, stream, session)
+    return encoded
+
+
+def _encode_source(source: str, opened: Source, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
+    image = read_image(opened, session.options)
+    image = replace(image, suffix=suffix_of(source, image.kind))
+    image, size = _encode_or_keep(image, opened, stream, session)
+    return _Encoded(size, image.num_samples, image.fidelity, image.kept, Expected.of(image) if verify else None)
 
 
 def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Session) -> tuple[Image, int]:
@@ -119,58 +177,55 @@ def read_image(opened: Source, options: Options) -> Image:
     )
 
 
-def _result(start: float, opened: Source, size: int, image: Image, *, output: str = "", note: str = "") -> Result:
+def _result(start: float, opened: Source, encoded: _Encoded, *, output: str = "", note: str = "") -> Result:
     """What was done to a file; `start` is when that began, by the monotonic clock."""
     return Result(
         output,
         opened.size,
-        size,
-        image.num_samples,
+        encoded.size,
+        encoded.num_samples,
         time.monotonic() - start,
-        image.fidelity,
+        encoded.fidelity,
         note=note,
-        kept=image.kept.why,
+        kept=encoded.kept.why,
         source_sha256=opened.digest.hex(),
     )
 
 
-def check_round_trip(image: Image, stream: BinaryIO, session: Session) -> None:
+def check_round_trip(expected: Expected, stream: BinaryIO, session: Session) -> None:
     """Decode a container, rebuild its file, and compare.
 
     A file that is said to come back byte for byte must have the hash of its source, any other that of the file which
     was shown to hold the same when the source was read.
-
-    Args:
-        image: as images.read made it of the source.
 
     Raises:
         RoundTripError: they differ.
     """
     try:
         reader = session.open(stream)
-        if image.whole is not None:
-            return _check_whole(image, reader)
+        if reader.header.is_whole:
+            return _check_whole(expected, reader)
         decoded = session.decode(reader, "verify")
-        made = hashlib.sha256(rebuild(decoded)).digest()
+        made = write_file(decoded, Hashing()).digest  # type: ignore[arg-type]
     except HpacError as error:
         raise RoundTripError(
             f"the encoded file does not decode ({error}); nothing was written; please report this picture"
         ) from error
-    right = made == (image.file_hash if decoded.identical else image.made_hash)
-    if not right or not decoded.equals(image) or not image.file_hash.startswith(decoded.file_hash):
+    right = made == (expected.file_hash if decoded.identical else expected.made_hash)
+    if not right or not expected.equals(decoded) or not expected.file_hash.startswith(decoded.file_hash):
         raise RoundTripError(SOMETHING_ELSE)
 
 
 SOMETHING_ELSE = "the encoded file decodes to something else; nothing was written; please report this picture"
 
 
-def _check_whole(image: Image, reader: Reader) -> None:
+def _check_whole(expected: Expected, reader: Reader) -> None:
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.whole import decode_whole
 
     with open(os.devnull, "wb") as nowhere:
         digest = decode_whole(reader, nowhere).digest
-    if digest != image.file_hash or KIND_NAMES[reader.header.kind] != image.kind:
+    if digest != expected.file_hash or KIND_NAMES[reader.header.kind] != expected.kind:
         raise RoundTripError(SOMETHING_ELSE)
 
 
@@ -184,12 +239,9 @@ def check(source: str, session: Session) -> Result:
     start = time.monotonic()
     with open_source(source) as opened, tempfile.SpooledTemporaryFile(IN_MEMORY) as spooled:
         stream: BinaryIO = spooled  # type: ignore[assignment]
-        image = read_image(opened, session.options)
         with files.writing("a temporary file"):
-            image, size = _encode_or_keep(image, opened, stream, session)
-        stream.seek(0)
-        check_round_trip(image, stream, session)
-    return _result(start, opened, size, image)
+            encoded = _encode(source, opened, stream, session, verify=True)
+    return _result(start, opened, encoded)
 
 
 def estimate(source: str, session: Session) -> Result:
@@ -206,7 +258,8 @@ def estimate(source: str, session: Session) -> Result:
         image = read_image(opened, options)
         size = estimate_bytes(image, networks=session.networks, effort=effort_of(options.effort), tile=options.tile)
         seconds = session.estimate_seconds(image)
-    return replace(_result(start, opened, size, image), estimated_seconds=seconds)
+    encoded = _Encoded(size, image.num_samples, image.fidelity, image.kept)
+    return replace(_result(start, opened, encoded), estimated_seconds=seconds)
 
 
 def map_code_lengths(samples: NDArray[Any], session: Session) -> NDArray[Any]:

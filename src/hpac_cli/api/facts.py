@@ -14,7 +14,7 @@ from hpac_cli import files
 from hpac_cli.errors import InputError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
-from .decoding import rebuild
+from .rebuilding import rebuild
 from .session import Session
 from .streams import Counting, read_whole
 from .views import View, list_views, view_of_all

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 import shutil
@@ -12,22 +11,22 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from hpac_cli import files
 from hpac_cli.codec.threads import spread
-from hpac_cli.errors import ContainerError, FileAccessError, OutputExistsError, UnsupportedError, UsageError
+from hpac_cli.errors import FileAccessError, OutputExistsError, UnsupportedError, UsageError
 
 from . import existing
+from .rebuilding import write_file
 from .streams import hash_stream, model_of, same_bytes
 
 if TYPE_CHECKING:
     from hpac_cli.container.parse import Reader
-    from hpac_cli.image import Image, Member
+    from hpac_cli.image import Member
 
     from .session import Options, Session
 
-_PIECE_BYTES = 1 << 20
 _NOT_ON_WINDOWS = re.compile(r'[\0-\x1f\\:*?"<>|]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)', re.IGNORECASE)
 """What names of files cannot hold there: separators, what ends a part and is dropped, devices."""
 
@@ -144,34 +143,13 @@ def _write_member(stage: Path, like: str | None, member: Member) -> int:
             ) from error
         try:
             with file:
-                size = write_file(member.image, file)
+                size = write_file(member.image, file).size
                 file.flush()
                 os.fsync(file.fileno())
             files.dress(place, like)
         except BaseException:
             place.unlink()
             raise
-    return size
-
-
-def write_file(image: Image, out: BinaryIO) -> int:
-    """Write one file, and check its hash; return its bytes.
-
-    Raises:
-        ContainerError: a file that was kept whole is not what was encoded.
-        HpacError: whatever rebuild raises.
-    """
-    from .decoding import rebuild
-
-    if image.whole is None:
-        return out.write(rebuild(image))
-    sha, size = hashlib.sha256(), 0
-    image.whole.seek(0)
-    while part := image.whole.read(_PIECE_BYTES):
-        sha.update(part)
-        size += out.write(part)
-    if not sha.digest().startswith(image.file_hash):
-        raise ContainerError("a decoded file does not match the stored SHA-256")
     return size
 
 

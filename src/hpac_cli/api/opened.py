@@ -177,7 +177,7 @@ class Picture:
         """
         from hpac_cli.codec.partial import decode_member
 
-        from .decoding import rebuild
+        from .rebuilding import rebuild
 
         self._check_is_one()
         if self._member is None:

@@ -65,7 +65,7 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
     image = Image(frames, kind or "arrays", found.metadata or b"")
-    out, _ = to_file(image, wanted)
+    out = to_file(image, wanted)
     report = {
         "file": source,
         "output": str(target or files.STANDARD),

@@ -25,7 +25,7 @@ from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import existing
 from .encoding import SOMETHING_ELSE, read_image
-from .folders import write_file
+from .rebuilding import write_file
 from .session import Options, Result, Session, check_tile
 from .streams import IN_MEMORY, Counting, Hashing, hash_stream, open_source, write_output
 

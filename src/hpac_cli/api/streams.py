@@ -17,7 +17,7 @@ from hpac_cli.limits import MAX_IMAGE_BYTES
 
 from .session import Options
 
-IN_MEMORY = 64 << 20
+IN_MEMORY = 16 << 20
 """Of what cannot be read twice, as much is kept in memory; more goes to a temporary file."""
 _PIECE_BYTES = 1 << 20
 

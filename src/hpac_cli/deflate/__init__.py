@@ -7,7 +7,8 @@ finds both and rebuilds streams from them; hpac_deflate.h says what its function
 
 import ctypes
 from collections.abc import Iterable, Iterator
-from ctypes import POINTER, byref, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
+from contextlib import contextmanager
+from ctypes import CFUNCTYPE, POINTER, byref, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from hpac_cli.core import CoreError, load_library
 
-INTERFACE = 1
+INTERFACE = 2
 PARAMETER_BYTES = 17
 MAX_PLAIN_BYTES = (1 << 32) - 1 - (1 << 20)
 """Longer streams are refused."""
@@ -46,11 +47,12 @@ class _Facts(ctypes.Structure):
 
 
 _bytes = POINTER(c_uint8)
+_READ = CFUNCTYPE(c_int64, c_void_p, c_uint64, c_void_p, c_size_t)
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "hpac_deflate_interface": (c_int, []),
-    "hpac_deflate_survey": (c_int, [c_void_p, c_size_t, POINTER(_Facts)]),
-    "hpac_deflate_find": (c_int, [c_void_p, c_size_t, _bytes]),
-    "hpac_deflate_correct": (c_int, [c_void_p, c_size_t, c_void_p, POINTER(_bytes), POINTER(c_size_t)]),
+    "hpac_deflate_survey": (c_int, [_READ, c_void_p, POINTER(_Facts)]),
+    "hpac_deflate_find": (c_int, [_READ, c_void_p, _bytes]),
+    "hpac_deflate_correct": (c_int, [_READ, c_void_p, c_void_p, POINTER(_bytes), POINTER(c_size_t)]),
     "hpac_deflate_free_bytes": (None, [_bytes]),
     "hpac_deflate_open": (c_void_p, [c_void_p, c_void_p, c_size_t, c_uint64, c_uint64]),
     "hpac_deflate_push": (c_int64, [c_void_p, c_void_p, c_size_t]),
@@ -77,39 +79,74 @@ class _View:
         self.address = self._array.ctypes.data
 
 
-def survey(stream: Any) -> Facts:
+@contextmanager
+def _reading(stream: Any, start: int) -> Iterator[Any]:
+    """A function that gives the core pieces of a stream.
+
+    Args:
+        stream: anything whose slices are buffers, shorter ones at its end.
+        start: its first byte.
+
+    Raises:
+        BaseException: whatever slicing raised.
+    """
+    raised: list[BaseException] = []
+
+    def read(_: int | None, offset: int, into: int, count: int) -> int:
+        try:
+            piece = stream[start + offset : start + offset + count]
+            memoryview((c_uint8 * count).from_address(into)).cast("B")[: len(piece)] = piece
+            return len(piece)
+        except BaseException as error:  # which cannot pass through the core
+            raised.append(error)
+            return 0
+
+    try:
+        yield _READ(read)
+    finally:
+        if raised:
+            raise raised[0]
+
+
+def survey(stream: Any, start: int = 0) -> Facts:
     """Read a raw deflate stream through; bytes may follow it.
+
+    Args:
+        stream: anything whose slices are buffers; it is read piece by piece, as by all that follows.
+        start: where it begins in there.
 
     Raises:
         DamagedError: it is none, or cut.
         NotWorthError: it is longer than streams may be.
     """
-    view, facts = _View(stream), _Facts()
-    _checked(_library().hpac_deflate_survey(view.address, view.size, byref(facts)))
+    facts = _Facts()
+    with _reading(stream, start) as read:
+        _checked(_library().hpac_deflate_survey(read, None, byref(facts)))
     return Facts(*(getattr(facts, name) for name in Facts._fields))
 
 
-def find_parameters(stream: Any) -> bytes:
+def find_parameters(stream: Any, start: int = 0) -> bytes:
     """Find the parameters of a raw deflate stream's writer, as of the known one that is most like it.
 
     Raises:
         DamagedError, NotWorthError: as survey does.
     """
-    view, found = _View(stream), (c_uint8 * PARAMETER_BYTES)()
-    _checked(_library().hpac_deflate_find(view.address, view.size, found))
+    found = (c_uint8 * PARAMETER_BYTES)()
+    with _reading(stream, start) as read:
+        _checked(_library().hpac_deflate_find(read, None, found))
     return bytes(found).rstrip(b"\0")
 
 
-def find_correction(stream: Any, parameters: bytes) -> bytes:
+def find_correction(stream: Any, parameters: bytes, start: int = 0) -> bytes:
     """Find the correction of a raw deflate stream for given parameters; nothing where all is as expected.
 
     Raises:
         DamagedError, NotWorthError: as survey does.
     """
-    view, given = _View(stream), _View(_full(parameters))
-    found, size = _bytes(), c_size_t()
+    given, found, size = _View(_full(parameters)), _bytes(), c_size_t()
     library = _library()
-    _checked(library.hpac_deflate_correct(view.address, view.size, given.address, byref(found), byref(size)))
+    with _reading(stream, start) as read:
+        _checked(library.hpac_deflate_correct(read, None, given.address, byref(found), byref(size)))
     try:
         return ctypes.string_at(found, size.value) if size.value else b""
     finally:

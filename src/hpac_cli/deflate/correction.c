@@ -27,6 +27,8 @@ void correction_close(struct correction *c) {
   nearby_close(&c->nearby);
   coder_close(&c->coder);
   emitter_close(&c->emitter);
+  parser_close(&c->parser);
+  parser_close(&c->ahead);
   free(c->mixers);
   free(c->cheapest);
   free(c->chunk);
@@ -316,10 +318,10 @@ static bool run_ahead(struct correction *c) {
 }
 
 /* The correction takes more than half of the stream so far: the samples' code would have to be as small. */
-static bool is_large(const struct correction *c) { return c->coder.size > 4096 + c->parser.reader.at / 2; }
+static bool is_large(const struct correction *c) { return c->coder.size > 4096 + parser_position(&c->parser) / 2; }
 
 static bool end_stream(struct correction *c) {
-  size_t used;
+  uint64_t used;
   if (!c->coder.decodes && !parse_end(&c->parser, &c->padding, &used)) return fail(c, HPAC_DEFLATE_DAMAGED);
   if (c->at != c->window.last) return fail(c, HPAC_DEFLATE_DAMAGED);
   c->padding = code_padding(c, c->padding, &c->models.no_padding[1]);

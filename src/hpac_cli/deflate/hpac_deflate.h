@@ -15,7 +15,7 @@
 #define HPAC_DEFLATE_EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { HPAC_DEFLATE_INTERFACE = 1, HPAC_DEFLATE_PARAMETER_BYTES = 17 };
+enum { HPAC_DEFLATE_INTERFACE = 2, HPAC_DEFLATE_PARAMETER_BYTES = 17 };
 
 enum {
   HPAC_DEFLATE_OK = 0,
@@ -27,6 +27,10 @@ enum {
 
 struct hpac_deflate;
 
+/* Copies bytes of a stream from `offset` on to `into`, at most `count`; returns how many, 0 or less at its end. It is
+ * asked for the same bytes again and again, so that no stream lies in memory as a whole. */
+typedef int64_t hpac_deflate_read(void *context, uint64_t offset, uint8_t *into, size_t count);
+
 /* What hpac_deflate_survey finds. */
 struct hpac_deflate_facts {
   uint64_t stream_bytes, plain_bytes, num_tokens, num_blocks;
@@ -35,13 +39,13 @@ struct hpac_deflate_facts {
 HPAC_DEFLATE_EXPORT int hpac_deflate_interface(void);
 
 /* Read a raw deflate stream through; bytes may follow it. */
-HPAC_DEFLATE_EXPORT int hpac_deflate_survey(const uint8_t *stream, size_t size, struct hpac_deflate_facts *facts);
+HPAC_DEFLATE_EXPORT int hpac_deflate_survey(hpac_deflate_read *read, void *context, struct hpac_deflate_facts *facts);
 
 /* Find the parameters of a stream: HPAC_DEFLATE_PARAMETER_BYTES. */
-HPAC_DEFLATE_EXPORT int hpac_deflate_find(const uint8_t *stream, size_t size, uint8_t *parameters);
+HPAC_DEFLATE_EXPORT int hpac_deflate_find(hpac_deflate_read *read, void *context, uint8_t *parameters);
 
 /* Find the correction of a stream for given parameters; *correction is freed by hpac_deflate_free_bytes. */
-HPAC_DEFLATE_EXPORT int hpac_deflate_correct(const uint8_t *stream, size_t size, const uint8_t *parameters,
+HPAC_DEFLATE_EXPORT int hpac_deflate_correct(hpac_deflate_read *read, void *context, const uint8_t *parameters,
                                              uint8_t **correction, size_t *correction_size);
 HPAC_DEFLATE_EXPORT void hpac_deflate_free_bytes(uint8_t *bytes);
 

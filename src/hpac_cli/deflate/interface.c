@@ -8,35 +8,37 @@ struct hpac_deflate {
 
 int hpac_deflate_interface(void) { return HPAC_DEFLATE_INTERFACE; }
 
-int hpac_deflate_survey(const uint8_t *stream, size_t size, struct hpac_deflate_facts *facts) {
+int hpac_deflate_survey(hpac_deflate_read *read, void *context, struct hpac_deflate_facts *facts) {
   struct survey s;
-  const int result = survey_open(&s, stream, size);
+  const int result = survey_open(&s, (struct source){read, context});
   *facts = s.facts;
   survey_close(&s);
   return result;
 }
 
-int hpac_deflate_find(const uint8_t *stream, size_t size, uint8_t *parameters) {
+int hpac_deflate_find(hpac_deflate_read *read, void *context, uint8_t *parameters) {
+  const struct source source = {read, context};
   struct survey s;
   struct parameters q;
   memset(&q, 0, sizeof q);
-  int result = survey_open(&s, stream, size);
-  if (!result) result = find_parameters(&s, stream, size, &q);
+  int result = survey_open(&s, source);
+  if (!result) result = find_parameters(&s, source, &q);
   if (!result) write_parameters(&q, parameters);
   survey_close(&s);
   return result;
 }
 
-int hpac_deflate_correct(const uint8_t *stream, size_t size, const uint8_t *parameters, uint8_t **correction,
+int hpac_deflate_correct(hpac_deflate_read *read, void *context, const uint8_t *parameters, uint8_t **correction,
                          size_t *correction_size) {
+  const struct source source = {read, context};
   struct survey s;
   struct parameters q;
   *correction = NULL, *correction_size = 0;
   if (!read_parameters(&q, parameters)) return HPAC_DEFLATE_DAMAGED;
   struct correction *c = calloc(1, sizeof *c);
   if (!c) return HPAC_DEFLATE_NO_MEMORY;
-  int result = survey_open(&s, stream, size);
-  if (!result) result = code_correction(c, &s, stream, size, &q, 0);
+  int result = survey_open(&s, source);
+  if (!result) result = code_correction(c, &s, source, &q, 0);
   if (!result) {
     *correction = c->coder.written, *correction_size = c->coder.size;
     c->coder.written = NULL;

@@ -1,6 +1,22 @@
 #include "parse.h"
 
-static inline void refill(struct bit_reader *r) {
+/* Forget what was used, but for bytes that are in `bits` and may be read as they are, and read on. */
+static void fetch(struct bit_reader *r) {
+  const size_t kept = r->at < 8 ? r->at : 8, used = r->at - kept;
+  memmove(r->bytes, r->bytes + used, r->size - used);
+  r->start += used, r->size -= used, r->at = kept;
+  while (!r->ended && r->size < INPUT_BYTES) {
+    const size_t room = INPUT_BYTES - r->size;
+    const int64_t count = r->source.read(r->source.context, r->start + r->size, r->bytes + r->size, room);
+    if (count > 0 && (uint64_t)count <= room) r->size += (size_t)count;
+    else r->ended = true;
+  }
+}
+
+static inline bool is_short(const struct bit_reader *r) { return r->at + 8 > r->size && !r->ended; }
+
+/* Needs 8 bytes, or the last ones. */
+static inline void refill_quickly(struct bit_reader *r) {
   if (r->at + 8 <= r->size) {
     r->bits |= load64(r->bytes + r->at) << r->count;
     r->at += (63 - r->count) >> 3;
@@ -9,6 +25,11 @@ static inline void refill(struct bit_reader *r) {
   }
   for (; r->count <= 56; r->count += 8, r->at++)
     if (r->at < r->size) r->bits |= (uint64_t)r->bytes[r->at] << r->count;
+}
+
+static inline void refill(struct bit_reader *r) {
+  if (is_short(r)) fetch(r);
+  refill_quickly(r);
 }
 
 static inline void skip_bits(struct bit_reader *r, uint32_t count) { r->bits >>= count, r->count -= count; }
@@ -65,10 +86,13 @@ static inline int read_symbol(struct bit_reader *r, const struct decoding *d) {
   return (int)(entry >> 4);
 }
 
-void parser_open(struct parser *p, const uint8_t *stream, size_t size) {
-  p->reader = (struct bit_reader){stream, size, 0, 0, 0};
+bool parser_open(struct parser *p, struct source source) {
+  p->reader = (struct bit_reader){.source = source, .bytes = malloc(INPUT_BYTES)};
   p->num_plain = 0;
+  return p->reader.bytes;
 }
+
+void parser_close(struct parser *p) { free(p->reader.bytes); }
 
 static bool parse_lengths(struct parser *p) {
   struct bit_reader *r = &p->reader;
@@ -122,7 +146,12 @@ bool parse_tokens(struct parser *p, struct token *tokens, uint32_t most, uint32_
   uint32_t count = 0, done = 0;
   bool ends = false;
   while (count < most && done < most_span) {
-    refill(&r); /* 56 bits: a length takes 15 + 5, a distance 15 + 13 */
+    if (is_short(&r)) {
+      p->reader = r; /* whose address nobody has */
+      fetch(&p->reader);
+      r = p->reader;
+    }
+    refill_quickly(&r); /* 56 bits: a length takes 15 + 5, a distance 15 + 13 */
     const int symbol = read_symbol(&r, &p->litlen);
     if (symbol < END_OF_BLOCK) {
       if (symbol < 0) return false;
@@ -155,17 +184,19 @@ bool parse_tokens(struct parser *p, struct token *tokens, uint32_t most, uint32_
 
 const uint8_t *parse_stored(struct parser *p, uint32_t count) {
   struct bit_reader *r = &p->reader;
-  const size_t at = r->at - r->count / 8; /* a stored block begins on a byte, so whole bytes are in the reader */
-  if (at > r->size || count > r->size - at) return NULL;
-  *r = (struct bit_reader){r->bytes, r->size, at + count, 0, 0};
+  r->at -= r->count / 8; /* a stored block begins on a byte, so whole bytes are in the reader */
+  r->bits = r->count = 0;
+  if (r->at + count > r->size && !r->ended) fetch(r);
+  if (r->at > r->size || count > r->size - r->at) return NULL;
+  r->at += count;
   p->num_plain += count;
-  return r->bytes + at;
+  return r->bytes + r->at - count;
 }
 
-bool parse_end(struct parser *p, uint8_t *padding, size_t *used) {
+bool parse_end(struct parser *p, uint8_t *padding, uint64_t *used) {
   struct bit_reader *r = &p->reader;
   refill(r);
   *padding = (uint8_t)read_bits(r, r->count & 7);
-  *used = r->at - r->count / 8;
-  return *used <= r->size;
+  *used = r->start + r->at - r->count / 8;
+  return *used <= r->start + r->size;
 }

@@ -241,12 +241,11 @@ static bool can_descend(const struct parameters *q) {
 
 /* ---- corrections compared ---- */
 
-int code_correction(struct correction *c, const struct survey *s, const uint8_t *stream, size_t size,
-                    const struct parameters *q, uint64_t most_tokens) {
+int code_correction(struct correction *c, const struct survey *s, struct source source, const struct parameters *q,
+                    uint64_t most_tokens) {
   if (!correction_open(c, q, s->facts.plain_bytes)) return HPAC_DEFLATE_NO_MEMORY;
   coder_open_to_write(&c->coder);
-  parser_open(&c->parser, stream, size);
-  parser_open(&c->ahead, stream, size);
+  if (!parser_open(&c->parser, source) || !parser_open(&c->ahead, source)) return HPAC_DEFLATE_NO_MEMORY;
   c->sizes = s->sizes;
   c->most_tokens = most_tokens;
   correction_walk(c);
@@ -254,10 +253,10 @@ int code_correction(struct correction *c, const struct survey *s, const uint8_t 
 }
 
 /* Bytes that the first tokens' correction takes for each token, in 1/65536. */
-static uint64_t measure(const struct survey *s, const uint8_t *stream, size_t size, const struct parameters *q) {
+static uint64_t measure(const struct survey *s, struct source source, const struct parameters *q) {
   struct correction *c = calloc(1, sizeof *c);
   uint64_t cost = UINT64_MAX;
-  if (c && !code_correction(c, s, stream, size, q, CODED) && c->num_done_tokens)
+  if (c && !code_correction(c, s, source, q, CODED) && c->num_done_tokens)
     cost = (c->coder.size << 16) / c->num_done_tokens;
   if (c) correction_close(c);
   free(c);
@@ -265,15 +264,15 @@ static uint64_t measure(const struct survey *s, const uint8_t *stream, size_t si
 }
 
 /* Where tokens are predicted badly, codes before them, and the cheapest path under these, may tell more. */
-static void choose_order(const struct survey *s, const uint8_t *stream, size_t size, struct parameters *q, bool badly) {
+static void choose_order(const struct survey *s, struct source source, struct parameters *q, bool badly) {
   static const uint16_t nices_of_optimal[] = {259, 75, 150, 258};
   struct parameters best = *q;
-  uint64_t least = measure(s, stream, size, q);
+  uint64_t least = measure(s, source, q);
   for (int k = 0; k < (badly ? 5 : 1); k++) {
     struct parameters changed = *q;
     changed.trees_first = changed.runs_cross = 1;
     if (k) changed.matcher = MATCH_CHEAPEST, changed.nice = nices_of_optimal[k - 1];
-    const uint64_t cost = measure(s, stream, size, &changed);
+    const uint64_t cost = measure(s, source, &changed);
     if (cost < least) least = cost, best = changed;
     if (k == 1 && best.matcher != MATCH_CHEAPEST) break; /* the others hardly differ from it */
   }
@@ -285,7 +284,7 @@ static uint32_t usual_tokens(const struct survey *s) {
   return s->facts.num_blocks > 1 && s->sizes[0].count ? s->sizes[0].count : 0;
 }
 
-static int find_in_sample(const struct survey *s, struct sample *sample, const uint8_t *stream, size_t size,
+static int find_in_sample(const struct survey *s, struct sample *sample, struct source source,
                           struct parameters *q) {
   struct parameters writers[MOST_WRITERS];
   struct trial trials[MOST_WRITERS];
@@ -309,18 +308,18 @@ static int find_in_sample(const struct survey *s, struct sample *sample, const u
   for (int builder = 1; builder < NUM_TREES; builder++)
     if (sample->tree_hits[builder] > sample->tree_hits[q->tree]) q->tree = (uint8_t)builder;
   q->runs_cross = q->tree != TREE_HEAP;
-  if (misses > seen / 100) choose_order(s, stream, size, q, misses > seen / 25);
+  if (misses > seen / 100) choose_order(s, source, q, misses > seen / 25);
   return HPAC_DEFLATE_OK;
 }
 
-int find_parameters(const struct survey *s, const uint8_t *stream, size_t size, struct parameters *q) {
+int find_parameters(const struct survey *s, struct source source, struct parameters *q) {
   struct sample sample;
   struct parser *p = malloc(sizeof *p);
   int result = HPAC_DEFLATE_NO_MEMORY;
   memset(&sample, 0, sizeof sample);
-  if (p) {
-    parser_open(p, stream, size);
-    if (sample_read(&sample, s, p)) result = find_in_sample(s, &sample, stream, size, q);
+  if (p && parser_open(p, source)) {
+    if (sample_read(&sample, s, p)) result = find_in_sample(s, &sample, source, q);
+    parser_close(p);
   }
   free(p);
   sample_close(&sample);

@@ -33,18 +33,18 @@ static int survey_blocks(struct survey *s, struct parser *p, struct token *token
   return p->num_plain > MAX_PLAIN ? HPAC_DEFLATE_NOT_WORTH : HPAC_DEFLATE_OK;
 }
 
-int survey_open(struct survey *s, const uint8_t *stream, size_t size) {
+int survey_open(struct survey *s, struct source source) {
   memset(s, 0, sizeof *s);
   struct parser *p = malloc(sizeof *p);
   struct token *tokens = malloc(BATCH * sizeof *tokens);
   int result = HPAC_DEFLATE_NO_MEMORY;
-  if (p && tokens) {
-    size_t used;
+  if (p && tokens && parser_open(p, source)) {
+    uint64_t used;
     uint8_t padding;
-    parser_open(p, stream, size);
     result = survey_blocks(s, p, tokens);
     if (!result && !parse_end(p, &padding, &used)) result = HPAC_DEFLATE_DAMAGED;
     if (!result) s->facts.stream_bytes = used, s->facts.plain_bytes = p->num_plain;
+    parser_close(p);
   }
   free(p);
   free(tokens);

@@ -14,7 +14,7 @@ struct survey {
 };
 
 /* HPAC_DEFLATE_OK, or what is wrong; survey_close frees what there is in any case. */
-int survey_open(struct survey *s, const uint8_t *stream, size_t size);
+int survey_open(struct survey *s, struct source source);
 void survey_close(struct survey *s);
 
 #endif

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -17,6 +17,8 @@ from hpac_cli.errors import (
 from hpac_cli.image import Image, RawSamples, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
+
+from .source import CHANGED, Source, hash_pieces
 
 SUFFIXES = {
     "png": ".png",
@@ -53,7 +55,7 @@ CONVERTED = ("png", "tiff", "array")
 KNOWN = "PNG, TIFF, DICOM, BMP, PNM or .npy"
 """What files are recognised as, in words."""
 _LARGE_BYTES = 32 << 20
-"""Files of more are looked at before they are read into memory."""
+"""Files of more are looked at before they are read."""
 _WORTH_READING = 16
 """Of large files, at least one byte in so many must be of samples that may be coded; else they are kept whole at once."""
 _HEAD_BYTES, _META_BYTES = 512, 1 << 16
@@ -86,13 +88,8 @@ def read(
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    kind = "raw" if raw is not None else _recognise(data)
-    image = _read_exactly(kind, data, limits, raw)
-    if transcode and image.kept.can_transcode:
-        image = _transcode(kind, data, limits) or image
-    if image.frames and len(image.envelope) > limits.max_metadata_bytes:
-        return keep_whole(io.BytesIO(data), kind, image.kept or Kept.BESIDE, image.file_hash)
-    return image
+    stream, file_hash = io.BytesIO(data), hashlib.sha256(data).digest()
+    return read_stream(stream, file_hash, limits, transcode=transcode, raw=raw)
 
 
 def read_stream(
@@ -104,7 +101,7 @@ def read_stream(
     keep_all: bool = False,
     raw: RawSamples | None = None,
 ) -> Image:
-    """Read an image file as `read` does; a large one with little that can be coded never lies in memory as a whole.
+    """Read an image file as `read` does, piece by piece.
 
     Args:
         stream: seeks; it stays in use where the file is kept whole.
@@ -119,30 +116,46 @@ def read_stream(
         UnsupportedError: an image that this version does not take.
         LimitExceededError: larger than limits allow.
     """
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    head = stream.read(_HEAD_BYTES)
+    file = Source(stream)
     try:
-        kind = "raw" if raw is not None else _recognise(head)
-        if size > _LARGE_BYTES:
-            codable, kept = _look_at(stream, kind, size, limits)
-            is_read = transcode and kept.can_transcode and size <= MAX_IMAGE_BYTES
-            if _WORTH_READING * codable < size and not is_read:
-                return keep_whole(stream, kind, kept or Kept.BESIDE, file_hash)
-        if size > MAX_IMAGE_BYTES:
-            raise LimitExceededError(f"larger than {MAX_IMAGE_BYTES:,} bytes")
-        stream.seek(0)
-        data = stream.read()
-        if hashlib.sha256(data).digest() != file_hash:
-            raise FileAccessError("it changed while it was read; try again when it is complete")
-        return read(data, limits, transcode=transcode, raw=raw)
-    except HpacError as error:
-        if not keep_all or isinstance(error, FileAccessError):
+        return _read(file, file_hash, limits, transcode, raw)
+    except FileAccessError:
+        raise
+    except HpacError:
+        _check_unchanged(file, file_hash)
+        if not keep_all:
             raise
         return keep_whole(stream, "file", Kept.NO_PICTURE, file_hash)
 
 
-def _look_at(stream: BinaryIO, kind: str, size: int, limits: Limits) -> tuple[int, Kept]:
+def _read(file: Source, file_hash: bytes, limits: Limits, transcode: bool, raw: RawSamples | None) -> Image:
+    kind, size = "raw" if raw is not None else _recognise(file[:_HEAD_BYTES]), len(file)
+    if size > _LARGE_BYTES:
+        codable, kept = _look_at(file, kind, limits)
+        is_read = transcode and kept.can_transcode and size <= MAX_IMAGE_BYTES
+        if _WORTH_READING * codable < size and not is_read:
+            return keep_whole(file.stream, kind, kept or Kept.BESIDE, file_hash)
+    if size > MAX_IMAGE_BYTES:
+        raise LimitExceededError(f"larger than {MAX_IMAGE_BYTES:,} bytes")
+    image = _read_exactly(kind, file, file_hash, limits, raw)
+    if transcode and image.kept.can_transcode:
+        image = _transcode(kind, file, file_hash, limits) or image
+    if image.frames and len(image.envelope) > limits.max_metadata_bytes:
+        return keep_whole(file.stream, kind, image.kept or Kept.BESIDE, file_hash)
+    return image
+
+
+def _check_unchanged(file: Source, file_hash: bytes) -> None:
+    """Make sure that what was read piece by piece is what was hashed.
+
+    Raises:
+        FileAccessError: it is not.
+    """
+    if file.hash() != file_hash:
+        raise FileAccessError(CHANGED)
+
+
+def _look_at(file: Source, kind: str, limits: Limits) -> tuple[int, Kept]:
     """About the bytes of a file that are samples which may be coded, and why others are not.
 
     All bytes may be where that cannot be told without reading them.
@@ -152,44 +165,49 @@ def _look_at(stream: BinaryIO, kind: str, size: int, limits: Limits) -> tuple[in
     """
     from . import dicom, tiff
 
-    stream.seek(0)
     if kind == "tiff":
         try:
-            return tiff.count_codable(stream, size, limits)
+            file.stream.seek(0)
+            return tiff.count_codable(file.stream, len(file), limits)
         except InputError as error:
             return 0, _why_unread(error)
-    kept = dicom.why_kept(stream.read(_META_BYTES)) if kind == "dicom" else Kept.NOTHING
-    return 0 if kept else size, kept
+    kept = dicom.why_kept(file[:_META_BYTES]) if kind == "dicom" else Kept.NOTHING
+    return 0 if kept else len(file), kept
 
 
-def _read_exactly(kind: str, data: bytes, limits: Limits, raw: RawSamples | None) -> Image:
-    """Read an image that gives the bytes of its source."""
+def _read_exactly(kind: str, file: Source, file_hash: bytes, limits: Limits, raw: RawSamples | None) -> Image:
+    """Read an image that gives the bytes of its source.
+
+    Raises:
+        FileAccessError: the source is not what was hashed.
+    """
     from . import dicom
 
-    source = hashlib.sha256(data).digest()
     try:
-        image = _read_kind(kind, data, limits, rewrite=False, raw=raw)
-        if write(image) == data:
-            return replace(image, file_hash=source, made_hash=source, identical=True)
+        image = _read_kind(kind, file, limits, rewrite=False, raw=raw)
+        if hash_pieces(write_pieces(image)) == file_hash:
+            return replace(image, file_hash=file_hash, made_hash=file_hash, identical=True)
         kept = Kept.DIFFERENT
     except InputError as error:
-        if kind == "raw" or (kind == "dicom" and not dicom.is_marked(data)):
+        if kind == "raw" or (kind == "dicom" and not dicom.is_marked(file[:_HEAD_BYTES])):
             raise  # it may be anything
         kept = _why_unread(error)
-    return keep_whole(io.BytesIO(data), kind, kept, source)
+    _check_unchanged(file, file_hash)
+    return keep_whole(file.stream, kind, kept, file_hash)
 
 
 def _why_unread(error: InputError) -> Kept:
     return Kept.UNKNOWN if isinstance(error, UnsupportedError) else Kept.DAMAGED
 
 
-def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
+def _transcode(kind: str, file: Source, file_hash: bytes, limits: Limits) -> Image | None:
     """Read an image that gives a fresh file of equal samples and metadata; None where that is not proved."""
     from . import proof
 
     holds_the_same = {"png": proof.same_png, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
+    data = file[:]  # the proof needs all of it
     try:
-        image = _read_kind(kind, data, limits, rewrite=True)
+        image = _read_kind(kind, Source(io.BytesIO(data)), limits, rewrite=True)
         again = write(image)
     except DecoderMissingError:
         raise
@@ -197,19 +215,19 @@ def _transcode(kind: str, data: bytes, limits: Limits) -> Image | None:
         return None
     if not image.frames or not holds_the_same(data, again):
         return None
-    source, made = (hashlib.sha256(each).digest() for each in (data, again))
-    return replace(image, file_hash=source, made_hash=made, identical=source == made)
+    made = hashlib.sha256(again).digest()
+    return replace(image, file_hash=file_hash, made_hash=made, identical=file_hash == made)
 
 
-def _read_kind(kind: str, data: bytes, limits: Limits, *, rewrite: bool, raw: RawSamples | None = None) -> Image:
+def _read_kind(kind: str, file: Source, limits: Limits, *, rewrite: bool, raw: RawSamples | None = None) -> Image:
     from . import bmp, dicom, npy, png, pnm, tiff
     from . import raw as raw_files
 
     if raw is not None:
-        return raw_files.read(data, raw, limits)
+        return raw_files.read(file, raw, limits)
     if kind in ("png", "tiff", "dicom"):
-        return {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind](data, limits, rewrite=rewrite)
-    return {"pnm": pnm.read, "bmp": bmp.read, "npy": npy.read}[kind](data, limits)
+        return {"png": png.read, "tiff": tiff.read, "dicom": dicom.read}[kind](file, limits, rewrite=rewrite)
+    return {"pnm": pnm.read, "bmp": bmp.read, "npy": npy.read}[kind](file, limits)
 
 
 def is_picture(head: bytes, name: str) -> bool:
@@ -241,7 +259,12 @@ def _recognise(data: bytes) -> str:
 
 
 def write(image: Image) -> bytes:
-    """Write an image as the kind of file that it came from.
+    """Write an image as the kind of file that it came from; errors as of `write_pieces`."""
+    return b"".join(write_pieces(image))
+
+
+def write_pieces(image: Image) -> Iterator[bytes]:
+    """Write an image as the kind of file that it came from, piece by piece, so that no large file lies in memory as a whole.
 
     Raises:
         InputError: the envelope does not fit the samples.
@@ -252,10 +275,10 @@ def write(image: Image) -> bytes:
     if image.kind == "series":
         raise UnsupportedError("a series is several files")
     if not image.frames and image.kind not in ARRAYS:
-        return image.read_whole()
+        return Source(image.whole or io.BytesIO()).pieces()
     if image.kind == "png":
         return png.write(image)
-    return splice.write(image) if image.kind in CUT else npy.write(image)
+    return splice.write(image) if image.kind in CUT else iter([npy.write(image)])
 
 
 def surroundings(image: Image) -> bytes:
@@ -346,7 +369,7 @@ def convert(image: Image, kind: str) -> bytes:
             raise UnsupportedError(
                 f"PNG holds up to 4 channels of unsigned 8 or 16 bits, not {samples.shape[2]} of {samples.dtype}; use -o x.tif"
             )
-        return png.write(png.from_samples(samples))
+        return b"".join(png.write(png.from_samples(samples)))
     try:
         return npy.write(image)
     except ValueError as error:

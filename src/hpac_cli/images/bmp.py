@@ -4,7 +4,6 @@ Uncompressed files of 1, 4, 8, 24 and 32 bits a pixel; those of 2 and 16 bits, a
 Source: Microsoft, "Bitmap Storage": BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV5HEADER.
 """
 
-import io
 import struct
 from dataclasses import replace
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from hpac_cli.limits import Limits, Tally
 
 from .bits import row_bytes
 from .layout import Layout, Place, count_frames
+from .source import Source
 from .splice import cut
 
 _FILE_HEADER_BYTES, _CORE_BYTES, _INFO_BYTES = 14, 12, 40
@@ -32,6 +32,8 @@ _MASKS_AT = _FILE_HEADER_BYTES + _INFO_BYTES
 _DEPTHS = {1: (1, 1), 4: (1, 4), 8: (1, 8), 24: (3, 8), 32: (4, 8)}
 """Channels, and bits of each, by bits of a pixel."""
 _LUMA = (114, 587, 299)
+_HEAD_BYTES = 1 << 16
+"""Both headers and the palette are in as many."""
 
 
 class Header(NamedTuple):
@@ -56,29 +58,30 @@ def is_bmp(data: bytes) -> bool:
     return data[:2] == b"BM" and len(data) >= 26 and int.from_bytes(data[14:18], "little") in _HEADER_BYTES
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(file: Source, limits: Limits) -> Image:
     """Read a BMP file, whose colours lie as blue, green and red.
 
     Raises:
         InputError: damaged.
         LimitExceededError: larger than limits allow.
     """
-    header = parse_header(data)
+    head = file[:_HEAD_BYTES]
+    header = parse_header(head)
     is_known = header.masks[:3] in (_BYTES, _BYTES[::-1]) or header.pixel_bits < 32
     if not header.is_plain or header.pixel_bits not in _DEPTHS or not is_known:
-        return keep_whole(io.BytesIO(data), "bmp", Kept.LAYOUT)
+        return keep_whole(file.stream, "bmp", Kept.LAYOUT)
     channels, bits = _DEPTHS[header.pixel_bits]
     swapped = channels > 1 and header.masks[:3] == _BYTES
     layout = Layout(header.height, header.width, channels, bits, "u", 1, header.width, (), swapped=swapped)
     count_frames(layout, Tally(limits))
     size = row_bytes(header.width * channels, bits)
     step = -(-size // 4) * 4
-    needed, present = step * (header.height - 1) + size, len(data) - header.offset
+    needed, present = step * (header.height - 1) + size, len(file) - header.offset
     if needed > present:
         raise InputError(f"BMP truncated: its samples need {needed:,} bytes, {max(0, present):,} are present")
     rows = range(header.height)[::-1] if header.bottom_up else range(header.height)
     places = tuple(Place(header.offset + row * step, size) for row in rows)
-    return replace(cut("bmp", data, [replace(layout, places=places)]), order=_palette_order(data, header))
+    return replace(cut("bmp", file, [replace(layout, places=places)]), order=_palette_order(head, header))
 
 
 def parse_header(data: bytes) -> Header:

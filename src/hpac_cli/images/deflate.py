@@ -45,11 +45,11 @@ def find_recipe(coded: Any, *, raw: bool = False) -> Recipe | None:
     """Find how streams like this one are made; None if that is not worth while, or it is damaged.
 
     Args:
-        coded: a zlib stream, or raw deflate; more may follow it.
+        coded: a zlib stream, or raw deflate, in anything whose slices are buffers; more may follow it.
     """
-    head, body = _split_head(coded, raw)
+    size = 0 if raw else _HEAD_BYTES
     try:
-        return Recipe(head, deflate.find_parameters(body))
+        return Recipe(bytes(coded[:size]), deflate.find_parameters(coded, size))
     except (deflate.DamagedError, deflate.NotWorthError):
         return None
 
@@ -60,9 +60,11 @@ def find_correction(coded: Any, recipe: Recipe) -> bytes | None:
     Args:
         coded: the stream; more may follow it. Its checksum is not looked at.
     """
-    head, body = _split_head(coded, recipe.is_raw)
+    size = len(recipe.head)
+    if coded[:size] != recipe.head:
+        return None
     try:
-        return deflate.find_correction(body, recipe.parameters) if head == recipe.head else None
+        return deflate.find_correction(coded, recipe.parameters, size)
     except (deflate.DamagedError, deflate.NotWorthError):
         return None
 
@@ -74,8 +76,8 @@ def find_recipe_and_correction(coded: Any, *, raw: bool = False) -> tuple[Recipe
     return None if recipe is None or correction is None else (recipe, correction)
 
 
-def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes, most_bytes: int) -> bytes:
-    """Make a stream again.
+def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes, most_bytes: int) -> Iterator[bytes]:
+    """Make a stream again, piece by piece; only when all are taken is it known to be whole.
 
     Args:
         pieces: its data, in buffers that follow one another.
@@ -87,7 +89,7 @@ def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes,
     Raises:
         InputError: recipe or correction is damaged, or they do not fit the data.
     """
-    checksum, out = 1, bytearray(recipe.head)
+    checksum = 1
 
     def watched() -> Iterator[Any]:
         nonlocal checksum
@@ -95,20 +97,14 @@ def rebuild(pieces: Iterable[Any], size: int, recipe: Recipe, correction: bytes,
             checksum = zlib.adler32(piece, checksum)
             yield piece
 
+    yield recipe.head
     around = 0 if recipe.is_raw else _HEAD_BYTES + _CHECKSUM_BYTES
     try:
-        for part in deflate.rebuild(watched(), size, recipe.parameters, correction, max(0, most_bytes - around)):
-            out += part
+        yield from deflate.rebuild(watched(), size, recipe.parameters, correction, max(0, most_bytes - around))
     except deflate.DamagedError as error:
         raise InputError(f"a stream cannot be made as it was: {error}") from error
     if not recipe.is_raw:
-        out += checksum.to_bytes(_CHECKSUM_BYTES, "big")
-    return bytes(out)
-
-
-def _split_head(coded: Any, raw: bool) -> tuple[bytes, memoryview]:
-    view, size = memoryview(coded), 0 if raw else _HEAD_BYTES
-    return bytes(view[:size]), view[size:]
+        yield checksum.to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, bytes]:
@@ -133,7 +129,8 @@ def decompress(coded: bytes, limit: int, *, raw: bool = False) -> tuple[bytes, b
 class Inflater:
     """Inflates a zlib stream in steps, so that its data never lie in memory as a whole."""
 
-    def __init__(self, coded: memoryview) -> None:
+    def __init__(self, coded: Any) -> None:
+        """Begin with a stream in anything whose slices are bytes; more may follow it."""
         self._coded, self._at = coded, 0
         self._inflater = zlib.decompressobj()
         self._waiting = b""
@@ -163,7 +160,7 @@ class Inflater:
         return self._at - len(self._inflater.unused_data)
 
     def _step(self, count: int) -> bytes:
-        piece = self._waiting or bytes(self._coded[self._at : self._at + _PIECE])
+        piece = self._waiting or self._coded[self._at : self._at + _PIECE]
         if not self._waiting:
             self._at += len(piece)
         try:

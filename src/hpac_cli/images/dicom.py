@@ -24,8 +24,9 @@ from hpac_cli.limits import Limits, Tally
 from . import jpeg_streams
 from .codestreams import sides_of
 from .deflate import compress_raw, decompress, find_recipe_and_correction
-from .layout import Codec, Head, Layout, Place, count_frames, pack, unpack
+from .layout import Codec, Head, Layout, Packer, Place, count_frames, unpack
 from .packbits import NUM_VARIANTS
+from .source import Bytes, Source
 from .splice import Wrapper, cut
 
 _PREAMBLE = 128
@@ -61,6 +62,8 @@ _PHOTOMETRIC, _BITS_STORED = 0x00280004, 0x00280101
 _DELIMITERS = (0xFFFEE00D, 0xFFFEE0DD)
 _UNDEFINED = 0xFFFFFFFF
 _MOST_HEADS, _VALUE_BYTES, _META_BYTES = 1 << 18, 64, 1 << 16
+_DEFERRED_BYTES = 1 << 16
+"""Longer elements are not read before they are needed."""
 _MAX_INFLATION = 1100
 _FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
 """Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
@@ -78,7 +81,7 @@ class _NoGeometryError(ValueError):
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UT", b"UC", b"UR", b"SV", b"UV")
 
 
-def is_marked(data: bytes) -> bool:
+def is_marked(data: Bytes) -> bool:
     """Whether the data says that it is DICOM."""
     return data[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
 
@@ -114,7 +117,7 @@ def _why_encapsulated(syntax: str) -> Kept:
     return _LOSSLESS.get(syntax, Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
 
 
-def syntax_of(data: bytes) -> str:
+def syntax_of(data: Bytes) -> str:
     """The transfer syntax that the file meta group names; empty if it names none."""
     for number, value in _meta(data):
         if number == 0x0010:
@@ -122,7 +125,7 @@ def syntax_of(data: bytes) -> str:
     return ""
 
 
-def _meta(data: bytes) -> Iterator[tuple[int, slice]]:
+def _meta(data: Bytes) -> Iterator[tuple[int, slice]]:
     """Number and place of the value of each element of the file meta group, which is explicit and little endian."""
     at = _start_of_meta(data)
     while data[at : at + 2] == b"\2\0":
@@ -133,7 +136,7 @@ def _meta(data: bytes) -> Iterator[tuple[int, slice]]:
         yield number, slice(value, at)
 
 
-def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
+def read(file: Source, limits: Limits, *, rewrite: bool) -> Image:
     """Read a DICOM file; every frame of its pixel data is a frame.
 
     Args:
@@ -147,16 +150,16 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom warns of values that are not as the standard says
         try:
-            return _read(data, limits, rewrite)
+            return _read(file, limits, rewrite)
         except _NoGeometryError:
-            return _keep(data, Kept.LAYOUT)
+            return _keep(file, Kept.LAYOUT)
 
 
-def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
+def _read(data: Source, limits: Limits, rewrite: bool) -> Image:
     syntax = syntax_of(data)
     if syntax == DEFLATED:  # which pydicom would inflate, however much that makes
         return _read_deflated(data, limits, rewrite)
-    dataset = _parse(data)
+    dataset = _parse(data, whole=rewrite)  # which needs all
     found = _find_pixels(dataset)
     if found is None:
         return _keep(data, Kept.NO_SAMPLES)
@@ -168,8 +171,8 @@ def _read(data: bytes, limits: Limits, rewrite: bool) -> Image:
     return cut("dicom", data, layouts) if layouts else _keep(data, Kept.LAYOUT)
 
 
-def _keep(data: bytes, kept: Kept) -> Image:
-    return keep_whole(io.BytesIO(data), "dicom", kept)
+def _keep(data: Source, kept: Kept) -> Image:
+    return keep_whole(data.stream, "dicom", kept)
 
 
 @contextlib.contextmanager
@@ -187,11 +190,12 @@ def asking_pydicom() -> Iterator[None]:
         raise InputError(f"DICOM damaged: {str(error) or type(error).__name__}") from error
 
 
-def _parse(data: bytes) -> Any:
+def _parse(data: Source, *, whole: bool) -> Any:
     import pydicom
 
+    data.stream.seek(0)
     with asking_pydicom():
-        return pydicom.dcmread(io.BytesIO(data), force=True)
+        return pydicom.dcmread(data.stream, defer_size=None if whole else _DEFERRED_BYTES, force=True)
 
 
 def find_colours(file: BinaryIO) -> tuple[str, int]:
@@ -257,8 +261,8 @@ def _find_pixels(dataset: Any) -> tuple[Any, str] | None:
     """The raw element that holds samples, and their kind; None if there is none."""
     for tag, kind in _PIXELS.items():
         with asking_pydicom():
-            element = dataset.get_item(tag) if tag in dataset else None
-        if getattr(element, "value", None):
+            element = dataset.get_item(tag, keep_deferred=True) if tag in dataset else None
+        if element is not None and (element.length if element.value is None else element.value):
             return element, kind
     return None
 
@@ -292,7 +296,7 @@ def _geometry(dataset: Any, kind: str, bits: int) -> tuple[Layout, int]:
     return layout, frames
 
 
-def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: bool, limits: Limits) -> list[Layout]:
+def _native_layouts(data: Bytes, dataset: Any, element: Any, kind: str, little: bool, limits: Limits) -> list[Layout]:
     """Layouts of all frames of native pixel data.
 
     Raises:
@@ -326,7 +330,7 @@ def _native_layouts(data: bytes, dataset: Any, element: Any, kind: str, little: 
     return _split_unused_bits(data, layouts, dataset)
 
 
-def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list[Layout]:
+def _split_unused_bits(data: Bytes, layouts: list[Layout], dataset: Any) -> list[Layout]:
     """Where bits above those stored are in use (overlays, rubbish), code them apart."""
     first = layouts[0]
     stored = _attribute(dataset, "BitsStored", first.bits)
@@ -340,7 +344,7 @@ def _split_unused_bits(data: bytes, layouts: list[Layout], dataset: Any) -> list
     return layouts
 
 
-def _read_deflated(data: bytes, limits: Limits, rewrite: bool) -> Image:
+def _read_deflated(data: Source, limits: Limits, rewrite: bool) -> Image:
     """Read a file whose data set is one raw deflate stream; where little makes much that is no samples, it stays whole."""
     start = end_of_meta(data)
     plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
@@ -359,7 +363,7 @@ def _read_deflated(data: bytes, limits: Limits, rewrite: bool) -> Image:
         made = find_recipe_and_correction(stream, raw=True)
     if made is None:
         return _keep(data, Kept.DEFLATE)
-    return cut("dicom", inflated, layouts, Wrapper(start, *made, len(stream), tail))
+    return cut("dicom", Source(io.BytesIO(inflated)), layouts, Wrapper(start, *made, len(stream), tail))
 
 
 def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str] | None:
@@ -390,16 +394,16 @@ def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str]
     return dataset, RawDataElement(Tag(tag), "OW", length, None, at, False, True), _PIXELS[tag]
 
 
-def _start_of_meta(data: bytes) -> int:
+def _start_of_meta(data: Bytes) -> int:
     return _PREAMBLE + 4 if is_marked(data) else 0
 
 
-def end_of_meta(data: bytes) -> int:
+def end_of_meta(data: Bytes) -> int:
     """Where the file meta group, explicit and little endian, ends."""
     return max((value.stop for _, value in _meta(data)), default=_start_of_meta(data))
 
 
-def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
+def _read_encapsulated(data: Source, dataset: Any, syntax: str, element: Any, limits: Limits, rewrite: bool) -> Image:
     """Find lossless frames that can be made again; else, where `rewrite` says so, write them natively into the file."""
     bits = _attribute(dataset, "BitsAllocated", 0)
     colours = _text(dataset, "PhotometricInterpretation")
@@ -427,10 +431,10 @@ def _read_encapsulated(data: bytes, dataset: Any, syntax: str, element: Any, lim
     fresh, start = native
     moved = element._replace(value_tell=start, length=len(words))
     interleaved = replace(layout, planar=False)
-    return cut("dicom", fresh, _native_layouts_of(fresh, dataset, interleaved, frames, moved))
+    return cut("dicom", Source(io.BytesIO(fresh)), _native_layouts_of(fresh, dataset, interleaved, frames, moved))
 
 
-def _check_coded_sides(data: bytes, element: Any, layout: Layout, limits: Limits) -> None:
+def _check_coded_sides(data: Bytes, element: Any, layout: Layout, limits: Limits) -> None:
     """Make sure that no decoder finds a larger image than the data set tells of.
 
     Raises:
@@ -447,7 +451,7 @@ def _check_coded_sides(data: bytes, element: Any, layout: Layout, limits: Limits
                 )
 
 
-def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+def _rle_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
     """Layouts of RLE frames, if each is one fragment and can be made again; else None."""
     items = list_items(data, element.value_tell)
     if items is None or len(items) != frames + 1:  # the first is the offset table
@@ -459,17 +463,17 @@ def _rle_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list
             samples = unpack(frame, data)
         except (InputError, struct.error):
             return None
-        variants = [v for v in variants if next(pack(replace(frame, variant=v), samples)) == coded]
+        variants = [v for v in variants if b"".join(Packer(replace(frame, variant=v), samples).segment(0)) == coded]
         if not variants:
             return None
     return [replace(rle, variant=variants[0], places=(place,)) for place in items[1:]]
 
 
-def _no_layouts(_data: bytes, _layout: Layout, _frames: int, _element: Any) -> None:
+def _no_layouts(_data: Bytes, _layout: Layout, _frames: int, _element: Any) -> None:
     """Frames whose code is not made again."""
 
 
-def _jpeg_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+def _jpeg_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
     """Layouts of frames in lossless JPEG or JPEG-LS; None if they are damaged, or not all in order."""
     images = list[list[Place]]()
     for item in (list_items(data, element.value_tell) or [])[1:]:  # the first is the offset table
@@ -496,7 +500,7 @@ def _jpeg_layouts(data: bytes, layout: Layout, frames: int, element: Any) -> lis
     return layouts
 
 
-def _native_layouts_of(data: bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
+def _native_layouts_of(data: Bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
     layouts, at = [], element.value_tell
     planar = layout.channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
     layout = replace(layout, planar=planar)
@@ -541,7 +545,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
         raise InputError(f"DICOM damaged: {count} frames of {frames}")
 
 
-def _write_native(data: bytes, element: Any, words: bytes, bits: int) -> tuple[bytes, int] | None:
+def _write_native(data: Bytes, element: Any, words: bytes, bits: int) -> tuple[bytes, int] | None:
     """Replace encapsulated pixel data by words, and the transfer syntax by explicit little endian.
 
     Returns:
@@ -561,7 +565,7 @@ def _write_native(data: bytes, element: Any, words: bytes, bits: int) -> tuple[b
     return front + padded + data[end:], len(front)
 
 
-def list_items(data: bytes, at: int) -> list[Place] | None:
+def list_items(data: Bytes, at: int) -> list[Place] | None:
     """Where the items of the encapsulated sequence that begins at `at` lie; None if it does not end."""
     found: list[Place] = []
     while True:

@@ -6,7 +6,6 @@ Source: Portable Network Graphics, ISO/IEC 15948:2004, 8.2 (interlacing) and 9 (
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,40 +69,27 @@ def _decode_with_pillow(types: Bytes, body: Bytes, lanes: int) -> Bytes:
         raise InputError(f"PNG damaged: {error}") from error
 
 
-def filter_rows(pixels: Bytes, pixel_bytes: int, types: Bytes) -> Iterator[Bytes]:
-    """Filter one pass, (H, N), each row by the given type, (H,); yields (h, 1 + N) band by band."""
-    band = band_rows(pixels.shape[1])
-    for top in range(0, len(pixels), band):
-        chosen = types[top : top + band]
-        now, up = _with_rows_above(pixels, top, band)
-        out = np.empty((len(chosen), pixels.shape[1] + 1), np.uint8)
-        out[:, 0] = chosen
-        for kind in set(chosen.tolist()):
-            rows = chosen == kind
-            out[rows, 1:] = _filter(kind, now[rows], up[rows], pixel_bytes)
-        yield out
+def filter_rows(now: Bytes, up: Bytes, pixel_bytes: int, types: Bytes) -> Bytes:
+    """Filter rows, (H, N), each by the given type, (H,), with the row above each, (H, N); (H, 1 + N)."""
+    out = np.empty((len(now), now.shape[1] + 1), np.uint8)
+    out[:, 0] = types
+    for kind in set(types.tolist()):
+        rows = types == kind
+        out[rows, 1:] = _filter(kind, now[rows], up[rows], pixel_bytes)
+    return out
 
 
-def choose_types(pixels: Bytes, pixel_bytes: int) -> Bytes:
+def choose_types(now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
     """Choose each row's filter by the smallest sum of absolute differences, as libpng does; (H,)."""
-    types = np.zeros(len(pixels), np.uint8)
-    band = band_rows(pixels.shape[1])
-    for top in range(0, len(pixels), band):
-        best = np.full(len(pixels[top : top + band]), 1 << 62, np.int64)
-        now, up = _with_rows_above(pixels, top, band)
-        for kind in range(NUM_FILTERS):
-            rows = _filter(kind, now, up, pixel_bytes)
-            cost = np.abs(rows.view(np.int8).astype(np.int16)).sum(1, dtype=np.int64)
-            better = cost < best
-            types[top : top + band][better] = kind
-            best = np.minimum(best, cost)
+    types = np.zeros(len(now), np.uint8)
+    best = np.full(len(now), 1 << 62, np.int64)
+    for kind in range(NUM_FILTERS):
+        rows = _filter(kind, now, up, pixel_bytes)
+        cost = np.abs(rows.view(np.int8).astype(np.int16)).sum(1, dtype=np.int64)
+        better = cost < best
+        types[better] = kind
+        best = np.minimum(best, cost)
     return types
-
-
-def _with_rows_above(pixels: Bytes, top: int, band: int) -> tuple[Bytes, Bytes]:
-    """A band of rows, and the row above each."""
-    now = pixels[top : top + band]
-    return now, np.concatenate([pixels[top - 1 : top] if top else np.zeros_like(now[:1]), now[:-1]])
 
 
 def _filter(kind: int, now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:

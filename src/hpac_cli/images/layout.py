@@ -6,7 +6,7 @@ Note 3 (floating point predictor); DICOM PS3.5, section 8 and annex G; DNG 1.7, 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -22,9 +22,12 @@ from . import fragments, jpeg_streams, lzw, rle
 from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Recipe, decompress, rebuild
 from .packbits import pack_rows, unpack_runs
-from .padding import NO_PADDING, Padding
+from .padding import NO_PADDING, Padded, Padding
+from .source import PIECE_BYTES, Bytes
 
-Bytes = NDArray[np.uint8]
+Rows = NDArray[np.uint8]
+Box = tuple[slice, slice, slice]
+"""Rows, columns and channels."""
 
 _FREE_PADDING = 1 << 27
 
@@ -140,17 +143,34 @@ class Layout:
         planes = self.channels if self.planar else 1
         return planes * -(-self.height // self.segment_height) * -(-self.width // self.segment_width)
 
-    def boxes(self) -> Iterator[tuple[slice, slice, slice]]:
-        """Rows, columns and channels of each segment."""
+    def box(self, number: int) -> Box:
+        """What a segment holds."""
+        down, across = -(-self.height // self.segment_height), -(-self.width // self.segment_width)
+        plane, number = divmod(number, down * across)
+        y, x = number // across * self.segment_height, number % across * self.segment_width
+        rows = slice(y, min(y + self.segment_height, self.height))
         step = 1 if self.planar else self.channels
-        for first in range(0, self.channels, step):
-            group = slice(first, first + step)
-            for y in range(0, self.height, self.segment_height):
-                for x in range(0, self.width, self.segment_width):
-                    rows = slice(y, min(y + self.segment_height, self.height))
-                    yield rows, slice(x, min(x + self.segment_width, self.width)), group
+        return rows, slice(x, min(x + self.segment_width, self.width)), slice(plane * step, (plane + 1) * step)
 
-    def segment_bytes(self, box: tuple[slice, slice, slice]) -> int:
+    def boxes(self) -> Iterator[Box]:
+        """What each segment holds."""
+        return map(self.box, range(self.num_segments))
+
+    def parts(self, box: Box, place: Place) -> Iterator[tuple[Box, Place]]:
+        """Parts of a segment that can be read and written alone: of one that is not compressed, some rows."""
+        rows, columns, channels = box
+        if self.codec is not Codec.NONE or self.flat:
+            yield box, place
+            return
+        offset, end = place.offset, place.offset + place.length
+        step = max(1, PIECE_BYTES // self.segment_bytes((slice(0, 1), columns, channels)))
+        for top in range(rows.start, rows.stop, step):
+            part = slice(top, min(top + step, rows.stop)), columns, channels
+            length = self.segment_bytes(part) if top + step < rows.stop else end - offset
+            yield part, Place(offset, length)
+            offset += length
+
+    def segment_bytes(self, box: Box) -> int:
         """Bytes of a segment before compression."""
         height, width, channels = (int(part.stop) - int(part.start) for part in box)
         if self.flat:
@@ -158,7 +178,7 @@ class Layout:
         return height * row_bytes(width * channels, self.bits)
 
 
-def unpack(layout: Layout, data: bytes) -> Samples:
+def unpack(layout: Layout, data: Bytes) -> Samples:
     """Read a frame out of the file's bytes, padding included.
 
     Raises:
@@ -167,39 +187,65 @@ def unpack(layout: Layout, data: bytes) -> Samples:
     """
     words = np.empty((layout.height, layout.width, layout.channels), layout.sample_type)
     for number, (box, place) in enumerate(zip(layout.boxes(), layout.places, strict=True)):
-        coded = data[place.offset : place.offset + place.length]
         if layout.codec is Codec.JPEG:
+            coded = data[place.offset : place.offset + place.length]
             stream = fragments.join(coded, layout.heads[number].fragments)
             words[box] = _from_codestream(layout, stream, words[box].shape)
             continue
-        expected = layout.segment_bytes(box)
-        plain = _decompress(layout, coded, expected)
-        if len(plain) != expected:
-            raise InputError(f"a segment at byte {place.offset} holds {len(plain):,} bytes, not {expected:,}")
-        words[box] = _to_samples(layout, plain, words[box].shape)
+        for part, (offset, length) in layout.parts(box, place):
+            expected = layout.segment_bytes(part)
+            plain = _decompress(layout, data[offset : offset + length], expected)
+            if len(plain) != expected:
+                raise InputError(f"a segment holds {len(plain):,} bytes at byte {offset}, not {expected:,}")
+            words[part] = _to_samples(layout, plain, words[part].shape)
     if layout.swapped:
         words = _swap(words)
     return _split_words(words, layout) if layout.split else words
 
 
-def pack(layout: Layout, frame: Samples) -> Iterator[bytes]:
-    """Write a frame's segments, in the order of layout.places; padding is part of the frame here.
+class Packer:
+    """Writes a frame's segments, each alone and piece by piece."""
 
-    Raises:
-        InputError: the frame does not fit the layout.
-    """
-    if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
-        raise InputError("the stored layout does not fit the samples")
-    words = _join_words(frame, layout) if layout.split else frame
-    if layout.swapped:
-        words = _swap(words)
-    if layout.codec is Codec.JPEG:
-        for box, head, place in zip(layout.boxes(), layout.heads, layout.places, strict=True):
-            stream = _to_codestream(layout, words[box], head.stream, place.length)
+    def __init__(self, layout: Layout, frame: Samples | Padded) -> None:
+        """Begin with a frame, of which padding is a part here.
+
+        Raises:
+            InputError: the frame does not fit the layout.
+        """
+        if frame.shape != layout.sample_shape or frame.dtype != layout.sample_type:
+            raise InputError("the stored layout does not fit the samples")
+        self._layout, self._words = layout, frame
+        if layout.split or layout.swapped:
+            words = frame[:, :, :]
+            words = _join_words(words, layout) if layout.split else words
+            self._words = _swap(words) if layout.swapped else words
+
+    def segment(self, number: int) -> Iterator[bytes]:
+        """Write the segment of this place of the layout."""
+        layout, place = self._layout, self._layout.places[number]
+        box = layout.box(number)
+        if layout.codec is Codec.JPEG:
+            head = layout.heads[number]
+            stream = _to_codestream(layout, self._words[box], head.stream, place.length)
             yield fragments.separate(stream, head.fragments)
-        return
-    for index, box in enumerate(layout.boxes()):
-        yield _compress(layout, _to_bytes(layout, words[box]), index)
+            return
+        for part, _ in layout.parts(box, place):
+            yield _compress(layout, _to_bytes(layout, self._words[part]), number)
+
+    def matches(self, data: Bytes) -> Iterator[int | None]:
+        """Of each segment, how many bytes it has if its place in a file begins with them; else None."""
+        for number, place in enumerate(self._layout.places):
+            yield _match(self.segment(number), data, place)
+
+
+def _match(pieces: Iterable[bytes], data: Bytes, place: Place) -> int | None:
+    size = 0
+    for piece in pieces:
+        start = place.offset + size
+        size += len(piece)
+        if size > place.length or data[start : start + len(piece)] != piece:
+            return None
+    return size
 
 
 def _swap(words: Samples) -> Samples:
@@ -239,12 +285,12 @@ def _decompress(layout: Layout, coded: bytes, expected: int) -> bytes:
     return coded
 
 
-def _compress(layout: Layout, rows: Bytes, index: int) -> bytes:
+def _compress(layout: Layout, rows: Rows, index: int) -> bytes:
     if layout.codec is Codec.DEFLATE:
         if layout.recipe is None or len(layout.corrections) != len(layout.places):
             raise InputError("the stored layout does not say how its segments are deflated")
         data, most_bytes = rows.tobytes(), layout.places[index].length
-        coded = rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes)
+        coded = b"".join(rebuild([data], len(data), layout.recipe, layout.corrections[index], most_bytes))
     elif layout.codec is Codec.PACKBITS:
         coded = pack_rows(rows, layout.variant)
     elif layout.codec is Codec.LZW:
@@ -275,7 +321,7 @@ def _to_samples(layout: Layout, plain: bytes, shape: tuple[int, ...]) -> Samples
     return samples.view(layout.sample_type)
 
 
-def _to_bytes(layout: Layout, samples: Samples) -> Bytes:
+def _to_bytes(layout: Layout, samples: Samples) -> Rows:
     height, width, channels = samples.shape
     words = np.ascontiguousarray(samples).view(f"u{samples.dtype.itemsize}")
     if layout.flat:
@@ -289,13 +335,13 @@ def _to_bytes(layout: Layout, samples: Samples) -> Bytes:
     return _REVERSED[rows] if layout.reverse and layout.codec is Codec.NONE else rows
 
 
-def _undo_float_predictor(rows: Bytes, count: int, channels: int) -> Bytes:
+def _undo_float_predictor(rows: Rows, count: int, channels: int) -> Rows:
     lanes = rows.reshape(len(rows), -1, channels)
     planes = np.cumsum(lanes, axis=1, dtype=np.uint8).reshape(len(rows), -1, count)
     return np.ascontiguousarray(planes.transpose(0, 2, 1)).reshape(len(rows), -1)
 
 
-def _apply_float_predictor(rows: Bytes, count: int, channels: int) -> Bytes:
+def _apply_float_predictor(rows: Rows, count: int, channels: int) -> Rows:
     planes = np.ascontiguousarray(rows.reshape(len(rows), count, -1).transpose(0, 2, 1))
     lanes = planes.reshape(len(rows), -1, channels)
     return np.diff(lanes, axis=1, prepend=np.uint8(0)).reshape(len(rows), -1)

@@ -17,6 +17,7 @@ from hpac_cli.limits import Limits
 
 from . import splice
 from .raw import cut_frames
+from .source import Bytes, Source
 
 BIG_ENDIAN = b">"
 """The envelope of an array whose numbers had their high bytes first."""
@@ -60,23 +61,23 @@ def is_npy(data: bytes) -> bool:
     return data.startswith(_MAGIC)
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(file: Source, limits: Limits) -> Image:
     """Read a .npy file of two dimensions or more; those before rows and columns count frames.
 
     Raises:
         InputError: damaged.
         LimitExceededError: larger than limits allow.
     """
-    header = _parse_header(data)
+    header = _parse_header(file)
     if header is None:
-        return keep_whole(io.BytesIO(data), "npy", Kept.LAYOUT)
-    needed, present = header.frames * header.raw.frame_bytes, len(data) - header.size
+        return keep_whole(file.stream, "npy", Kept.LAYOUT)
+    needed, present = header.frames * header.raw.frame_bytes, len(file) - header.size
     if needed > present:
         raise InputError(f".npy truncated: its numbers need {needed:,} bytes, {present:,} are present")
-    return splice.cut("npy", data, cut_frames(header.raw, header.frames, header.size, limits))
+    return splice.cut("npy", file, cut_frames(header.raw, header.frames, header.size, limits))
 
 
-def _parse_header(data: bytes) -> _Header | None:
+def _parse_header(data: Bytes) -> _Header | None:
     """None where numbers lie in a way that is not taken: of other types, in Fortran's order, of one dimension."""
     wide = data[6:7] != b"\x01"
     start = 12 if wide else 10
@@ -112,7 +113,7 @@ def to_array(image: Image) -> Samples:
         ValueError: no frames, or frames that differ in shape or type.
     """
     if image.kind == "npy" and image.frames:
-        return _parse_array(splice.write(image))
+        return _parse_array(b"".join(splice.write(image)))
     samples = _join(image)
     big = image.kind in KINDS.values() and image.envelope == BIG_ENDIAN
     return samples.astype(samples.dtype.newbyteorder(">")) if big else samples

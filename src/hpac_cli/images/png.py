@@ -8,7 +8,7 @@ then come back in a fresh stream.
 Source: Portable Network Graphics, ISO/IEC 15948:2004.
 """
 
-import io
+import itertools
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -26,6 +26,7 @@ from hpac_cli.limits import Limits, Tally
 from .bits import pack_bits, unpack_bits
 from .deflate import Inflater, Recipe, compress_anew, find_recipe_and_correction, rebuild
 from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
+from .source import PIECE_BYTES, Bytes, Joined, Source
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -37,14 +38,26 @@ _MAX_CHUNKS = 1 << 17
 """Chunks of a file whose samples are coded, and of its IDAT chunks alone; files of more stay whole."""
 
 
-class _Chunk(NamedTuple):
-    type: bytes
-    data: bytes | memoryview
-    """Samples stay where they lie in the file: copies of large files would add up."""
-
-
 _CHUNK_BYTES = 12
 """Of a chunk, beside its data."""
+
+
+class _Chunk(NamedTuple):
+    """What a chunk is, and where its data lie in the file, which are read when they are needed."""
+
+    type: bytes
+    start: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """Where the next one begins."""
+        return self.start + self.size + 4
+
+    def data(self, file: Bytes) -> bytes:
+        return file[self.start : self.start + self.size]
+
+
 _SHORT = 3
 """Bytes of a skeleton that is plain but for depth, colour type and interlace."""
 
@@ -95,10 +108,11 @@ def is_png(data: bytes) -> bool:
     return data.startswith(SIGNATURE)
 
 
-def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
+def read(file: Source, limits: Limits, *, rewrite: bool) -> Image:
     """Read a PNG file of any colour type and bit depth; of an animation, the default image is coded.
 
     Args:
+        file: never lies in memory as a whole.
         rewrite: put the samples in a fresh stream where theirs cannot be made as it was; else such a file stays whole.
 
     Raises:
@@ -106,30 +120,32 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         UnsupportedError: it has critical chunks that PNG does not define.
         LimitExceededError: larger than limits allow.
     """
-    chunks, trailer = _split(data)
-    geometry = _check_header(chunks, limits)
+    chunks = list(_chunks(file))
+    geometry = _check_header(file, chunks, limits)
     _check_chunks(chunks, geometry)
-    skeleton = _join(_without_pixels(chunks)) + trailer
-    if len(skeleton) > limits.max_metadata_bytes:
-        raise LimitExceededError(f"metadata of {len(skeleton):,} bytes; the limit is {limits.max_metadata_bytes:,}")
-    bodies = [chunk.data for chunk in chunks if chunk.type == b"IDAT"]
+    bodies = [chunk for chunk in chunks if chunk.type == b"IDAT"]
+    around = len(file) - sum(_CHUNK_BYTES + body.size for body in bodies)
+    if around > limits.max_metadata_bytes:
+        raise LimitExceededError(f"metadata of {around:,} bytes; the limit is {limits.max_metadata_bytes:,}")
     if max(len(bodies), len(chunks) - len(bodies)) > _MAX_CHUNKS:
-        return keep_whole(io.BytesIO(data), "png", Kept.LAYOUT)
-    coded = memoryview(bodies[0] if len(bodies) == 1 else b"".join(bodies))
+        return keep_whole(file.stream, "png", Kept.LAYOUT)
+    skeleton, coded = _without_pixels(file, bodies), _join_bodies(file, bodies)
     samples, types, used = _decode_samples(coded, geometry)
-    recipe = _find_recipe(coded, used, samples, types, geometry, [len(body) for body in bodies])
+    if len(coded) - used > limits.max_metadata_bytes:
+        return keep_whole(file.stream, "png", Kept.BESIDE)
+    recipe = _find_recipe(coded, used, samples, types, geometry, [body.size for body in bodies])
     if not recipe and rewrite:
-        coded = memoryview(_make_fresh(samples, geometry))
+        fresh = _make_fresh(samples, geometry)
         recipe = _find_recipe(
-            coded, len(coded), samples, _usual_types_of_all(samples, geometry), geometry, [len(coded)]
+            fresh, len(fresh), samples, _usual_types_of_all(samples, geometry), geometry, [len(fresh)]
         )
     if not recipe and not rewrite:
-        return keep_whole(io.BytesIO(data), "png", Kept.DEFLATE)
+        return keep_whole(file.stream, "png", Kept.DEFLATE)
     if skeleton == _plain_skeleton(geometry):
         skeleton = (
             b"" if geometry == _plain_geometry(samples.shape, samples.dtype.itemsize, b"") else bytes(geometry[2:])
         )
-    return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(chunks, geometry))
+    return Image((samples,), "png", put_string(recipe) + skeleton, order=_palette_order(file, chunks, geometry))
 
 
 def holds_the_same(data: bytes, again: bytes) -> bool:
@@ -142,27 +158,22 @@ def holds_the_same(data: bytes, again: bytes) -> bool:
         data: the source, which `read` understands.
         again: what `write` made.
     """
-    (chunks, trailer), (other_chunks, other_trailer) = _split(data), _split(again)
-    around, other_around = (
-        _join(_without_pixels(chunks)) + trailer,
-        _join(_without_pixels(other_chunks)) + other_trailer,
-    )
-    if around != other_around:
+    chunks, other_chunks = list(_chunks(data)), list(_chunks(again))
+    bodies, other_bodies = ([c for c in each if c.type == b"IDAT"] for each in (chunks, other_chunks))
+    if _without_pixels(data, bodies) != _without_pixels(again, other_bodies):
         return False
-    geometry = _parse_header(chunks)
-    coded, other_coded = (
-        memoryview(b"".join(c.data for c in each if c.type == b"IDAT")) for each in (chunks, other_chunks)
-    )
+    geometry = _parse_header(data, chunks)
+    coded, other_coded = _join_bodies(data, bodies), _join_bodies(again, other_bodies)
     samples, types, used = _decode_samples(coded, geometry)
     again_samples, _, _ = _decode_samples(other_coded, geometry)
     inflater = Inflater(coded)
-    refiltered = _filter_all(samples, geometry, b"".join(types))
+    refiltered = _filter_all(samples, geometry, types)
     exact = all(inflater.read(rows.nbytes) == rows.tobytes() for rows in refiltered)
     return exact and used == len(coded) and np.array_equal(samples, again_samples)
 
 
-def write(image: Image) -> bytes:
-    """Write a PNG file with the samples and everything that the envelope holds.
+def write(image: Image) -> Iterator[bytes]:
+    """Write a PNG file with the samples and everything that the envelope holds, piece by piece.
 
     Raises:
         InputError: the envelope does not fit the samples.
@@ -172,23 +183,26 @@ def write(image: Image) -> bytes:
     (samples,) = image.frames
     recipe, skeleton = open_envelope(image.envelope, samples.shape, samples.dtype.itemsize)
     before, behind = _find_gap(skeleton)
-    geometry = _parse_header([next(_chunks(skeleton))[0]])
+    geometry = _parse_header(skeleton, [next(_chunks(skeleton))])
     if geometry.shape != samples.shape or samples.dtype != _sample_type(geometry):
         raise InputError("the stored PNG header does not fit the samples")
-    bodies = _follow_recipe(recipe, samples, geometry) if recipe else [_make_fresh(samples, geometry)]
-    return b"".join([before, *_parts_of(_Chunk(b"IDAT", body) for body in bodies), behind])
+    yield before
+    if recipe:
+        yield from _follow_recipe(recipe, samples, geometry)
+    else:
+        yield _build_chunk(b"IDAT", _make_fresh(samples, geometry))
+    yield behind
 
 
-def _find_gap(skeleton: bytes) -> tuple[memoryview, memoryview]:
+def _find_gap(skeleton: bytes) -> tuple[bytes, bytes]:
     """What stands before and behind the one empty IDAT chunk.
 
     Raises:
         InputError: there is none, at least not among as many chunks as `read` takes.
     """
-    for chunk, end in _chunks(skeleton):
+    for chunk in _chunks(skeleton):
         if chunk.type == b"IDAT":
-            view = memoryview(skeleton)
-            return view[: end - _CHUNK_BYTES - len(chunk.data)], view[end:]
+            return skeleton[: chunk.start - 8], skeleton[chunk.end :]
     raise InputError("the stored PNG chunks have no place for samples")
 
 
@@ -220,12 +234,11 @@ def read_colours(
         InputError: the envelope is damaged.
     """
     _, skeleton = open_envelope(envelope, shape, itemsize)
+    chunks = [*itertools.takewhile(lambda chunk: chunk.type != b"IDAT", _chunks(skeleton))]
+    geometry = _parse_header(skeleton, chunks)
     found: dict[bytes, bytes] = {}
-    for chunk, _ in _chunks(skeleton):
-        if chunk.type == b"IDAT":
-            break
-        found.setdefault(chunk.type, bytes(chunk.data))
-    geometry = _parse_header([_Chunk(b"IHDR", found.get(b"IHDR", b""))])
+    for chunk in chunks:
+        found.setdefault(chunk.type, chunk.data(skeleton))
     colours, clear = found.get(b"PLTE", b""), found.get(b"tRNS", b"")
     if geometry.colour_type == 3:
         palette = np.frombuffer(colours[: len(colours) // 3 * 3], np.uint8).reshape(-1, 3)
@@ -252,20 +265,20 @@ def _sample_type(geometry: _Geometry) -> np.dtype[np.uint8] | np.dtype[np.uint16
     return np.dtype(np.uint16) if geometry.depth == 16 else np.dtype(np.uint8)
 
 
-def _palette_order(chunks: list[_Chunk], geometry: _Geometry) -> tuple[int, ...]:
+def _palette_order(file: Source, chunks: list[_Chunk], geometry: _Geometry) -> tuple[int, ...]:
     """Indices of a palette from dark to light."""
     if geometry.colour_type != 3:
         return ()
-    colours = np.frombuffer(next(c.data for c in chunks if c.type == b"PLTE"), np.uint8).reshape(-1, 3)
+    colours = np.frombuffer(next(c.data(file) for c in chunks if c.type == b"PLTE"), np.uint8).reshape(-1, 3)
     order = np.argsort(colours.astype(np.int64) @ np.array(_LUMA), kind="stable").tolist()
     return (*order, *range(len(colours), 256))
 
 
-def _decode_samples(coded: memoryview, geometry: _Geometry) -> tuple[Samples, list[bytes], int]:
+def _decode_samples(coded: Joined, geometry: _Geometry) -> tuple[Samples, bytes, int]:
     """Decode the samples, which must be exactly as many as the header says.
 
     Returns:
-        The samples, each pass's filter types, and how many bytes the zlib stream has.
+        The samples, the filter types of all passes, and how many bytes the zlib stream has.
     """
     samples = np.empty(geometry.shape, _sample_type(geometry))
     inflater, types = Inflater(coded), []
@@ -273,7 +286,7 @@ def _decode_samples(coded: memoryview, geometry: _Geometry) -> tuple[Samples, li
         for each in geometry.passes():
             target = samples[each.rows, each.columns]
             types.append(_decode_pass(inflater, target, each.row_bytes, geometry))
-        return samples, types, inflater.finish()
+        return samples, b"".join(types), inflater.finish()
     except InputError as error:
         raise InputError(f"PNG damaged: {error}") from error
 
@@ -298,18 +311,31 @@ def _decode_pass(inflater: Inflater, target: Samples, row_bytes: int, geometry: 
     return b"".join(types)
 
 
-def _to_pixels(samples: Samples, geometry: _Geometry) -> Iterator[NDArray[np.uint8]]:
-    """Bytes of each pass before filtering, (H, N)."""
+class _Band(NamedTuple):
+    """Rows of a pass that follow one another, before filtering."""
+
+    now: NDArray[np.uint8]
+    """(H, N)."""
+    up: NDArray[np.uint8]
+    """The row above each; of zeros at the top of a pass."""
+
+    def usual_types(self, geometry: _Geometry) -> NDArray[np.uint8]:
+        """The filters that libpng would choose: none for palettes and less than 8 bits, else by size."""
+        if geometry.colour_type == 3 or geometry.depth < 8:
+            return np.zeros(len(self.now), np.uint8)
+        return choose_types(self.now, self.up, geometry.pixel_bytes)
+
+
+def _bands(samples: Samples, geometry: _Geometry) -> Iterator[_Band]:
+    """All passes, band by band."""
     for each in geometry.passes():
-        part = samples[each.rows, each.columns]
-        yield pack_bits(part.reshape(each.height, -1), geometry.depth)
-
-
-def _usual_types(pixels: NDArray[np.uint8], geometry: _Geometry) -> NDArray[np.uint8]:
-    """The filters that libpng would choose: none for palettes and less than 8 bits, else by size."""
-    if geometry.colour_type == 3 or geometry.depth < 8:
-        return np.zeros(len(pixels), np.uint8)
-    return choose_types(pixels, geometry.pixel_bytes)
+        part, band = samples[each.rows, each.columns], band_rows(each.row_bytes)
+        above = np.zeros((1, each.row_bytes), np.uint8)
+        for top in range(0, each.height, band):
+            rows = part[top : top + band]
+            now = pack_bits(rows.reshape(len(rows), -1), geometry.depth)
+            yield _Band(now, np.concatenate([above, now[:-1]]))
+            above = now[-1:]
 
 
 def _make_fresh(samples: Samples, geometry: _Geometry) -> bytes:
@@ -317,22 +343,22 @@ def _make_fresh(samples: Samples, geometry: _Geometry) -> bytes:
 
 
 def _find_recipe(
-    coded: memoryview, used: int, samples: Samples, types: list[bytes], geometry: _Geometry, sizes: list[int]
+    coded: Joined | bytes, used: int, samples: Samples, types: bytes, geometry: _Geometry, sizes: list[int]
 ) -> bytes:
     """Find out how to make the same IDAT chunks from the samples; empty if that is not worth while."""
-    made = find_recipe_and_correction(coded[:used])
+    made = find_recipe_and_correction(coded)
     if made is None:
         return b""
     recipe, correction = made
     usual = _usual_types_of_all(samples, geometry) == types
     numbers = b"".join(map(put_varint, (len(sizes), *sizes)))
-    strings = (recipe.parameters, correction, bytes(coded[used:]), b"" if usual else b"".join(types))
+    strings = (recipe.parameters, correction, coded[used:], b"" if usual else types)
     return recipe.head + numbers + b"".join(map(put_string, strings))
 
 
-def _usual_types_of_all(samples: Samples, geometry: _Geometry) -> list[bytes]:
+def _usual_types_of_all(samples: Samples, geometry: _Geometry) -> bytes:
     """The usual filter types of all passes."""
-    return [_usual_types(pixels, geometry).tobytes() for pixels in _to_pixels(samples, geometry)]
+    return b"".join(band.usual_types(geometry).tobytes() for band in _bands(samples, geometry))
 
 
 def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterator[NDArray[np.uint8]]:
@@ -342,17 +368,17 @@ def _filter_all(samples: Samples, geometry: _Geometry, filters: bytes) -> Iterat
         InputError: there are not as many types as rows.
     """
     at = 0
-    for pixels in _to_pixels(samples, geometry):
-        given = np.frombuffer(filters, np.uint8)[at : at + len(pixels)]
-        types = given if filters else _usual_types(pixels, geometry)
-        if len(types) != len(pixels):
+    for band in _bands(samples, geometry):
+        given = np.frombuffer(filters, np.uint8)[at : at + len(band.now)]
+        types = given if filters else band.usual_types(geometry)
+        if len(types) != len(band.now):
             raise InputError("the stored envelope is damaged")
-        yield from filter_rows(pixels, geometry.pixel_bytes, types)
-        at += len(pixels)
+        yield filter_rows(band.now, band.up, geometry.pixel_bytes, types)
+        at += len(types)
 
 
-def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[memoryview]:
-    """Make the bodies of the IDAT chunks as the recipe says."""
+def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iterator[bytes]:
+    """Make the IDAT chunks as the recipe says, piece by piece."""
     fields = Fields(recipe, InputError, "the stored recipe")
     head, count = fields.take(2), fields.varint()
     if count > _MAX_CHUNKS:
@@ -361,60 +387,74 @@ def _follow_recipe(recipe: bytes, samples: Samples, geometry: _Geometry) -> Iter
     parameters, correction, tail, filters = (fields.string() for _ in range(4))
     pieces, most_bytes = _filter_all(samples, geometry, filters), sum(sizes) - len(tail)
     stream = rebuild(pieces, geometry.inflated_bytes, Recipe(head, parameters), correction, most_bytes)
-    view, at = memoryview(stream + tail if tail else stream), 0  # large streams are not copied
+    yield from _cut_into_chunks(sizes, itertools.chain(stream, [tail]))
+
+
+def _cut_into_chunks(sizes: list[int], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Make IDAT chunks of these sizes of bytes that come in pieces of any.
+
+    Raises:
+        InputError: there are fewer or more bytes.
+    """
+    waiting, following = memoryview(b""), iter(pieces)
     for size in sizes:
-        yield view[at : at + size]
-        at += size
+        yield size.to_bytes(4, "big") + b"IDAT"
+        checksum = zlib.crc32(b"IDAT")
+        while size:
+            while not waiting and (piece := next(following, None)) is not None:
+                waiting = memoryview(piece)
+            part, waiting = bytes(waiting[:size]), waiting[size:]
+            if not part:
+                raise InputError("the stored recipe does not fit the samples")
+            checksum, size = zlib.crc32(part, checksum), size - len(part)
+            yield part
+        yield checksum.to_bytes(4, "big")
+    if waiting or any(following):
+        raise InputError("the stored recipe does not fit the samples")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[_Chunk, int]]:
-    """Walk over chunks up to IEND, yielding each with the offset behind it."""
+def _chunks(file: Bytes) -> Iterator[_Chunk]:
+    """Walk over chunks up to IEND."""
     at = len(SIGNATURE)
     for _ in range(2 * _MAX_CHUNKS):
-        head = data[at : at + 8]
+        head = file[at : at + 8]
         if len(head) < 8:
-            raise InputError(f"PNG truncated at byte {len(data)}: there is no IEND chunk")
-        length, name = int.from_bytes(head[:4], "big"), head[4:]
-        end = at + 12 + length
-        if end > len(data):
+            raise InputError(f"PNG truncated at byte {len(file)}: there is no IEND chunk")
+        chunk = _Chunk(head[4:], at + 8, int.from_bytes(head[:4], "big"))
+        if chunk.end > len(file):
             raise InputError(
-                f"PNG truncated: the {_show(name)} chunk at byte {at} declares {length:,} bytes, {max(0, len(data) - at - 12):,} are present"
+                f"PNG truncated: the {_show(chunk.type)} chunk at byte {at} declares {chunk.size:,} bytes, {max(0, len(file) - at - 12):,} are present"
             )
-        body = data[at + 8 : at + 8 + length] if name != b"IDAT" else memoryview(data)[at + 8 : at + 8 + length]
-        if zlib.crc32(body, zlib.crc32(name)) != int.from_bytes(data[end - 4 : end], "big"):
-            raise InputError(f"PNG damaged: the checksum of the {_show(name)} chunk at byte {at} does not match")
-        yield _Chunk(name, body), end
-        if name == b"IEND":
+        if _checksum_of(chunk, file) != int.from_bytes(file[chunk.end - 4 : chunk.end], "big"):
+            raise InputError(f"PNG damaged: the checksum of the {_show(chunk.type)} chunk at byte {at} does not match")
+        yield chunk
+        if chunk.type == b"IEND":
             return
-        at = end
+        at = chunk.end
     raise InputError(f"PNG with more than {2 * _MAX_CHUNKS:,} chunks")
+
+
+def _checksum_of(chunk: _Chunk, file: Bytes) -> int:
+    """CRC-32 of a chunk's type and data."""
+    checksum, end = zlib.crc32(chunk.type), chunk.start + chunk.size
+    for at in range(chunk.start, end, PIECE_BYTES):
+        checksum = zlib.crc32(file[at : min(at + PIECE_BYTES, end)], checksum)
+    return checksum
 
 
 def _show(name: bytes) -> str:
     return name.decode("ascii", "backslashreplace")
 
 
-def _split(data: bytes) -> tuple[list[_Chunk], bytes]:
-    chunks, end = [], len(SIGNATURE)
-    for chunk, behind in _chunks(data):
-        chunks.append(chunk)
-        end = behind
-    return chunks, data[end:]
+def _build_chunk(name: bytes, body: bytes) -> bytes:
+    return b"".join((struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))))
 
 
-def _join(chunks: list[_Chunk]) -> bytes:
-    return b"".join([SIGNATURE, *_parts_of(chunks)])
-
-
-def _parts_of(chunks: Iterable[_Chunk]) -> Iterator[bytes | memoryview]:
-    for name, body in chunks:
-        yield from (struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name))))
-
-
-def _parse_header(chunks: list[_Chunk]) -> _Geometry:
-    if not chunks or chunks[0].type != b"IHDR" or len(chunks[0].data) != 13:
+def _parse_header(file: Bytes, chunks: list[_Chunk]) -> _Geometry:
+    if not chunks or chunks[0].type != b"IHDR" or chunks[0].size != 13:
         raise InputError("PNG damaged: it does not begin with an IHDR chunk of 13 bytes")
-    width, height, depth, colour_type, compression, filtering, interlace = struct.unpack(">IIBBBBB", chunks[0].data)
+    header = struct.unpack(">IIBBBBB", chunks[0].data(file))
+    width, height, depth, colour_type, compression, filtering, interlace = header
     if (
         not width
         or not height
@@ -429,8 +469,8 @@ def _parse_header(chunks: list[_Chunk]) -> _Geometry:
     return _Geometry(width, height, depth, colour_type, interlace)
 
 
-def _check_header(chunks: list[_Chunk], limits: Limits) -> _Geometry:
-    geometry = _parse_header(chunks)
+def _check_header(file: Source, chunks: list[_Chunk], limits: Limits) -> _Geometry:
+    geometry = _parse_header(file, chunks)
     Tally(limits).add(geometry.width, geometry.height, geometry.channels, geometry.inflated_bytes)
     return geometry
 
@@ -447,17 +487,21 @@ def _check_chunks(chunks: list[_Chunk], geometry: _Geometry) -> None:
     first, count = names.index(b"IDAT"), names.count(b"IDAT")
     if names[first : first + count] != [b"IDAT"] * count:
         raise InputError("PNG damaged: its IDAT chunks are not in one run")
-    palettes = [chunk.data for chunk in chunks[:first] if chunk.type == b"PLTE"]
+    palettes = [chunk.size for chunk in chunks[:first] if chunk.type == b"PLTE"]
     if geometry.colour_type == 3 and not palettes:
         raise InputError("PNG damaged: a palette image without PLTE before its samples")
-    if any(len(palette) % 3 or not 0 < len(palette) <= 768 for palette in palettes):
+    if any(size % 3 or not 0 < size <= 768 for size in palettes):
         raise InputError("PNG damaged: PLTE is not 1 to 256 colours")
 
 
-def _without_pixels(chunks: list[_Chunk]) -> list[_Chunk]:
-    first = next(i for i, chunk in enumerate(chunks) if chunk.type == b"IDAT")
-    rest = [chunk for chunk in chunks[first:] if chunk.type != b"IDAT"]
-    return [*chunks[:first], _Chunk(b"IDAT", b""), *rest]
+def _without_pixels(file: Bytes, bodies: list[_Chunk]) -> bytes:
+    """The file with its IDAT chunks, which are in one run, replaced by an empty one."""
+    return file[: bodies[0].start - 8] + _build_chunk(b"IDAT", b"") + file[bodies[-1].end : len(file)]
+
+
+def _join_bodies(file: Bytes, bodies: list[_Chunk]) -> Joined:
+    """What the IDAT chunks hold."""
+    return Joined(file, [(body.start, body.size) for body in bodies])
 
 
 def _plain_geometry(shape: tuple[int, ...], itemsize: int, short: bytes) -> _Geometry:
@@ -470,4 +514,4 @@ def _plain_geometry(shape: tuple[int, ...], itemsize: int, short: bytes) -> _Geo
 def _plain_skeleton(geometry: _Geometry) -> bytes:
     width, height, depth, colour_type, interlace = geometry
     header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlace)
-    return _join([_Chunk(b"IHDR", header), _Chunk(b"IDAT", b""), _Chunk(b"IEND", b"")])
+    return b"".join([SIGNATURE, *map(_build_chunk, (b"IHDR", b"IDAT", b"IEND"), (header, b"", b""))])

@@ -4,7 +4,6 @@ Binary files (P4 to P7) of one picture or of several; those of decimal text (P1 
 Source: Netpbm, pbm(5), pgm(5), ppm(5), pam(5).
 """
 
-import io
 import re
 from dataclasses import replace
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits, Tally
 
 from .layout import Layout, Place, count_frames
+from .source import Source
 from .splice import cut
 
 _GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
@@ -45,15 +45,20 @@ def is_pnm(data: bytes, at: int = 0) -> bool:
     return _START.match(data, at) is not None
 
 
-def read(data: bytes, limits: Limits) -> Image:
+def read(file: Source, limits: Limits) -> Image:
     """Read a PNM or PAM file; each of its pictures is a frame.
 
     Raises:
         InputError: damaged.
         LimitExceededError: larger than limits allow.
     """
-    if data[1:2] in b"123":
-        return keep_whole(io.BytesIO(data), "pnm", Kept.LAYOUT)
+    if file[1:2] in b"123":
+        return keep_whole(file.stream, "pnm", Kept.LAYOUT)
+    return cut("pnm", file, _list_layouts(file[:], limits))
+
+
+def _list_layouts(data: bytes, limits: Limits) -> list[Layout]:
+    """One for each picture; their headers may be anywhere."""
     layouts, at, tally = list[Layout](), 0, Tally(limits)
     while not layouts or is_pnm(data, at):
         header = parse_header(data, at)
@@ -66,7 +71,7 @@ def read(data: bytes, limits: Limits) -> Image:
             raise InputError(f"PNM truncated: its samples need {size:,} bytes, {len(data) - at:,} are present")
         layouts.append(replace(layout, places=(Place(at, size),)))
         at += size
-    return cut("pnm", data, layouts)
+    return layouts
 
 
 def parse_header(data: bytes, at: int = 0) -> Header:

@@ -7,20 +7,22 @@ from hpac_cli.image import Image, RawSamples
 from hpac_cli.limits import Limits, Tally
 
 from .layout import Layout, Place, count_frames
+from .source import Source
 from .splice import cut
 
 
-def read(data: bytes, raw: RawSamples, limits: Limits) -> Image:
+def read(file: Source, raw: RawSamples, limits: Limits) -> Image:
     """Read a file of samples; as many frames as it has room for.
 
     Raises:
         InputError: the file is no whole number of frames.
         LimitExceededError: larger than limits allow.
     """
-    if not data or len(data) % raw.frame_bytes:
-        raise InputError(f"its {len(data):,} bytes are no whole number of frames of {raw.frame_bytes:,} bytes")
-    frames = cut_frames(raw, len(data) // raw.frame_bytes, 0, limits)
-    return cut("raw", data, frames)
+    size = len(file)
+    if not size or size % raw.frame_bytes:
+        raise InputError(f"its {size:,} bytes are no whole number of frames of {raw.frame_bytes:,} bytes")
+    frames = cut_frames(raw, size // raw.frame_bytes, 0, limits)
+    return cut("raw", file, frames)
 
 
 def cut_frames(raw: RawSamples, frames: int, offset: int, limits: Limits) -> list[Layout]:

@@ -9,7 +9,7 @@ import bisect
 import io
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -21,9 +21,10 @@ from hpac_cli.limits import DEFAULT_LIMITS
 
 from .bits import sample_bytes
 from .deflate import Recipe, compress_raw, rebuild
-from .layout import Codec, Head, Layout, Place, Predictor, pack, unpack
+from .layout import Codec, Head, Layout, Packer, Place, Predictor, unpack
 from .lzw import VARIANTS
-from .padding import Filling, Padding, put_on, take_off
+from .padding import Filling, Padded, Padding, take_off
+from .source import Source
 
 _KINDS = "uif"
 _MAX_SIDE = 1 << 31
@@ -42,20 +43,21 @@ class Wrapper:
     tail: bytes
     """What follows the stream."""
 
-    def apply(self, data: bytes) -> bytes:
-        """Deflate a file.
+    def apply(self, data: bytes) -> Iterator[bytes]:
+        """Deflate a file, piece by piece.
 
         Raises:
             InputError: recipe or correction is damaged, or they do not fit the data.
         """
         body = memoryview(data)[self.start :]
-        stream = rebuild([body], len(body), self.recipe, self.correction, self.stream_bytes)
-        return data[: self.start] + stream + self.tail
+        yield data[: self.start]
+        yield from rebuild([body], len(body), self.recipe, self.correction, self.stream_bytes)
+        yield self.tail
 
 
 def cut(
     kind: str,
-    data: bytes,
+    file: Source,
     layouts: Sequence[Layout],
     wrapper: Wrapper | None = None,
     *,
@@ -66,7 +68,7 @@ def cut(
 
     Args:
         kind: of files.
-        data: the file, or what it inflates to.
+        file: the file, or what it inflates to.
         layouts: where frames lie; where two overlap, the first is cut out.
         wrapper: how data is to be deflated; only with layouts of which one at least can be cut out.
         kept: why samples stay in it of which no layout tells.
@@ -80,14 +82,15 @@ def cut(
     free = _Free()
     for layout in layouts:
         try:
-            frame = unpack(layout, data)
+            frame = unpack(layout, file)
         except HpacError:
             if layout.codec is Codec.NONE:
                 raise
             kept = kept or odd
             continue
-        segments = zip(pack(layout, frame), layout.places, strict=True)
-        exact = all(again == data[place.offset : place.offset + place.length] for again, place in segments)
+        exact = all(
+            size == place.length for size, place in zip(Packer(layout, frame).matches(file), layout.places, strict=True)
+        )
         if not exact or not free.claim(layout.places):
             kept = kept or (Kept.SHARED if exact else odd)
         else:
@@ -98,8 +101,8 @@ def cut(
             frames.append(frame)
     if not frames:
         assert wrapper is None, "a file that is kept whole is the file itself"
-        return keep_whole(io.BytesIO(data), kind, kept)
-    return Image(tuple(frames), kind, _build_envelope(taken, data, wrapper), kept=kept)
+        return keep_whole(file.stream, kind, kept)
+    return Image(tuple(frames), kind, _build_envelope(taken, file, wrapper), kept=kept)
 
 
 class _Free:
@@ -127,33 +130,42 @@ class _Free:
         )
 
 
-def write(image: Image) -> bytes:
-    """Put the frames back where they were.
+def write(image: Image) -> Iterator[bytes]:
+    """Put the frames back where they were, piece by piece.
 
     Raises:
         InputError: the envelope is damaged or does not fit the samples.
     """
     layouts, size, wrapper, rest = _parse_envelope(image.envelope, image.frames)
-    segments: dict[int, bytes] = {}
-    for layout, frame in zip(layouts, image.frames, strict=True):
-        grid = put_on(frame, layout.padding) if any(layout.padding[:2]) else frame
-        for place, segment in zip(layout.places, pack(layout, grid), strict=True):
-            if len(segment) != place.length:
-                raise InputError("the stored envelope does not fit the samples")
-            if segment:
-                segments[place.offset] = segment
-    parts, at, used = [], 0, 0
-    for offset in sorted(segments):
-        gap = offset - at
+    pieces = _put_back(layouts, image.frames, rest, size)
+    yield from pieces if wrapper is None else wrapper.apply(b"".join(pieces))
+
+
+def _put_back(layouts: Sequence[Layout], frames: Sequence[Samples], rest: bytes, size: int) -> Iterator[bytes]:
+    """Segments in the order of their places, and between them what is in none."""
+    packers = [
+        Packer(layout, Padded(frame, layout.padding) if any(layout.padding[:2]) else frame)
+        for layout, frame in zip(layouts, frames, strict=True)
+    ]
+    segments = sorted(
+        (place, frame, number) for frame, layout in enumerate(layouts) for number, place in enumerate(layout.places)
+    )
+    at = used = 0
+    for place, frame, number in segments:
+        gap = place.offset - at
         if gap < 0 or used + gap > len(rest):
             raise InputError("the stored envelope is damaged")
-        parts += [rest[used : used + gap], segments[offset]]
-        used, at = used + gap, offset + len(segments[offset])
-    parts.append(rest[used:])
-    data = b"".join(parts)
-    if len(data) != size:
+        yield rest[used : used + gap]
+        used, at = used + gap, place.offset + place.length
+        left = place.length
+        for piece in packers[frame].segment(number):
+            left -= len(piece)
+            yield piece
+        if left:
+            raise InputError("the stored envelope does not fit the samples")
+    if at + len(rest) - used != size:
         raise InputError("the stored envelope is damaged")
-    return data if wrapper is None else wrapper.apply(data)
+    yield rest[used:]
 
 
 def outline(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], BinaryIO]:
@@ -204,8 +216,8 @@ def _write_outline(file: BinaryIO, rest: bytes, places: Sequence[Place]) -> None
     file.seek(0)
 
 
-def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | None) -> bytes:
-    out = bytearray(put_varint(len(data)) + put_varint(wrapper is not None))
+def _build_envelope(layouts: Sequence[Layout], file: Source, wrapper: Wrapper | None) -> bytes:
+    out = bytearray(put_varint(len(file)) + put_varint(wrapper is not None))
     if wrapper:
         out += put_varint(wrapper.start) + _build_recipe(wrapper.recipe) + put_string(wrapper.correction)
         out += put_varint(wrapper.stream_bytes) + put_string(wrapper.tail)
@@ -223,9 +235,9 @@ def _build_envelope(layouts: Sequence[Layout], data: bytes, wrapper: Wrapper | N
         out += b"".join(map(put_string, layout.corrections))
     at = 0
     for place in sorted(place for layout in layouts for place in layout.places if place.length):
-        out += data[at : place.offset]
+        out += file[at : place.offset]
         at = place.offset + place.length
-    return bytes(out + data[at:])
+    return bytes(out + file[at:])
 
 
 def _parse_envelope(envelope: bytes, frames: Sequence[Samples]) -> tuple[list[Layout], int, Wrapper | None, bytes]:

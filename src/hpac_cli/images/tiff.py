@@ -26,10 +26,11 @@ from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
 from .deflate import compress_anew, decompress, find_correction, find_recipe
-from .layout import Codec, Layout, Place, Predictor, count_frames, pack, reverse_bits, unpack
+from .layout import Codec, Layout, Packer, Place, Predictor, count_frames, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, pack_rows, unpack_runs
 from .padding import Padding
+from .source import Source
 from .splice import cut
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -70,7 +71,7 @@ def is_tiff(data: bytes) -> bool:
     return data[:4] in _MAGIC
 
 
-def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
+def read(file: Source, limits: Limits, *, rewrite: bool) -> Image:
     """Read a TIFF file; every page, sub-IFD and pyramid level that can be coded is a frame.
 
     Args:
@@ -81,9 +82,10 @@ def read(data: bytes, limits: Limits, *, rewrite: bool) -> Image:
         DecoderMissingError: the decoder of zstd is not installed.
         LimitExceededError: larger than limits allow.
     """
-    pages, kept = _parse(io.BytesIO(data), len(data), limits)
-    data, layouts, odd = _make_layouts(data, pages, rewrite=rewrite and _GDAL_LEADERS not in data[:_HEAD_BYTES])
-    return cut("tiff", data, layouts, kept=odd or kept)
+    file.stream.seek(0)
+    pages, kept = _parse(file.stream, len(file), limits)
+    fresh, layouts, odd = _make_layouts(file, pages, rewrite=rewrite and _GDAL_LEADERS not in file[:_HEAD_BYTES])
+    return cut("tiff", fresh, layouts, kept=odd or kept)
 
 
 def count_codable(file: BinaryIO, size: int, limits: Limits) -> tuple[int, Kept]:
@@ -325,7 +327,7 @@ def _number(tags: dict[int, Any], code: int, default: int) -> int:
     return values[0] if values else default
 
 
-def _make_layouts(data: bytes, pages: list[_Page], *, rewrite: bool) -> tuple[bytes, list[Layout], Kept]:
+def _make_layouts(data: Source, pages: list[_Page], *, rewrite: bool) -> tuple[Source, list[Layout], Kept]:
     """Find out how each page can be made again; write those anew for which there is no way, all or none.
 
     Returns:
@@ -346,26 +348,26 @@ def _make_layouts(data: bytes, pages: list[_Page], *, rewrite: bool) -> tuple[by
     return fresh, layouts, Kept.NOTHING if len(layouts) == len(pages) else Kept.LAYOUT
 
 
-def _find_layout(data: bytes, page: _Page) -> Layout | None:
+def _find_layout(data: Source, page: _Page) -> Layout | None:
     """How the page's segments can be made byte for byte; None if that is not known."""
     for layout in _candidates(data, page):
         with contextlib.suppress(HpacError, ValueError):
-            segments = list(map(len, _same_segments(data, layout)))
+            segments = [*_known(Packer(layout, unpack(layout, data)).matches(data))]
             if len(segments) == len(layout.places):  # what follows a stream within its segment stays in the file
                 places = [Place(place.offset, length) for place, length in zip(layout.places, segments, strict=True)]
                 return replace(layout, places=tuple(places))
     return None
 
 
-def _same_segments(data: bytes, layout: Layout) -> Iterator[bytes]:
-    """Make the page's segments again, up to the first that is not as it was."""
-    for segment, place in zip(pack(layout, unpack(layout, data)), layout.places, strict=True):
-        if len(segment) > place.length or not data.startswith(segment, place.offset):
+def _known(sizes: Iterator[int | None]) -> Iterator[int]:
+    """All up to the first that is not known."""
+    for size in sizes:
+        if size is None:
             return
-        yield segment
+        yield size
 
 
-def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
+def _candidates(data: Source, page: _Page) -> Iterator[Layout]:
     """Ways in which the page's segments may have been made, judged by one of them."""
     layout = page.layout
     if page.compression == _NONE:
@@ -394,7 +396,7 @@ def _candidates(data: bytes, page: _Page) -> Iterator[Layout]:
             yield corrected
 
 
-def _with_corrections(data: bytes, layout: Layout, typical: bytes) -> Layout | None:
+def _with_corrections(data: Source, layout: Layout, typical: bytes) -> Layout | None:
     """How all segments, one of which is `typical`, are deflated; None if that is not worth while."""
     recipe = find_recipe(typical)
     corrections = []
@@ -407,7 +409,7 @@ def _with_corrections(data: bytes, layout: Layout, typical: bytes) -> Layout | N
     return replace(layout, codec=Codec.DEFLATE, recipe=recipe, corrections=tuple(corrections))
 
 
-def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
+def _write_anew(data: Source, page: _Page) -> tuple[Source, Layout | None]:
     """Write a page's segments as fresh deflate streams into the file, and point its tags to them.
 
     Segments that became smaller take the places of the old ones, others go to the end. All other
@@ -424,7 +426,7 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
         return data, None
     reverse = page.layout.reverse
     fresh = [compress_anew([segment]) for segment in segments if segment is not None]
-    out = bytearray(data)
+    out = bytearray(data[:])
     places = []
     for segment, place in zip(fresh, page.layout.places, strict=True):
         if len(segment) <= place.length:
@@ -443,10 +445,11 @@ def _write_anew(data: bytes, page: _Page) -> tuple[bytes, Layout | None]:
     }
     if reverse or not all(_patch(out, page, code, values) for code, values in changes.items()):
         return data, None
-    return bytes(out), _with_corrections(bytes(out), replace(page.layout, places=tuple(places)), max(fresh, key=len))
+    again = Source(io.BytesIO(out))
+    return again, _with_corrections(again, replace(page.layout, places=tuple(places)), max(fresh, key=len))
 
 
-def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bytes | None:
+def _decode_segment(data: Source, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bytes | None:
     """Undo a segment's compression, but not its predictor; None if it is damaged or too short."""
     coded = data[place.offset : place.offset + place.length]
     expected = page.layout.segment_bytes(box)
@@ -470,7 +473,7 @@ def _decode_segment(data: bytes, page: _Page, box: tuple[slice, slice, slice], p
     return plain if len(plain) == expected else None
 
 
-def _has_spare_bytes(data: bytes, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bool:
+def _has_spare_bytes(data: Source, page: _Page, box: tuple[slice, slice, slice], place: Place) -> bool:
     """Whether a segment, which is sound, holds bytes that it decodes without."""
     if page.compression == _LZW:
         coded = data[place.offset : place.offset + place.length]

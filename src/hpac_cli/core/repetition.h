@@ -304,12 +304,14 @@ NOINLINE void find_bins(const struct repetition *r, int at, int lanes) {
   }
 }
 
-/* Numbers on the table of spreads of about deviation * scale * 179 / 2^20, in octaves that are divided evenly. Products
+/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are divided evenly. Products
    are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
-NOINLINE void find_spreads(const int32_t *restrict deviation, const int32_t *restrict scale, int32_t *restrict spread,
-                           int lanes) {
+NOINLINE void find_spreads(const int32_t *deviations, const int32_t *restrict context, const int32_t *restrict scale,
+                           int32_t *restrict spread, int lanes) {
+  row_of_lanes deviation;
   double product[CHUNK] ALIGNED;
   uint64_t bits[CHUNK] ALIGNED;
+  look_up(deviations, context, deviation, lanes);
   for (int i = 0; i < lanes; i++) product[i] = (double)deviation[i] * (double)scale[i] * 179.0;
   memcpy(bits, product, (size_t)lanes * sizeof *bits);
   for (int i = 0; i < lanes; i++)
@@ -324,13 +326,12 @@ NOINLINE void join_mixture(const struct repetition *r, const struct network *n, 
   const int32_t *restrict bin = r->bin + at, *restrict habit = r->habit + at, *restrict cost = r->cost + at;
   const int32_t *restrict expected = r->expected[plane] + at;
   int32_t *restrict mean = m->mean[components] + at, *restrict weight = m->weight[components] + at;
-  row_of_lanes share, deviation, running, before;
+  row_of_lanes share, running, before;
   find_centre(n, m, components, at, lanes, centre, r->scale + at);
   if (plane == 0) find_bins(r, at, lanes);
   for (int i = 0; i < lanes; i++) context[i] = HABITS * bin[i] + habit[i];
   look_up(r->share[plane], context, share, lanes);
-  look_up(r->deviation[plane], context, deviation, lanes);
-  find_spreads(deviation, r->scale + at, m->spread[components] + at, lanes);
+  find_spreads(r->deviation[plane], context, r->scale + at, m->spread[components] + at, lanes);
   for (int i = 0; i < lanes; i++) {
     const int is_found = cost[i] <= MOST_COST;
     mean[i] = clamp(centre[i] + (is_found ? expected[i] : 0), -MEAN_LIMIT, MEAN_LIMIT);

@@ -13,6 +13,7 @@ from strategies import networks, tiles
 import hpac_cli
 from hpac_cli.codec import plan
 from hpac_cli.codec.colours import to_rgb
+from hpac_cli.codec.duration import Rates
 from hpac_cli.codec.efforts import Effort, effort_of
 from hpac_cli.codec.network_tiles import NetworkTile, decode_values, encode_values, measure_values
 from hpac_cli.codec.networks import Networks
@@ -129,6 +130,14 @@ def does_repeat(samples: np.ndarray, level: int) -> bool:
     trials = Trials(samples.astype(np.uint8), Networks(), effort.size)
     frame = Frame(*samples.shape[1::-1], "u1", 128, (Part(3, 8, trials.digest("rgb")),))
     return choose_repeats(frame, trials, effort).parts[0].repeats
+
+
+def test_estimates_of_time_count_it() -> None:
+    networks = Networks()
+    part = Part(3, 8, networks.digest("rgb-small"))
+    frames = [Frame(999, 999, "u1", 128, (replace(part, repeats=repeats),)) for repeats in (False, True)]
+    without, repeating = (min(Rates(networks).decoding([frame]) for _ in range(9)) for frame in frames)
+    assert repeating > 1.05 * without
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -513,8 +513,8 @@ class Mixture:
 
 
 NEIGHBOURS = [
-    *((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-2, -1)),
-    *((-2, 1), (-1, -3), (-2, 2), (0, -3), (-2, -2), (-2, 3), (-3, 0), (-3, 1)),
+    *((-1, -2), (-1, -1), (-1, 0), (-1, 1), (0, -2), (0, -1), (-2, 0), (-2, 1)),
+    *((-2, -2), (-2, -1), (-2, 2), (-2, 3), (-3, 0), (-3, 1), (-1, -3), (0, -3)),
 ]
 Place = tuple[int, int]
 
@@ -524,10 +524,11 @@ class Repeats:
 
     def __init__(self, tile: Tile) -> None:
         self.tile, self.finer = tile, max(tile.depth - 8, 0)
-        self.bytes: dict[Place, list[int]] = {}
-        self.kept: dict[Place, list[tuple[int, Place]]] = {}
-        self.latest: dict[int, list[Place]] = {}
-        self.errors: list[dict[Place, int]] = [{} for _ in range(tile.planes)]
+        self.bytes: dict[int, list[int]] = {}
+        self.kept: dict[Place, list[tuple[int, int]]] = {}
+        self.latest: dict[int, list[int]] = {}
+        self.errors: list[dict[int, int]] = [{} for _ in range(tile.planes)]
+        self.expected: dict[Place, list[int]] = {}
         self.bin: dict[Place, int] = {}
         self.habit: dict[Place, int] = {}
         self.centre: dict[Place, int] = {}
@@ -535,75 +536,77 @@ class Repeats:
         self.learned: dict[tuple[int, int, int], list[int]] = {}
 
     def has_neighbourhood(self, y: int, x: int) -> bool:
-        return 3 <= y < self.tile.height and 3 <= x < self.tile.width - 3
+        return y >= 3 and 3 <= x < self.tile.width - 3
 
-    def to_byte(self, difference: int) -> int:
-        return clamp(difference >> self.finer, -128, 127) + 128
+    def slot(self, at: Place) -> int:
+        return (at[1] + 2 * at[0]) * self.tile.height + at[0]
 
     def neighbourhood(self, y: int, x: int) -> list[int]:
-        near = [[plane[y + dy, x + dx] for dy, dx in NEIGHBOURS] for plane in self.tile.sample]
-        middle = (near[0][0] + near[0][1]) >> 1
-        found = [self.to_byte(v - middle) for v in near[0]]
-        found += found[:4]
-        for k in range(1, 7):
-            found += [self.to_byte(plane[k] - plane[0]) for plane in near[1:]] or [0, 0]
-        return found
+        near = [self.tile.sample[0][y + dy, x + dx] >> self.finer for dy, dx in NEIGHBOURS]
+        middle = (near[NEIGHBOURS.index((0, -1))] + near[NEIGHBOURS.index((-1, 0))]) >> 1
+        found = [clamp(v - middle, -128, 127) + 128 for v in near]
+        return [*found[:8], *(f >> 1 for f in found[8:])]
 
     def hash(self, at: Place) -> int:
-        a = 1
-        for f in self.bytes[at][:6]:
-            a = (1000003 * a + ((f + 8) >> 4) + 77) % (1 << 32)
-        return (2654435761 * a % (1 << 32)) >> 19
+        masks = (0, 0xE0, 0xF0, 0xF0, 0xF0, 0xF0, 0xE0, 0)
+        near = self.bytes[self.slot(at)][:8]
+        word = sum(((f + 8) % 256 & mask) << 8 * k for k, (f, mask) in enumerate(zip(near, masks, strict=True)))
+        return word * 0x9E3779B97F4A7C15 % (1 << 64) >> 51
 
     def search(self, pixels: list[Place]) -> None:
-        for y, x in pixels:
-            self.kept[y, x] = []
-            self.habit[y, x] = 0
-            if not self.has_neighbourhood(y, x):
-                continue
-            self.bytes[y, x] = self.neighbourhood(y, x)
-            candidates = []
-            for dy, dx in NEIGHBOURS[:4]:
-                moved = [(v - dy, u - dx) for _, (v, u) in self.kept[y + dy, x + dx][:4]]
-                candidates += [place for place in moved if self.has_neighbourhood(*place)]
-            candidates += self.latest.get(self.hash((y, x)), [])[-2:][::-1]
-            costs = []
-            for place in dict.fromkeys(candidates):
-                pairs = zip(self.bytes[y, x], self.bytes[place], strict=True)
-                costs.append((sum(abs(a - b) for a, b in pairs), place))
-            self.kept[y, x] = sorted(costs, key=lambda found: found[0])[:6]
+        inner = [at for at in pixels if self.has_neighbourhood(*at)]
+        self.kept.update((at, []) for at in pixels)
+        self.habit.update((at, 0) for at in pixels)
+        self.bytes.update((self.slot(at), self.neighbourhood(*at)) for at in inner)
+        for y, x in inner:
+            slot, distances = self.slot((y, x)), []
+            for dy, dx in ((0, -1), (-1, 0), (-1, 1)):
+                told = [distance for _, distance in self.kept[y + dy, x + dx]]
+                distances += told + [self.tile.height] * (4 - len(told))
+            latest = [0, 0, *self.latest.get(self.hash((y, x)), [])]
+            distances += [slot - latest[-1], slot - latest[-2]]
+            costs = [(self.cost(slot, slot - distance), distance) for distance in set(distances)]
+            self.kept[y, x] = sorted(found for found in costs if found[0] <= 511)[:4]
+            self.expected[y, x] = self.expect(slot, self.kept[y, x])
+
+    def cost(self, slot: int, earlier: int) -> int:
+        pairs = zip(self.bytes[slot], self.bytes.get(earlier, [0] * 16), strict=True)
+        return sum(abs(a - b) for a, b in pairs)
+
+    def expect(self, slot: int, kept: list[tuple[int, int]]) -> list[int]:
+        weights = [(1 << 12) // (4 + cost - (3 * kept[0][0] >> 2)) for cost, _ in kept]
+        votes = [(q << 12) // sum(weights) for q in weights]
+        errors = [[plane.get(slot - distance, 0) for _, distance in kept] for plane in self.errors]
+        return [sum(q * e for q, e in zip(votes, each, strict=True)) >> 12 for each in errors]
 
     def remember(self, pixels: list[Place]) -> None:
         for at in pixels:
-            if at in self.bytes:
-                self.latest.setdefault(self.hash(at), []).append(at)
+            if self.has_neighbourhood(*at):
+                self.latest.setdefault(self.hash(at), []).append(self.slot(at))
 
     def join(self, p: int, at: Place, m: "Mixture") -> None:
         self.centre[at] = m.centre()
         self.scale[at] = sum(w * m.table["spread"][t] for w, t in zip(m.weight, m.spread, strict=True)) >> 12
         if not self.kept[at]:
             return
-        best = self.kept[at][0][0]
         if p == 0:
-            unit = (self.scale[at] >> self.finer) + 13
-            self.bin[at] = sum(4 * (best + 8) >= unit << k for k in range(5))
-        weights = [(1 << 16) // (4 + cost - (3 * best >> 2)) for cost, _ in self.kept[at]]
-        errors = [self.errors[p][place] for _, place in self.kept[at]]
-        expected = sum(q * e for q, e in zip(weights, errors, strict=True)) // sum(weights)
+            unit = (self.scale[at] >> self.finer) + 8
+            self.bin[at] = sum(4 * (self.kept[at][0][0] + 8) >= unit << k for k in range(5))
         share, deviation = self.learned.setdefault((p, self.bin[at], self.habit[at]), [31457, 4096])
-        weight, scale = share >> 8, max(deviation * self.scale[at] * 179 >> 20, 6)
+        weight, scale = share >> 8, deviation * self.scale[at] * 179
         octave = scale.bit_length() - 1
         running = [sum(m.weight[: j + 1]) * (4096 - weight) >> 12 for j in range(len(m.weight))]
         m.weight = [*(v - u for u, v in zip([0, *running], running, strict=False)), weight]
-        m.mean.append(clamp(self.centre[at] + expected, -(1 << 24), 1 << 24))
-        m.spread.append(min(16 * (octave - 2) + (16 * scale >> octave) - 16, 336))
+        m.mean.append(clamp(self.centre[at] + self.expected[at][p], -(1 << 24), 1 << 24))
+        m.spread.append(clamp(16 * (octave - 22) + (16 * scale >> octave) - 16, 8, 336) if scale else 8)
 
     def learn(self, p: int, pixels: list[Place], found: list["Mixture"]) -> None:
         for at, m in zip(pixels, found, strict=True):
-            self.errors[p][at] = 64 * m.low_end - self.centre[at]
+            error = 64 * m.low_end - self.centre[at]
+            self.errors[p][self.slot(at)] = clamp(error, -(1 << 18), 1 << 18)
             if not self.kept[at]:
                 continue
-            ours, theirs = abs(64 * m.low_end - m.mean[-1]), abs(self.errors[p][at])
+            ours, theirs = abs(64 * m.low_end - m.mean[-1]), abs(error)
             alone = [(1, m.mean[-1], m.spread[-1])]
             below = 0 if m.bucket < 0 else m.mass_of(alone, 1 << 18, m.start, m.exponent, m.bucket)
             above = 1 << 18 if m.bucket == 22 else m.mass_of(alone, 1 << 18, m.start, m.exponent, m.bucket + 1)

@@ -44,7 +44,7 @@ class Rates:
     def __init__(self, networks: Networks) -> None:
         """Begin with none."""
         self._networks = networks
-        self._known: dict[bytes, _Seconds] = {}
+        self._known: dict[tuple[bytes, bool], _Seconds] = {}
 
     def decoding(self, frames: Iterable[Frame]) -> float:
         """Estimate the processor seconds that decoding frames takes."""
@@ -99,23 +99,24 @@ class Rates:
         if part.coding in (Coding.CONSTANT, Coding.BYTES):
             rate = _STORED if part.coding is Coding.CONSTANT else _PACKED
             return _Seconds(size * rate.encode, size * rate.decode)
-        rate = self._of_network(part.weights_digest)
+        rate = self._of_network(part.weights_digest, repeats=part.repeats)
         return _Seconds(pixels * rate.encode, pixels * rate.decode)
 
-    def _of_network(self, digest: bytes) -> _Seconds:
-        if digest not in self._known:
-            self._known[digest] = _measure(self._networks.by_digest(digest))
-        return self._known[digest]
+    def _of_network(self, digest: bytes, *, repeats: bool) -> _Seconds:
+        key = digest, repeats
+        if key not in self._known:
+            self._known[key] = _measure(self._networks.by_digest(digest), repeats=repeats)
+        return self._known[key]
 
 
-def _measure(network: Network) -> _Seconds:
+def _measure(network: Network, *, repeats: bool) -> _Seconds:
     planes = network.coder.planes
     rows, columns, _ = np.indices((_SIDE, _SIDE, planes))
     samples = (rows + columns + np.random.default_rng(0).integers(0, 9, rows.shape)).astype(np.int32)
-    words = network.coder.encode(samples, 8)
+    words = network.coder.encode(samples, 8, repeats=repeats)
     return _Seconds(
-        _time(lambda: network.coder.encode(samples, 8)) / _SIDE**2,
-        _time(lambda: network.coder.decode(words, _SIDE, _SIDE, 8)) / _SIDE**2,
+        _time(lambda: network.coder.encode(samples, 8, repeats=repeats)) / _SIDE**2,
+        _time(lambda: network.coder.decode(words, _SIDE, _SIDE, 8, repeats=repeats)) / _SIDE**2,
     )
 
 

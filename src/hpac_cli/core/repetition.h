@@ -1,23 +1,33 @@
 /* Far repetition: fronts, tiles and print repeat beyond the rows that a network sees. Every pixel looks for the earlier
    ones of the tile whose neighbourhoods are most like its own, going on where its neighbours' places went on; what the
-   network's errors were there is the mean of one more component. Source: docs/format.md, "Repeats". */
+   network's errors were there is the mean of one more component. Source: docs/format.md, "Repeats".
+
+   What is kept of pixels lies wavefront by wavefront, in `slots` of number wave * height + row: what a wavefront's
+   pixels have in common then lies side by side, and two pixels as far apart as two others are so in slots, too. A place
+   is such a distance, how many slots it lies before the pixel. Wherever a distance leads in the tile, it leads to a slot
+   before the pixel's: one that holds nothing, or is not known yet, has zeros. */
 #ifndef HPAC_REPETITION_H
 #define HPAC_REPETITION_H
 
 #include "symbols.h"
 
 enum {
-  NEIGHBOURS = 16,      /* that make a pixel's bytes */
-  BYTES = 32,           /* of a pixel's neighbourhood; a cost is at most 32 * 255 */
+  BYTES = 16,           /* of a pixel's neighbourhood, */
+  NEAR = 8,             /* so many of them of the nearest samples; the others count half */
+  AT_NORTH = 2,         /* among the bytes */
+  AT_WEST = 5,
   MARGIN = 3,           /* rows above, and columns at either side, whose pixels have no neighbourhood */
-  PLACES = 6,           /* that a pixel keeps, the best first */
-  PASSED_ON = 4,        /* of them its neighbours try */
-  NO_PLACE = -1,        /* others are y * 2^10 + x */
-  SIDE_BITS = 10,
-  CANDIDATES = 4 * PASSED_ON + 2,
+  PLACES = 4,           /* that a pixel keeps, the best first */
+  TELLERS = 3,          /* W, N and NE, whose places a pixel tries */
+  LATEST = 2,           /* pixels of the same hash that it tries */
+  CANDIDATES = TELLERS * PLACES + LATEST,
+  PLACE_BITS = 22,      /* (1024 + 2 * 1024) * 1024 slots */
+  MOST_COST = 511,      /* cost and place share the 31 bits of a key */
+  NO_KEY = INT32_MAX,
   HASH_BITS = 13,
-  RING_WAVES = 4,       /* NW lies three wavefronts before */
-  DIVISORS = BYTES * 255 + 5,
+  RING_WAVES = 4,       /* N lies two wavefronts before */
+  VOTE_BITS = 12,       /* weights of places sum to 2^12 at most, */
+  ERROR_LIMIT = 1 << 18, /* so that weighted errors sum to 2^30 */
   BINS = 6,
   HABITS = 4,           /* what a place foretold in the plane before: nothing, or well, better or worse than the network */
   SHARE_BITS = 20,
@@ -26,189 +36,243 @@ enum {
   MOST_SHARE = 1027604, /* 0.98 */
   DEVIATION_BITS = 12,
   MOST_DEVIATION = 16,
-  NARROWEST = 6
+  NARROWEST = 8         /* on the table of spreads */
 };
 
-/* Offsets of neighbours, the nearest first, as (dy, dx); all on earlier wavefronts. */
-static const int NEIGHBOUR[NEIGHBOURS][2] = {{0, -1},  {-1, 0},  {-1, -1}, {-1, 1},  {0, -2},  {-2, 0},  {-1, -2}, {-2, -1},
-                                             {-2, 1},  {-1, -3}, {-2, 2},  {0, -3},  {-2, -2}, {-2, 3},  {-3, 0},  {-3, 1}};
+/* From neighbours that pass their places on to the pixel: W, N, NE. */
+static const int FROM_DOWN[TELLERS] = {0, 1, 1}, FROM_RIGHT[TELLERS] = {1, 0, -1};
 
 struct repetition {
   const struct picture *picture;
-  int planes, coarser;             /* bytes count in 2^coarser samples */
-  ptrdiff_t offset[NEIGHBOURS];    /* from pixel to pixel */
-  uint8_t *bytes;                  /* (height, width, BYTES) */
-  int32_t *errors;                 /* (height, width, planes): sample less the network's mean, in 1/64 */
-  int32_t *places;                 /* (RING_WAVES, height, PLACES) */
-  int32_t (*buckets)[2];           /* the latest places of a hash, the last one first */
-  int32_t *reciprocal;             /* 2^16 div the number, from 4 on */
-  /* of the present wavefront's pixels */
-  int32_t *hash, *found;           /* and how many candidates there are */
-  int32_t (*candidates)[CANDIDATES];
-  int32_t *cost;                   /* of the best place */
-  int32_t (*weights)[PLACES], *total;
+  int coarser;                /* bytes count in 2^coarser samples */
+  uint8_t *samples;           /* high bytes of the first plane, (height, width) */
+  uint8_t *bytes;             /* (slots, BYTES) */
+  int32_t *errors;            /* (slots, error_step): sample less the network's mean, in 1/64, by plane */
+  size_t error_step;          /* 1, or 4 of three planes: a vector */
+  int32_t *places;            /* (RING_WAVES, PLACES, height) */
+  size_t ring_step;
+  int32_t (*buckets)[LATEST]; /* the latest slots of a hash, the last one first */
+  /* of the present wavefront's pixels, by number */
+  int from, to;               /* those that have a neighbourhood lie side by side */
+  int32_t *hash;
+  int32_t *key[CANDIDATES];   /* cost and place */
+  int32_t *best[PLACES];      /* the lowest keys */
+  int32_t *vote[PLACES];      /* weights of places */
+  int32_t *expected[4];       /* errors, by plane */
+  int32_t *cost;              /* of the best place; above MOST_COST where there is none */
   int32_t *bin;
   /* of its present plane */
   int32_t *habit, *centre, *scale; /* the network's mean and scale, in 1/64 sample */
-  int32_t share[MAX_PLANES][BINS][HABITS], deviation[MAX_PLANES][BINS][HABITS];
+  int32_t *context, *posterior, *deviant;
+  int32_t share[MAX_PLANES][BINS * HABITS], deviation[MAX_PLANES][BINS * HABITS];
 };
+
+static int take_rows(struct memory *memory, int32_t **rows, int count, size_t lanes) {
+  for (int k = 0; k < count; k++)
+    if (!(rows[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
+  return 1;
+}
 
 static struct repetition *make_repetition(struct memory *memory, const struct picture *picture, int planes,
                                           size_t lanes) {
-  const size_t pixels = (size_t)picture->height * (size_t)picture->width;
-  const size_t ring = (size_t)RING_WAVES * (size_t)picture->height * PLACES;
+  const size_t height = (size_t)picture->height, width = (size_t)picture->width, slots = height * (width + 2 * height);
   struct repetition *r = take(memory, sizeof *r);
   if (!r) return NULL;
   r->picture = picture;
-  r->planes = planes;
   r->coarser = larger(picture->depth - 8, 0);
-  for (int k = 0; k < NEIGHBOURS; k++) r->offset[k] = (ptrdiff_t)NEIGHBOUR[k][0] * picture->width + NEIGHBOUR[k][1];
-  int ok = (r->bytes = take(memory, pixels * BYTES)) && (r->weights = take(memory, lanes * sizeof *r->weights)) &&
-           (r->errors = take(memory, pixels * (size_t)planes * sizeof(int32_t))) &&
-           (r->places = take(memory, ring * sizeof(int32_t))) &&
-           (r->buckets = take(memory, sizeof *r->buckets << HASH_BITS)) &&
-           (r->reciprocal = take(memory, DIVISORS * sizeof(int32_t)));
-  ok = ok && (r->candidates = take(memory, lanes * sizeof *r->candidates));
-  int32_t **rows[8] = {&r->hash, &r->found, &r->cost, &r->total, &r->bin, &r->habit, &r->centre, &r->scale};
-  for (int k = 0; ok && k < 8; k++) ok = (*rows[k] = take(memory, lanes * sizeof(int32_t))) != NULL;
+  r->error_step = planes == 1 ? 1 : 4;
+  r->ring_step = height + 1;
+  int ok = (r->samples = take(memory, height * width)) && (r->bytes = take(memory, slots * BYTES)) &&
+           (r->errors = take(memory, slots * r->error_step * sizeof(int32_t))) &&
+           (r->places = take(memory, RING_WAVES * PLACES * r->ring_step * sizeof(int32_t))) &&
+           (r->buckets = take(memory, sizeof *r->buckets << HASH_BITS));
+  int32_t **rows[9] = {&r->hash,  &r->cost,    &r->bin,       &r->habit,  &r->centre,
+                       &r->scale, &r->context, &r->posterior, &r->deviant};
+  for (int k = 0; ok && k < 9; k++) ok = take_rows(memory, rows[k], 1, lanes);
+  ok = ok && take_rows(memory, r->key, CANDIDATES, lanes) && take_rows(memory, r->best, PLACES, lanes) &&
+       take_rows(memory, r->vote, PLACES, lanes) && take_rows(memory, r->expected, 4, lanes);
   if (!ok) return NULL;
-  for (int32_t k = 4; k < DIVISORS; k++) r->reciprocal[k] = (1 << 16) / k;
-  for (int k = 0; k < 1 << HASH_BITS; k++) r->buckets[k][0] = r->buckets[k][1] = NO_PLACE;
   for (int p = 0; p < planes; p++)
-    for (int bin = 0; bin < BINS; bin++)
-      for (int habit = 0; habit < HABITS; habit++) {
-        r->share[p][bin][habit] = FIRST_SHARE;
-        r->deviation[p][bin][habit] = 1 << DEVIATION_BITS;
-      }
+    for (int k = 0; k < BINS * HABITS; k++) {
+      r->share[p][k] = FIRST_SHARE;
+      r->deviation[p][k] = 1 << DEVIATION_BITS;
+    }
   return r;
 }
 
-INLINE int32_t *places_of(const struct repetition *r, int wave, int row) {
-  return r->places + ((size_t)(wave & (RING_WAVES - 1)) * (size_t)r->picture->height + (size_t)row) * PLACES;
+INLINE size_t slot_of(const struct repetition *r, int wave, int row) {
+  return (size_t)wave * (size_t)r->picture->height + (size_t)row;
 }
 
-INLINE size_t pixel_of(const struct repetition *r, int32_t place) {
-  return (size_t)(place >> SIDE_BITS) * (size_t)r->picture->width + (size_t)(place & ((1 << SIDE_BITS) - 1));
+INLINE size_t pixel_of(const struct repetition *r, int wave, int row) {
+  return (size_t)row * (size_t)r->picture->width + (size_t)(wave - 2 * row);
 }
 
-/* Whether all neighbours lie in the tile. */
-INLINE int has_neighbourhood(const struct repetition *r, int y, int x) {
-  return y >= MARGIN && y < r->picture->height && x >= MARGIN && x < r->picture->width - MARGIN;
+/* Places of a rank that are kept of a wavefront, by row. */
+INLINE int32_t *places_of(const struct repetition *r, int wave, int rank) {
+  return r->places + ((size_t)(wave & (RING_WAVES - 1)) * PLACES + (size_t)rank) * r->ring_step;
 }
 
-INLINE uint8_t to_byte(const struct repetition *r, int32_t difference) {
-  return (uint8_t)(clamp(difference >> r->coarser, -128, 127) + 128);
+/* Which of a wavefront's pixels have all neighbours in the tile. */
+static void find_inner(struct repetition *r, int wave, int first, int pixels) {
+  const int width = r->picture->width;
+  r->from = clamp(larger(MARGIN, (wave - width + MARGIN + 2) >> 1) - first, 0, pixels);
+  r->to = clamp(((wave - MARGIN) >> 1) + 1 - first, r->from, pixels);
 }
 
-/* What a pixel's neighbours are, as bytes that are compared: those of the first plane, the nearest twice, and a few of
-   the others. Samples of three planes lie as R, G, B. */
-INLINE void find_bytes(const struct repetition *r, size_t pixel, uint8_t *restrict bytes) {
-  const int32_t *samples = r->picture->samples + pixel * (size_t)r->planes + (r->planes == 1 ? 0 : 1);
-  const int32_t middle = (samples[r->offset[0] * r->planes] + samples[r->offset[1] * r->planes]) >> 1;
-  for (int k = 0; k < NEIGHBOURS; k++) bytes[k] = to_byte(r, samples[r->offset[k] * r->planes] - middle);
-  memcpy(bytes + NEIGHBOURS, bytes, 4);
-  if (r->planes == 1) return;
-  const int32_t *left = samples + r->offset[0] * r->planes;
-  for (int k = 1; k <= 6; k++) {
-    const int32_t *at = samples + r->offset[k] * r->planes;
-    bytes[18 + 2 * k] = to_byte(r, (at[-1] - *at) - (left[-1] - *left));
-    bytes[19 + 2 * k] = to_byte(r, (at[1] - *at) - (left[1] - *left));
+/* Copy the neighbours of a wavefront's pixels: NWW, NW, N, NE; WW, W; NN, NNE; and eight around them. */
+NOINLINE void copy_neighbours(const struct repetition *r, int wave, int first) {
+  const ptrdiff_t width = r->picture->width;
+  for (int i = r->from; i < r->to; i++) {
+    const uint8_t *at = r->samples + pixel_of(r, wave, first + i);
+    uint8_t *bytes = r->bytes + slot_of(r, wave, first + i) * BYTES;
+    memcpy(bytes, at - width - 2, 4);
+    memcpy(bytes + 4, at - 2, 2);
+    memcpy(bytes + 6, at - 2 * width, 2);
+    memcpy(bytes + 8, at - 2 * width - 2, 2);
+    memcpy(bytes + 10, at - 2 * width + 2, 2);
+    memcpy(bytes + 12, at - 3 * width, 2);
+    bytes[14] = at[-width - 3];
+    bytes[15] = at[-3];
   }
 }
 
-INLINE int32_t hash_bytes(const uint8_t *bytes) {
-  uint32_t hash = 1;
-  for (int k = 0; k < 6; k++) hash = hash * 1000003u + ((uint32_t)(bytes[k] + 8) >> 4) + 77u;
-  return (int32_t)(hash * 2654435761u >> (32 - HASH_BITS));
-}
-
-INLINE int32_t compare_bytes(const uint8_t *restrict a, const uint8_t *restrict b) {
-  int32_t sum = 0;
-  for (int k = 0; k < BYTES; k++) sum += abs((int)a[k] - (int)b[k]);
-  return sum;
-}
-
-/* Add a place if it is new; its bytes are wanted soon, and lie anywhere. */
-INLINE int add_candidate(const struct repetition *r, int32_t *candidates, int found, int32_t place) {
-  for (int k = 0; k < found; k++)
-    if (candidates[k] == place) return found;
-  __builtin_prefetch(r->bytes + pixel_of(r, place) * BYTES);
-  candidates[found] = place;
-  return found + 1;
-}
-
-/* Places that a pixel tries, each once: next to the best of W, N, NW and NE, then the latest of its hash. All lie on earlier
-   wavefronts: a place next to a neighbour's is as much earlier than the pixel as that is earlier than the neighbour. */
-INLINE int find_candidates(const struct repetition *r, int wave, int row, int32_t hash, int32_t *candidates) {
-  static const int down[4] = {0, 1, 1, 1}, right[4] = {1, 0, 1, -1};
-  int found = 0;
-  for (int k = 0; k < 4; k++) {
-    const int32_t *places = places_of(r, wave - 2 * down[k] - right[k], row - down[k]);
-    for (int rank = 0; rank < PASSED_ON && places[rank] != NO_PLACE; rank++) {
-      const int y = (places[rank] >> SIDE_BITS) + down[k], x = (places[rank] & ((1 << SIDE_BITS) - 1)) + right[k];
-      if (has_neighbourhood(r, y, x)) found = add_candidate(r, candidates, found, y * (1 << SIDE_BITS) + x);
+/* Make them the bytes that are compared; in a loop of its own, as reading soon what was written in pieces is slow. */
+NOINLINE void find_bytes(const struct repetition *r, int wave, int first) {
+  for (int i = r->from; i < r->to; i++) {
+    uint8_t *bytes = r->bytes + slot_of(r, wave, first + i) * BYTES;
+    const int32_t middle = (bytes[AT_WEST] + bytes[AT_NORTH]) >> 1;
+    for (int k = 0; k < BYTES; k++) {
+      const int32_t byte = clamp(bytes[k] - middle, -128, 127) + 128;
+      bytes[k] = (uint8_t)(k < NEAR ? byte : byte >> 1);
     }
   }
-  for (int k = 0; k < 2; k++)
-    if (r->buckets[hash][k] != NO_PLACE) found = add_candidate(r, candidates, found, r->buckets[hash][k]);
-  return found;
 }
 
-/* Keep the best candidates; of equal ones those that were found first. Returns the best one's cost. */
-INLINE int32_t keep_best(const struct repetition *r, const uint8_t *bytes, const int32_t *candidates, int found,
-                         int32_t *places, int32_t *cost) {
-  for (int k = 0; k < PLACES; k++) places[k] = NO_PLACE, cost[k] = INT32_MAX;
-  for (int c = 0; c < found; c++) {
-    const int32_t its = compare_bytes(bytes, r->bytes + pixel_of(r, candidates[c]) * BYTES);
-    int at = PLACES;
-    for (; at > 0 && its < cost[at - 1]; at--)
-      if (at < PLACES) cost[at] = cost[at - 1], places[at] = places[at - 1];
-    if (at < PLACES) cost[at] = its, places[at] = candidates[c];
-  }
-  return cost[0];
+/* Of NW, N, NE, WW, W and NN, rounded. */
+INLINE int32_t hash_bytes(const uint8_t *bytes) {
+  uint64_t word = 0;
+  for (int k = 0; k < NEAR; k++) word |= (uint64_t)bytes[k] << 8 * k;
+  word = ((word & UINT64_C(0x7f7f7f7f7f7f7f7f)) + UINT64_C(0x0808080808080808)) ^ (word & UINT64_C(0x8080808080808080));
+  return (int32_t)((word & UINT64_C(0x00e0f0f0f0f0e000)) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - HASH_BITS));
 }
+
+INLINE int32_t key_of(const uint8_t *bytes, int32_t place) {
+  const int32_t cost = v_distance(bytes, bytes - (size_t)place * BYTES);
+  return cost > MOST_COST ? NO_KEY : cost * (1 << PLACE_BITS) + place;
+}
+
+/* Try places: those of W, N and NE, then the latest of the hash. */
+NOINLINE void try_places(const struct repetition *r, int wave, int first) {
+  const size_t start = slot_of(r, wave, first);
+  const int32_t *tried[TELLERS * PLACES];
+  for (int c = 0; c < TELLERS * PLACES; c++) {
+    const int t = c / PLACES;
+    tried[c] = places_of(r, wave - 2 * FROM_DOWN[t] - FROM_RIGHT[t], c % PLACES) + first - FROM_DOWN[t];
+  }
+  for (int i = r->from; i < r->to; i++) {
+    const uint8_t *bytes = r->bytes + (start + (size_t)i) * BYTES;
+    r->hash[i] = hash_bytes(bytes);
+    for (int age = 0; age < LATEST; age++) {
+      r->key[TELLERS * PLACES + age][i] = r->buckets[r->hash[i]][age];
+      __builtin_prefetch(r->bytes + (size_t)r->key[TELLERS * PLACES + age][i] * BYTES);
+    }
+  }
+  for (int i = r->from; i < r->to; i++) {
+    const uint8_t *bytes = r->bytes + (start + (size_t)i) * BYTES;
+    for (int c = 0; c < TELLERS * PLACES; c++) r->key[c][i] = key_of(bytes, tried[c][i]);
+    for (int c = TELLERS * PLACES; c < CANDIDATES; c++)
+      r->key[c][i] = key_of(bytes, (int32_t)start + i - r->key[c][i]);
+  }
+}
+
+INLINE int32_t next_key(int32_t key, int32_t last, int32_t best) { return smaller(best, key > last ? key : NO_KEY); }
+
+/* The lowest of two candidates' keys and `best`, of keys above `last`. */
+NOINLINE void keep_better(int32_t *const *keys, const int32_t *restrict last, int32_t *restrict best, int from, int to) {
+  const int32_t *restrict a = keys[0], *restrict b = keys[1];
+  for (int i = from; i < to; i++) best[i] = next_key(a[i], last[i], next_key(b[i], last[i], best[i]));
+}
+
+/* The lowest keys, each once, in ascending order. */
+NOINLINE void keep_best(const struct repetition *r) {
+  int32_t *last = r->cost;
+  for (int i = r->from; i < r->to; i++) last[i] = -1;
+  for (int rank = 0; rank < PLACES; last = r->best[rank++]) {
+    int32_t *restrict best = r->best[rank];
+    for (int i = r->from; i < r->to; i++) best[i] = NO_KEY;
+    for (int c = 0; c < CANDIDATES; c += 2) keep_better(r->key + c, last, best, r->from, r->to);
+  }
+}
+
+/* Keep the places for later wavefronts, and weigh them. Quotients of floats are exact when cut off: dividends and
+   divisors are whole numbers, together below 2^24. Where there is no place, W stands, of no weight. */
+NOINLINE void weigh_places(const struct repetition *r, int wave, int first) {
+  const int32_t *restrict best = r->best[0], left = r->picture->height;
+  int32_t *restrict cost = r->cost;
+  for (int rank = 0; rank < PLACES; rank++) {
+    int32_t *restrict kept = places_of(r, wave, rank) + first, *restrict vote = r->vote[rank];
+    const int32_t *restrict key = r->best[rank];
+    for (int i = r->from; i < r->to; i++) {
+      const int32_t lowest = best[i] >> PLACE_BITS;
+      const int32_t quotient = (int32_t)((float)(1 << VOTE_BITS) / (float)((key[i] >> PLACE_BITS) - (3 * lowest >> 2) + 4));
+      kept[i] = key[i] == NO_KEY ? left : key[i] & ((1 << PLACE_BITS) - 1);
+      vote[i] = key[i] == NO_KEY ? 0 : quotient;
+    }
+  }
+  for (int i = r->from; i < r->to; i++) {
+    int32_t total = 0;
+    for (int rank = 0; rank < PLACES; rank++) total += r->vote[rank][i];
+    const float divisor = (float)larger(total, 1);
+    for (int rank = 0; rank < PLACES; rank++)
+      r->vote[rank][i] = (int32_t)((float)(r->vote[rank][i] * (1 << VOTE_BITS)) / divisor);
+    cost[i] = total ? best[i] >> PLACE_BITS : MOST_COST + 1;
+  }
+}
+
+/* The mean of the errors at the places. */
+INLINE void find_expected(const struct repetition *r, const size_t step, int wave, int first) {
+  const int32_t *errors = r->errors + slot_of(r, wave, first) * step;
+  for (int i = r->from; i < r->to; i++) {
+    int32_t sum[4] ALIGNED = {0};
+    for (int rank = 0; rank < PLACES; rank++) {
+      const int32_t *error = errors + (size_t)i * step - (size_t)places_of(r, wave, rank)[first + i] * step;
+      const int32_t vote = r->vote[rank][i];
+      for (size_t p = 0; p < step; p++) sum[p] += vote * error[p];
+    }
+    for (size_t p = 0; p < step; p++) r->expected[p][i] = sum[p] >> VOTE_BITS;
+  }
+}
+NOINLINE void find_expected_1(const struct repetition *r, int wave, int first) { find_expected(r, 1, wave, first); }
+NOINLINE void find_expected_4(const struct repetition *r, int wave, int first) { find_expected(r, 4, wave, first); }
 
 /* Find the places of a wavefront's pixels, before any of their samples is known. */
-NOINLINE void find_places(struct repetition *r, int wave, int first, int pixels) {
-  for (int i = 0; i < pixels; i++) {
-    const int y = first + i, x = wave - 2 * y;
-    places_of(r, wave, y)[0] = NO_PLACE;
-    r->hash[i] = NO_PLACE;
-    r->habit[i] = 0;
-    if (!has_neighbourhood(r, y, x)) continue;
-    const size_t pixel = (size_t)y * (size_t)r->picture->width + (size_t)x;
-    find_bytes(r, pixel, r->bytes + pixel * BYTES);
-    r->hash[i] = hash_bytes(r->bytes + pixel * BYTES);
-    r->found[i] = find_candidates(r, wave, y, r->hash[i], r->candidates[i]);
-  }
-  for (int i = 0; i < pixels; i++) {
-    if (r->hash[i] == NO_PLACE) continue;
-    const int y = first + i;
-    int32_t *places = places_of(r, wave, y), cost[PLACES];
-    const uint8_t *bytes = r->bytes + ((size_t)y * (size_t)r->picture->width + (size_t)(wave - 2 * y)) * BYTES;
-    r->cost[i] = keep_best(r, bytes, r->candidates[i], r->found[i], places, cost);
-    r->total[i] = 0;
-    for (int k = 0; k < PLACES && places[k] != NO_PLACE; k++) {
-      __builtin_prefetch(r->errors + pixel_of(r, places[k]) * (size_t)r->planes);
-      r->total[i] += r->weights[i][k] = r->reciprocal[4 + cost[k] - (3 * cost[0] >> 2)];
-    }
-  }
+static void find_places(struct repetition *r, int wave, int first, int pixels) {
+  for (int i = 0; i < pixels; i++) r->cost[i] = MOST_COST + 1, r->habit[i] = 0;
+  for (int rank = 0; rank < PLACES; rank++)
+    for (int i = 0; i < pixels; i++) places_of(r, wave, rank)[first + i] = r->picture->height;
+  find_inner(r, wave, first, pixels);
+  copy_neighbours(r, wave, first);
+  find_bytes(r, wave, first);
+  try_places(r, wave, first);
+  keep_best(r);
+  weigh_places(r, wave, first);
+  if (r->error_step == 1) find_expected_1(r, wave, first);
+  else find_expected_4(r, wave, first);
 }
 
-/* Let later wavefronts find this one's pixels. */
+/* Let later wavefronts find this one's pixels. Samples of three planes lie as R, G, B; the first plane is G. */
 static void remember_places(const struct repetition *r, int wave, int first, int pixels) {
+  const size_t planes = r->error_step == 1 ? 1 : 3;
   for (int i = 0; i < pixels; i++) {
-    if (r->hash[i] == NO_PLACE) continue;
-    int32_t *bucket = r->buckets[r->hash[i]];
-    const int y = first + i;
-    bucket[1] = bucket[0];
-    bucket[0] = y * (1 << SIDE_BITS) + wave - 2 * y;
+    const size_t pixel = pixel_of(r, wave, first + i);
+    r->samples[pixel] = (uint8_t)(r->picture->samples[pixel * planes + planes / 2] >> r->coarser);
   }
-}
-
-/* Dividends are below 2^44, so that rounding down is all that is to be done. */
-INLINE int32_t divide_down(int64_t dividend, int32_t divisor) {
-  return (int32_t)(dividend / divisor - (dividend % divisor < 0));
+  for (int i = r->from; i < r->to; i++) {
+    int32_t *bucket = r->buckets[r->hash[i]];
+    for (int age = LATEST - 1; age; age--) bucket[age] = bucket[age - 1];
+    bucket[0] = (int32_t)slot_of(r, wave, first + i);
+  }
 }
 
 /* The network's mean and scale of a run of pixels; sums are below 2^36. */
@@ -227,83 +291,121 @@ NOINLINE void find_centre(const struct network *n, const struct mixture *m, int 
   for (int i = 0; i < lanes; i++) scale[i] = (int32_t)(scale_sum[i] >> WEIGHT_BITS);
 }
 
-/* How large the best cost is, measured by the first plane's scale. */
-INLINE int32_t find_bin(const struct repetition *r, int32_t cost, int32_t scale) {
-  const int32_t unit = (scale >> r->coarser) + 13;
-  int32_t bin = 0;
-  for (int k = 0; k < BINS - 1; k++) bin += 4 * (cost + 8) >= unit * (1 << k);
-  return bin;
+/* How large the best cost is, measured by the first plane's scale, which is below 2^24. */
+NOINLINE void find_bins(const struct repetition *r, int at, int lanes) {
+  const int32_t *restrict best = r->cost + at, *restrict scale = r->scale + at;
+  int32_t *restrict bin = r->bin + at;
+  const int coarser = r->coarser;
+  for (int i = 0; i < lanes; i++) {
+    const int32_t cost = 4 * (best[i] + 8), unit = (scale[i] >> coarser) + 8;
+    int32_t found = 0;
+    for (int k = 0; k < BINS - 1; k++) found += cost >= unit * (1 << k);
+    bin[i] = found;
+  }
 }
 
-/* The number on the table of spreads of about a scale, 1/64 sample; its octave is divided evenly. */
-INLINE int32_t spread_of(int64_t scale) {
-  const uint32_t limited = (uint32_t)(scale < NARROWEST ? NARROWEST : scale); /* at most 2^28 */
-  const int octave = 31 - __builtin_clz(limited);
-  const int32_t part = (int32_t)((uint64_t)limited * 16 >> octave) - 16;
-  return smaller(16 * (octave - 2) + part, SPREADS - 1);
+/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are divided evenly. Products
+   are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
+NOINLINE void find_spreads(const int32_t *deviations, const int32_t *restrict context, const int32_t *restrict scale,
+                           int32_t *restrict spread, int lanes) {
+  row_of_lanes deviation;
+  double product[CHUNK] ALIGNED;
+  uint64_t bits[CHUNK] ALIGNED;
+  look_up(deviations, context, deviation, lanes);
+  for (int i = 0; i < lanes; i++) product[i] = (double)deviation[i] * (double)scale[i] * 179.0;
+  memcpy(bits, product, (size_t)lanes * sizeof *bits);
+  for (int i = 0; i < lanes; i++)
+    spread[i] = clamp((int32_t)(bits[i] >> 48) - 16 * (1023 + DEVIATION_BITS + 8 + 2), NARROWEST, SPREADS - 1);
 }
 
 /* Join the component to the mixtures of a run of pixels, whose number `components` is of the network's. */
-static void join_mixture(struct repetition *r, const struct network *n, const struct mixture *m, int plane,
-                         const struct run *run, int at) {
-  const int components = n->shape.components;
-  find_centre(n, m, components, at, run->lanes, r->centre + at, r->scale + at);
-  for (int i = at; i < at + run->pixels; i++) {
-    const int32_t *places = places_of(r, run->wave, run->first + i - at);
-    int32_t *mean = m->mean[components] + i, *weight = m->weight[components] + i, *spread = m->spread[components] + i;
-    *mean = r->centre[i], *weight = *spread = 0;
-    if (places[0] == NO_PLACE) continue;
-    if (plane == 0) r->bin[i] = find_bin(r, r->cost[i], r->scale[i]);
-    int64_t sum = 0;
-    for (int k = 0; k < PLACES && places[k] != NO_PLACE; k++)
-      sum += (int64_t)r->weights[i][k] * r->errors[pixel_of(r, places[k]) * (size_t)r->planes + (size_t)plane];
-    *mean = clamp(r->centre[i] + divide_down(sum, r->total[i]), -MEAN_LIMIT, MEAN_LIMIT);
-    *spread = spread_of(((int64_t)r->deviation[plane][r->bin[i]][r->habit[i]] * r->scale[i] * 179) >> (DEVIATION_BITS + 8));
-    *weight = r->share[plane][r->bin[i]][r->habit[i]] >> (SHARE_BITS - WEIGHT_BITS);
-    int32_t running = 0, before = 0;
-    for (int j = 0; j < components; j++) {
-      running += m->weight[j][i];
-      const int32_t scaled = (running * ((1 << WEIGHT_BITS) - *weight)) >> WEIGHT_BITS;
-      m->weight[j][i] = scaled - before;
-      before = scaled;
+NOINLINE void join_mixture(const struct repetition *r, const struct network *n, const struct mixture *m, int plane,
+                           const struct run *run, int at) {
+  const int components = n->shape.components, lanes = run->lanes;
+  int32_t *restrict centre = r->centre + at, *restrict context = r->context + at;
+  const int32_t *restrict bin = r->bin + at, *restrict habit = r->habit + at, *restrict cost = r->cost + at;
+  const int32_t *restrict expected = r->expected[plane] + at;
+  int32_t *restrict mean = m->mean[components] + at, *restrict weight = m->weight[components] + at;
+  row_of_lanes share, running, before;
+  find_centre(n, m, components, at, lanes, centre, r->scale + at);
+  if (plane == 0) find_bins(r, at, lanes);
+  for (int i = 0; i < lanes; i++) context[i] = HABITS * bin[i] + habit[i];
+  look_up(r->share[plane], context, share, lanes);
+  find_spreads(r->deviation[plane], context, r->scale + at, m->spread[components] + at, lanes);
+  for (int i = 0; i < lanes; i++) {
+    const int is_found = cost[i] <= MOST_COST;
+    mean[i] = clamp(centre[i] + (is_found ? expected[i] : 0), -MEAN_LIMIT, MEAN_LIMIT);
+    weight[i] = is_found ? share[i] >> (SHARE_BITS - WEIGHT_BITS) : 0;
+    running[i] = before[i] = 0;
+  }
+  for (int j = 0; j < components; j++) {
+    int32_t *restrict its = m->weight[j] + at;
+    for (int i = 0; i < lanes; i++) {
+      running[i] += its[i];
+      const int32_t scaled = (running[i] * ((1 << WEIGHT_BITS) - weight[i])) >> WEIGHT_BITS;
+      its[i] = scaled - before[i];
+      before[i] = scaled;
     }
   }
 }
 
-/* The component's part of 2^18 below an edge of a sample's window. */
-INLINE int32_t part_below(const struct network *n, const struct mixture *m, int j, int i, int32_t bucket) {
-  if (bucket < 0) return 0;
-  if (bucket > BUCKETS) return 1 << (MASS_BITS - WEIGHT_BITS);
-  const int32_t edge = m->start[i] + bucket * (1 << m->exponent[i]);
-  if (edge <= m->low[i]) return 0;
-  if (edge > m->high[i]) return 1 << (MASS_BITS - WEIGHT_BITS);
-  const int32_t step = m->step[j][i], shift = shift_place(shift_of(m, i, edge), step, m->exponent[i]);
-  return n->tables.sigmoid[logistic_index(m->first[j][i] + bucket * step + shift)];
+/* The component's mass below an edge of each sample's bucket, of 2^30. */
+INLINE void find_mass_below(const struct network *n, const struct mixture *m, const struct symbol_room *room, int add,
+                            int lanes, int32_t *restrict mass) {
+  const int j = n->shape.components;
+  const int32_t *restrict bucket = room->bucket, *restrict start = m->start, *restrict exponent = m->exponent,
+                          *restrict low = m->low, *restrict high = m->high, *restrict weight = m->weight[j];
+  int32_t *shift = m->shifts ? room->shift_left : NULL;
+  for (int i = 0; i < lanes; i++) mass[i] = 0;
+  if (shift) find_shifts(m, bucket, add, shift, lanes);
+  add_masses(n->tables.sigmoid, weight, m->first[j], m->step[j], bucket, add, shift, exponent, mass, lanes);
+  for (int i = 0; i < lanes; i++) {
+    const int32_t number = bucket[i] + add, edge = start[i] + number * (1 << exponent[i]);
+    const int is_above = (number > BUCKETS) | (edge > high[i]), is_below = (number < 0) | (edge <= low[i]);
+    const int32_t whole = weight[i] * (1 << (MASS_BITS - WEIGHT_BITS));
+    mass[i] = is_below ? 0 : is_above ? whole : mass[i];
+  }
+}
+
+/* How likely each sample came from the component, of 2^12, and how far it lay from its mean, in 2^-12 of the network's
+   scale. Dividends are whole numbers below 2^40, so that quotients of doubles are exact when cut off. */
+NOINLINE void find_posteriors(const struct repetition *r, const struct network *n, const struct mixture *m,
+                              const struct symbol_room *room, int pixels, const int32_t *restrict residual) {
+  int32_t *restrict posterior = r->posterior, *restrict deviant = r->deviant, *restrict habit = r->habit;
+  const int32_t *restrict width = room->width, *restrict scale = r->scale, *restrict centre = r->centre,
+                          *restrict mean = m->mean[n->shape.components];
+  find_mass_below(n, m, room, 0, round_up(pixels, 16), deviant);
+  find_mass_below(n, m, room, 1, round_up(pixels, 16), posterior);
+  for (int i = 0; i < pixels; i++) {
+    const int32_t mass = (posterior[i] - deviant[i]) >> (MASS_BITS - TOTAL_BITS);
+    const double part = (double)mass * (1 << WEIGHT_BITS) / (double)width[i];
+    posterior[i] = (int32_t)(part > 1 << WEIGHT_BITS ? 1 << WEIGHT_BITS : part);
+  }
+  for (int i = 0; i < pixels; i++) {
+    const int32_t position = residual[i] * (1 << POSITION_BITS);
+    const int32_t ours = magnitude(position - mean[i]), theirs = magnitude(position - centre[i]);
+    const int32_t limited = smaller(ours, MOST_DEVIATION * scale[i]);
+    deviant[i] = (int32_t)((double)limited * (1 << DEVIATION_BITS) / (double)scale[i]);
+    habit[i] = 2 * ours < theirs ? 1 : ours < theirs ? 2 : 3;
+  }
 }
 
 /* Learn from the samples of one plane on a wavefront, which are known now, relative to their bases. */
 static void learn_repetition(struct repetition *r, const struct network *n, const struct mixture *m,
                              const struct symbol_room *room, int plane, int wave, int first, int pixels,
                              const int32_t *residual) {
-  const int component = n->shape.components;
+  int32_t *errors = r->errors + slot_of(r, wave, first) * r->error_step + plane;
   for (int i = 0; i < pixels; i++) {
-    const int y = first + i;
-    const size_t pixel = (size_t)y * (size_t)r->picture->width + (size_t)(wave - 2 * y);
-    const int32_t position = residual[i] * (1 << POSITION_BITS), error = position - r->centre[i];
-    r->errors[pixel * (size_t)r->planes + (size_t)plane] = error;
-    if (places_of(r, wave, y)[0] == NO_PLACE) continue;
-    const int32_t ours = magnitude(position - m->mean[component][i]), theirs = magnitude(error);
-    int32_t *share = &r->share[plane][r->bin[i]][r->habit[i]], *deviation = &r->deviation[plane][r->bin[i]][r->habit[i]];
-    const int32_t bucket = room->bucket[i];
-    const int32_t part = part_below(n, m, component, i, bucket + 1) - part_below(n, m, component, i, bucket);
-    const int64_t mass = (m->weight[component][i] * part) >> (MASS_BITS - TOTAL_BITS);
-    const int64_t whole = (mass << WEIGHT_BITS) / room->width[i];
-    const int32_t posterior = (int32_t)(whole > 1 << WEIGHT_BITS ? 1 << WEIGHT_BITS : whole);
-    const int64_t most = (int64_t)MOST_DEVIATION * r->scale[i], limited = ours < most ? ours : most;
-    const int32_t its = (int32_t)((limited << DEVIATION_BITS) / r->scale[i]);
-    *deviation += (posterior * (its - *deviation)) >> (WEIGHT_BITS + 5);
-    *share = clamp(*share + ((posterior * (1 << (SHARE_BITS - WEIGHT_BITS)) - *share) >> 6), LEAST_SHARE, MOST_SHARE);
-    r->habit[i] = 2 * ours < theirs ? 1 : ours < theirs ? 2 : 3;
+    const int32_t error = residual[i] * (1 << POSITION_BITS) - r->centre[i];
+    errors[(size_t)i * r->error_step] = clamp(error, -ERROR_LIMIT, ERROR_LIMIT);
+  }
+  find_posteriors(r, n, m, room, pixels, residual);
+  int32_t *restrict share = r->share[plane], *restrict deviation = r->deviation[plane];
+  for (int i = r->from; i < r->to; i++) {
+    if (r->cost[i] > MOST_COST) continue;
+    const int32_t k = r->context[i], posterior = r->posterior[i];
+    deviation[k] += (posterior * (r->deviant[i] - deviation[k])) >> (WEIGHT_BITS + 5);
+    share[k] = clamp(share[k] + ((posterior * (1 << (SHARE_BITS - WEIGHT_BITS)) - share[k]) >> 6), LEAST_SHARE, MOST_SHARE);
   }
 }
 

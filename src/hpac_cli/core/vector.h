@@ -11,6 +11,7 @@
    v_put(vectors, v, y, s)     stores LANES * vectors activations, clamped to -127..127 if s, else 0..127, in the
                                order of channels (see vector_channel)
    v_shift, v_shift_each       arithmetic right shifts
+   v_distance(a, b)            the sum of absolute differences of 16 bytes each
    v_keep(v)                   v; the compiler may not move what follows above it (else it spills accumulators)
 
    Layers are computed for MAX_BLOCK pixels at a time, in groups of up to MAX_VECTORS vecs of outputs. */

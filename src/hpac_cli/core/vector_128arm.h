@@ -10,3 +10,4 @@ INLINE vec v_shift_each(vec v, vec places) { return vshlq_s32(v, vnegq_s32(place
 INLINE vec v_shift(vec v, const int places) { return vshlq_s32(v, vdupq_n_s32(-places)); }
 INLINE vec v_product(vec a, vec b) { return vmulq_s32(a, b); }
 INLINE vec v_keep(vec v) { return v; }
+INLINE int32_t v_distance(const uint8_t *a, const uint8_t *b) { return vaddlvq_u8(vabdq_u8(vld1q_u8(a), vld1q_u8(b))); }

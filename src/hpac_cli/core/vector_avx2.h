@@ -2,6 +2,8 @@
    vector.h says what each operation means. */
 #include <immintrin.h>
 
+#include "vector_x86.h"
+
 #define HPAC_LANES 8
 #define HPAC_MAX_BLOCK 5
 enum { LANES = HPAC_LANES, WORD_INPUTS = 2, MAX_VECTORS = 2, MAX_BLOCK = HPAC_MAX_BLOCK };

@@ -2,6 +2,8 @@
    vector.h says what each operation means. */
 #include <immintrin.h>
 
+#include "vector_x86.h"
+
 #define HPAC_LANES 16
 #define HPAC_MAX_BLOCK 6
 enum { LANES = HPAC_LANES, WORD_INPUTS = 4, MAX_VECTORS = 4, MAX_BLOCK = HPAC_MAX_BLOCK };

@@ -31,6 +31,12 @@ INLINE vec v_append(vec word, vec activations) {
 }
 INLINE vec v_keep(vec v) { return v; }
 
+INLINE int32_t v_distance(const uint8_t *a, const uint8_t *b) {
+  int32_t sum = 0;
+  for (int k = 0; k < 16; k++) sum += magnitude(a[k] - b[k]);
+  return sum;
+}
+
 INLINE void v_put(const int vectors, const vec *v, activation *y, const int is_signed) {
   for (int k = 0; k < vectors; k++)
     for (int i = 0; i < 4; i++) y[4 * k + i] = clamp(v[k].lane[i], is_signed ? -127 : 0, 127);

@@ -1,6 +1,6 @@
 /* Vector operations with SSE2, which every x86-64 has: 4 lanes, 2 activations of 16 bits a word (pmaddwd).
    vector.h says what each operation means. */
-#include <emmintrin.h>
+#include "vector_x86.h"
 
 #define HPAC_LANES 4
 #define HPAC_MAX_BLOCK 2

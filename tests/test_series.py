@@ -396,6 +396,16 @@ def test_no_file_is_overwritten_by_its_series(folder: Path, contents: dict[str, 
     assert (folder / "b.dcm").read_bytes() == contents["b.dcm"]
 
 
+@pytest.mark.parametrize("remove", [["--rm"], []])
+def test_a_file_of_the_folder_is_never_the_output(
+    folder: Path, contents: dict[str, bytes], remove: list[str]
+) -> None:
+    for name in ("notes.txt", "a.dcm", "empty"):
+        result = hpac("encode", "--series", "-r", folder, "-o", folder / name, "--force", *remove)
+        assert (result.returncode, b"is the input itself" in result.stderr) == (6, True), result.stderr
+    assert all_files(folder) == contents
+
+
 def test_a_series_elsewhere_gives_its_files_one_by_one(
     packed: bytes, contents: dict[str, bytes], tmp_path: Path
 ) -> None:

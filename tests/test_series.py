@@ -613,6 +613,25 @@ def test_a_series_of_other_files_is_not_overwritten_where_sources_go(folder: Pat
     assert (folder / "notes.txt").exists()
 
 
+@pytest.mark.parametrize("option", ["--force", "--skip-existing", "--salvage"])
+def test_a_series_is_not_overwritten_by_its_own_file(tmp_path: Path, option: str) -> None:
+    data = hpac_cli.encode_series({"x.hpac": b"one", "y": b"two"}, effort=1)
+    (tmp_path / "x.hpac").write_bytes(data)
+    result = hpac("decode", "x.hpac", "-o", ".", option, *(["-f"] if option == "--salvage" else []), cwd=tmp_path)
+    assert (result.returncode, b"is the input itself" in result.stderr) == (6, True), result.stderr
+    assert all_files(tmp_path) == {"x.hpac": data}
+
+
+def test_a_file_of_a_series_does_not_overwrite_another_input(tmp_path: Path) -> None:
+    (tmp_path / "a.hpac").write_bytes(hpac_cli.encode_series({"b.hpac": b"one"}, effort=1))
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    other = hpac_cli.encode_series({"c": b"two"}, effort=1)
+    (tmp_path / "out" / "a" / "b.hpac").write_bytes(other)
+    result = hpac("decode", "a.hpac", "out/a/b.hpac", "--output-dir", "out", "--force", cwd=tmp_path)
+    assert (result.returncode, b"is an input itself" in result.stderr) == (2, True), result.stderr
+    assert all_files(tmp_path / "out") == {"a/b.hpac": other}
+
+
 # damage
 
 

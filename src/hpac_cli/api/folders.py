@@ -84,6 +84,8 @@ def check_folder(folder: Path, names: list[str], source: str, options: Options) 
             if not (options.force or options.skip_existing):
                 raise OutputExistsError(f"output folder {folder} exists; use --force to overwrite files in it")
     for name in names:
+        if source != files.STANDARD and _same(folder / name, source):
+            raise OutputExistsError(f"output {folder / name} is the input itself; name another folder with -o")
         if os.sep != "/" and _NOT_ON_WINDOWS.search(name):
             raise UnsupportedError(f"this system takes no file of the name {name}; --member writes it under another")
 

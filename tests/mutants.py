@@ -111,6 +111,9 @@ MUTANTS = (
     Mutant("series: hash of a file kept whole", "api/folders.py", "if not sha.digest().startswith(image.file_hash):", "if False:", ("test_series.py::test_a_member_whose_bytes_are_others_is_refused",)),
     Mutant("series: a link on the way", "api/folders.py", "place.is_symlink() or not place.is_dir()", "not place.is_dir()", ("test_series.py::test_nothing_is_written_through_a_link",)),
     Mutant("series: a link in the place of a file", "api/folders.py", "if place.is_symlink() or (place", "if (place", ("test_series.py::test_nothing_is_written_through_a_link",)),
+    Mutant("series: a file of the folder as output", "batch/sources.py", "return is_there and files.is_hpac(Path(path))", "return is_there", ("test_series.py::test_a_file_of_the_folder_is_never_the_output",)),
+    Mutant("series: the input as one of its files", "api/folders.py", "if source != files.STANDARD and _same(folder / name, source):", "if False:", ("test_series.py::test_a_series_is_not_overwritten_by_its_own_file",)),
+    Mutant("series: a file that appears meanwhile", "api/folders.py", "force=what is _Place.OTHER", "force=options.force", ("test_series.py::test_a_file_that_appears_after_all_were_judged_is_not_replaced",)),
     Mutant("series: a folder that exists", "api/folders.py", "if not (options.force or options.skip_existing):", "if False:", ("test_series.py::test_a_folder_that_exists_is_left_alone",)),
     # decoding
     Mutant(

@@ -20,6 +20,7 @@ from test_container import chunk
 import hpac_cli
 from hpac_cli import api
 from hpac_cli.api import encoding, folders, series
+from hpac_cli.batch import actions
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
@@ -397,9 +398,7 @@ def test_no_file_is_overwritten_by_its_series(folder: Path, contents: dict[str, 
 
 
 @pytest.mark.parametrize("remove", [["--rm"], []])
-def test_a_file_of_the_folder_is_never_the_output(
-    folder: Path, contents: dict[str, bytes], remove: list[str]
-) -> None:
+def test_a_file_of_the_folder_is_never_the_output(folder: Path, contents: dict[str, bytes], remove: list[str]) -> None:
     for name in ("notes.txt", "a.dcm", "empty"):
         result = hpac("encode", "--series", "-r", folder, "-o", folder / name, "--force", *remove)
         assert (result.returncode, b"is the input itself" in result.stderr) == (6, True), result.stderr
@@ -630,6 +629,27 @@ def test_a_file_of_a_series_does_not_overwrite_another_input(tmp_path: Path) -> 
     result = hpac("decode", "a.hpac", "out/a/b.hpac", "--output-dir", "out", "--force", cwd=tmp_path)
     assert (result.returncode, b"is an input itself" in result.stderr) == (2, True), result.stderr
     assert all_files(tmp_path / "out") == {"a/b.hpac": other}
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_a_file_that_appears_after_all_were_judged_is_not_replaced(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: bool
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "s").mkdir()
+    publish = folders.files.publish
+
+    def publish_later(temporary: Path, path: Path, *, force: bool) -> None:
+        if not path.exists():
+            path.write_bytes(b"of another program")
+        publish(temporary, path, force=force)
+
+    monkeypatch.setattr(folders.files, "publish", publish_later)
+    options = api.Options(force=True, remove_source=remove)
+    outcome = attempt(Task(str(tmp_path / "s.hpac"), None, None), api.Session(options), actions.decode)
+    assert outcome.exit_code == 6
+    assert all_files(tmp_path / "s").popitem()[1] == b"of another program"
+    assert (tmp_path / "s.hpac").exists()
 
 
 # damage

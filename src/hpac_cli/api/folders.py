@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -43,6 +44,14 @@ class Made:
     fidelity: str
     is_there: bool = False
     """Whether all files were there already."""
+
+
+class _Place(Enum):
+    """What is where a file of a series is to be."""
+
+    FREE = "nothing"
+    SAME = "the same file"
+    OTHER = "another file, which may be replaced"
 
 
 def decode_to_folder(reader: Reader, folder: Path | None, source: str, session: Session) -> Made:
@@ -180,7 +189,8 @@ def write_file(image: Image, out: BinaryIO) -> int:
 def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) -> None:
     """Give staged files their names: with the whole folder, or one by one in a folder that exists.
 
-    All are judged before the first is moved.
+    All are judged before the first is moved. A file that appears after that is not replaced, whatever options say: it may
+    be all that is left of a source.
 
     Raises:
         OutputExistsError: a file of that name holds something else, and may not be replaced, or is none.
@@ -192,11 +202,12 @@ def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) 
             stage.rename(folder)
             files.sync_folder(folder.parent)
             return
-        missing = [name for name in names if not _is_there(stage / name, _place(folder, name), options)]
-        for name in missing:
-            place = folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            files.publish(stage / name, place, force=existing.may_replace(place.exists(), options))
+        judged = [(name, _judge(stage / name, _place(folder, name), options)) for name in names]
+        for name, what in judged:
+            if what is not _Place.SAME:
+                place = folder / name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                files.publish(stage / name, place, force=what is _Place.OTHER)
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -216,18 +227,18 @@ def _place(folder: Path, name: str) -> Path:
     return place
 
 
-def _is_there(staged_file: Path, place: Path, options: Options) -> bool:
-    """Whether a place holds already what is to be there.
+def _judge(staged_file: Path, place: Path, options: Options) -> _Place:
+    """Compare a file with what is where it is to be.
 
     Raises:
-        OutputExistsError: it holds something else, which may not be replaced.
+        OutputExistsError: that is another file, which may not be replaced.
     """
     if not place.exists():
-        return False
+        return _Place.FREE
     with staged_file.open("rb") as made, files.open_input(str(place)) as there:
         if same_bytes(made, there):
-            return True
+            return _Place.SAME
     if options.remove_source or not options.force:
         hint = "move it away first" if options.remove_source else "use --force to overwrite it"
         raise OutputExistsError(f"output {place} exists and holds something else; {hint}")
-    return False
+    return _Place.OTHER

@@ -106,7 +106,9 @@ def _check_clashes(tasks: Sequence[Task], list_targets: Callable[[Task], list[st
                 continue
             first = makers.setdefault(_key(target), task.source)
             if first != task.source:
-                raise UsageError(f"{first} and {task.source} would both become {target}; work on one, then on the other")
+                raise UsageError(
+                    f"{first} and {task.source} would both become {target}; work on one, then on the other"
+                )
             taken = sources.get(_key(target), task.source)
             if taken != task.source:
                 raise UsageError(f"{task.source} would become {target}, which is an input itself")

@@ -162,9 +162,9 @@ MUTANTS = (
     Mutant("the input as output", "files.py", "if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):", "if False:", ("test_cli.py",)),
     Mutant("on disk before the name", "files.py", "                os.fsync(file.fileno())\n", "", _SAFETY),
     Mutant("folder on disk after the name", "files.py", "            os.fsync(folder)\n", "            pass\n", _SAFETY),
-    Mutant("times", "files.py", "    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))\n", "", ("test_batch.py",)),
-    Mutant("permissions", "files.py", "    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)\n", "", ("test_batch.py",)),
-    Mutant("owner", "files.py", "            os.chown(temporary, facts.st_uid, facts.st_gid)\n", "            pass\n", _SAFETY),
+    Mutant("times", "files.py", "    os.utime(temporary, ns=(latest.st_atime_ns, latest.st_mtime_ns))\n", "", ("test_batch.py",)),
+    Mutant("permissions", "files.py", "    temporary.chmod(mode)\n", "", ("test_batch.py",)),
+    Mutant("owner", "files.py", "            os.chown(temporary, *owners.pop())\n", "            pass\n", _SAFETY),
     # sources that go
     Mutant("removal: a source that changed", "batch/work.py", "if [_stamp(source) for source in sources] != stamps:", "if False:", _SAFETY),
     Mutant("removal: an output that is not in place", "batch/work.py", "    if not is_url(result.output) and not _is_in_place(result):", "    if False:", _SAFETY),

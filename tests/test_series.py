@@ -447,10 +447,21 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions as POSIX has them")
-def test_a_series_is_as_private_as_its_most_private_file(folder: Path) -> None:
-    (folder / "b.dcm").chmod(0o600)
+def test_a_series_is_read_by_those_alone_who_can_read_all_of_it(folder: Path) -> None:
+    (folder / "b.dcm").chmod(0o444)
+    (folder / "a.dcm").chmod(0o640)
     assert hpac("encode", "--series", folder).returncode == 0
-    assert stat.S_IMODE(os.stat(f"{folder}.hpac").st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(f"{folder}.hpac").st_mode) == 0o440
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_series_of_several_owners_is_for_the_caller_alone(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        os.chown(path, 1001, 1001)
+    os.chown(folder / "b.dcm", 1001, 1002)
+    assert hpac("encode", "--series", folder).returncode == 0
+    found = os.stat(f"{folder}.hpac")
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o600, os.geteuid(), os.getegid())
 
 
 def test_limits_hold_for_all_files_together(folder: Path) -> None:

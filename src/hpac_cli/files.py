@@ -154,13 +154,13 @@ def _state(stream: BinaryIO) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def atomic_output(
-    path: Path, *, force: bool, like: str | None = None, judged: Stamp | None = None
+    path: Path, *, force: bool, like: tuple[str, ...] = (), judged: Stamp | None = None
 ) -> Iterator[BinaryIO]:
     """Open a temporary file that gets its final name only if the block ends well.
 
     Args:
         judged: what the file that has the name was when it was judged that it may be replaced, if only that one may be.
-        like: a file whose permissions, time of last change and, for root, owner it gets; None for those of a new file.
+        like: files whose permissions, time of last change and, for root, owner it gets; none for those of a new file.
 
     Raises:
         OutputExistsError: the name was taken meanwhile and force is not given.
@@ -202,17 +202,27 @@ def usual_mode(mode: int) -> int:
     return mode & ~mask
 
 
-def dress(temporary: Path, like: str | None) -> None:
-    """Give a file its owner, where this process may, its permissions and times."""
-    if like is None:
+def dress(temporary: Path, like: tuple[str, ...]) -> None:
+    """Give a file its owner, where this process may, its permissions and times.
+
+    What is made of several files can be read by those alone who can read each, and is as old as the latest. Of files
+    of several owners or groups, bits for groups and others do not speak of the same people: only the caller can read it.
+    """
+    if not like:
         temporary.chmod(usual_mode(0o666))
         return
-    facts = os.stat(like)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    facts = [os.stat(path) for path in like]
+    mode, owners = 0o777, {(each.st_uid, each.st_gid) for each in facts}
+    for each in facts:
+        mode &= each.st_mode
+    if len(owners) > 1:
+        mode &= 0o600
+    elif hasattr(os, "geteuid") and os.geteuid() == 0:
         with contextlib.suppress(OSError):  # a file system without owners
-            os.chown(temporary, facts.st_uid, facts.st_gid)
-    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)
-    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            os.chown(temporary, *owners.pop())
+    temporary.chmod(mode)
+    latest = max(facts, key=lambda each: each.st_mtime_ns)
+    os.utime(temporary, ns=(latest.st_atime_ns, latest.st_mtime_ns))
 
 
 def _claim(path: Path) -> None:

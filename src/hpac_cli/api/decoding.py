@@ -90,7 +90,7 @@ class _ThereAlreadyError(Exception):
 
 
 def _copy_whole(
-    reader: Reader, target: Path | None, there: Path | None, *, like: str | None, options: Options
+    reader: Reader, target: Path | None, there: Path | None, *, like: tuple[str, ...], options: Options
 ) -> Held | None:
     """Write a file that was kept whole, piece by piece; return what it is, or None if it is there already."""
     from hpac_cli.codec.whole import decode_whole

@@ -132,7 +132,7 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def write_members(stage: Path, members: Iterable[Member], *, like: str | None, threads: int = 1) -> int:
+def write_members(stage: Path, members: Iterable[Member], *, like: tuple[str, ...], threads: int = 1) -> int:
     """Write files below an empty folder of our own; return their bytes.
 
     Raises:
@@ -142,7 +142,7 @@ def write_members(stage: Path, members: Iterable[Member], *, like: str | None, t
     return sum(spread(functools.partial(_write_member, stage, like), members, threads=threads))
 
 
-def _write_member(stage: Path, like: str | None, member: Member) -> int:
+def _write_member(stage: Path, like: tuple[str, ...], member: Member) -> int:
     name, place = member.name, stage / member.name
     with files.writing(name):
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -327,6 +327,15 @@ def test_info_lists_the_members(packed: bytes, tmp_path: Path) -> None:
     assert "below/more/rgb.png  png, frame 4" in text
 
 
+def test_the_source_of_a_series_is_all_its_files(packed: bytes, contents: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    size = sum(map(len, contents.values()))
+    assert api.list_file(str(tmp_path / "s.hpac")).source_bytes == size
+    assert api.inspect(str(tmp_path / "s.hpac"))["source_bytes"] == size
+    (tmp_path / "text.hpac").write_bytes(hpac_cli.encode_series({"a": b"one", "b": b"three"}, effort=1))
+    assert api.list_file(str(tmp_path / "text.hpac")).source_bytes == 8
+
+
 def test_names_fake_no_lines(tmp_path: Path) -> None:
     (tmp_path / "s.hpac").write_bytes(hpac_cli.encode_series({"a\n  file  sha256 0\x1b[2J": b"1"}, effort=1))
     text = hpac("info", tmp_path / "s.hpac").stdout.decode()

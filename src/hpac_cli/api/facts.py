@@ -79,9 +79,9 @@ def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
             while counted.read(_READ_BYTES):
                 pass
             size = counted.count
-    described = _describe_frames(kind, reader.metadata, frames) or [_NO_FRAME]
+    described = _describe_all(reader) or [_NO_FRAME]
     first = {name: described[0][name] for name in _NO_FRAME}
-    known = _source_bytes(kind, reader.metadata, frames) if frames else whole
+    known = _source_bytes(reader) if frames else whole
     fidelity = "bytes" if header.identical else "samples+metadata"
     suffix = os.fsdecode(header.suffix)
     return Entry(source, kind, suffix, fidelity, len(frames), **first, bytes=size, source_bytes=known)
@@ -90,10 +90,23 @@ def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
 _NO_FRAME: dict[str, Any] = {"width": 0, "height": 0, "channels": 0, "sample_type": ""}
 
 
-def _source_bytes(kind: str, metadata: bytes, frames: tuple[Frame, ...]) -> int | None:
+def _source_bytes(reader: Reader) -> int | None:
+    """Bytes of a file with frames, or of all files of a series; None where only decoding tells."""
     from hpac_cli.images.sizes import source_bytes
 
-    return source_bytes(kind, metadata, sum(frame.num_bytes for frame in frames))
+    total = sum(member.size for member in reader.header.members if not member.num_frames)
+    for view in list_views(reader):
+        if view.frames:
+            size = source_bytes(view.kind, view.metadata, sum(frame.num_bytes for frame in view.frames))
+            if size is None:
+                return None
+            total += size
+    return total
+
+
+def _describe_all(reader: Reader) -> list[dict[str, Any]]:
+    """Describe all frames, of a series too."""
+    return [f for view in list_views(reader) for f in _describe_frames(view.kind, view.metadata, view.frames)]
 
 
 def describe_header(reader: Reader) -> dict[str, Any]:
@@ -110,8 +123,8 @@ def describe_header(reader: Reader) -> dict[str, Any]:
         "fidelity": "bytes" if header.identical else "samples+metadata",
         "kept": kept.name.lower() if kept else "",
         "kept_whole": header.is_whole,
-        "source_bytes": _source_bytes(kind, reader.metadata, header.frames) if header.frames else None,
-        "frames": [f for view in list_views(reader) for f in _describe_frames(view.kind, view.metadata, view.frames)],
+        "source_bytes": _source_bytes(reader) if header.frames else None,
+        "frames": _describe_all(reader),
         "adapters": [{"weights": adapted.base.hex(), "bytes": len(adapted.change)} for adapted in header.adapters],
         "metadata_bytes": len(reader.metadata),
     }

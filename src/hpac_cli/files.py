@@ -1,6 +1,7 @@
 """How do outputs get their names? Whole or not at all: a temporary file beside, then a rename."""
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -18,6 +19,8 @@ _NAME_BYTES = 100
 """Of an output's name that its temporary file has."""
 PARTIAL = ".partial"
 """How it ends."""
+_HERE, _NO_REPLACE = -100, 1
+"""AT_FDCWD and RENAME_NOREPLACE of Linux."""
 _SIGNATURE = b"\x89HPAC"
 
 
@@ -225,6 +228,24 @@ def dress(temporary: Path, like: tuple[str, ...]) -> None:
     os.utime(temporary, ns=(latest.st_atime_ns, latest.st_mtime_ns))
 
 
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file to a name that is free, in one step (Linux, renameat2 with RENAME_NOREPLACE).
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: the file system, or the C library, cannot do this.
+    """
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError) as error:  # TypeError: Windows has no library without a name
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
+    if rename(_HERE, os.fsencode(temporary), _HERE, os.fsencode(path), _NO_REPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(path))  # which makes FileExistsError of EEXIST
+
+
 def _claim(path: Path) -> None:
     """Take a name by an empty file, so that no other process gives it to a file of its own.
 
@@ -251,13 +272,22 @@ def publish(temporary: Path, path: Path, *, force: bool) -> None:
         except FileExistsError as error:
             raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
         except OSError:  # a file system without links
-            _claim(path)
-            try:
-                temporary.replace(path)
-            except OSError:
-                path.unlink()
-                raise
+            _publish_without_links(temporary, path)
     sync_folder(path.parent)
+
+
+def _publish_without_links(temporary: Path, path: Path) -> None:
+    try:
+        _rename_to_new(temporary, path)
+    except FileExistsError as error:
+        raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+    except OSError:
+        _claim(path)  # a kill -9 before the next line leaves the name to an empty file
+        try:
+            temporary.replace(path)
+        except OSError:
+            path.unlink()
+            raise
 
 
 def sync_folder(path: Path) -> None:

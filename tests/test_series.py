@@ -672,6 +672,44 @@ def test_a_file_that_appears_after_all_were_judged_is_not_replaced(
     assert (tmp_path / "s.hpac").exists()
 
 
+def list_synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """The folders that are put on disk from now on, by their names, and what was in each then."""
+    synced: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(folders.files, "sync_folder", lambda path: synced.append((path.name, sorted(os.listdir(path)))))
+    return synced
+
+
+def test_all_folders_of_a_series_are_on_disk_before_it_is_removed(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    synced = list_synced(monkeypatch)
+    api.decompress(str(tmp_path / "s.hpac"), str(tmp_path / "s"), api.Session())
+    *inside, (name, names) = synced
+    assert ("below", ["more", "noise", "page.tif"]) in inside
+    assert ("more", ["rgb.png"]) in inside
+    assert any("a.dcm" in held for _, held in inside)
+    assert (name, "s" in names) == (tmp_path.name, True)
+
+
+def test_folders_that_are_made_are_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list_synced(monkeypatch)
+    folders.files.make_folder(tmp_path / "a" / "b")
+    folders.files.make_folder(tmp_path / "a" / "b")
+    assert synced == [(tmp_path.name, ["a"]), ("a", ["b"])]
+
+
+def test_folders_in_a_folder_that_exists_are_on_disk(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "s").mkdir()
+    synced = list_synced(monkeypatch)
+    api.decompress(str(tmp_path / "s.hpac"), str(tmp_path / "s"), api.Session(api.Options(force=True)))
+    assert ("below", ["more"]) in synced
+    assert any(name == "s" and "below" in names for name, names in synced)
+
+
 # damage
 
 

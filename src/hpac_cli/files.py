@@ -290,6 +290,14 @@ def _publish_without_links(temporary: Path, path: Path) -> None:
             raise
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing; their names are on disk at the end."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Put the names in a folder on disk, where the file system can do that."""
     with contextlib.suppress(OSError):

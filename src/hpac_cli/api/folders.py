@@ -198,6 +198,8 @@ def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) 
     """
     with files.writing(str(folder)):
         if not os.path.lexists(folder):
+            for made, _, _ in os.walk(stage):
+                files.sync_folder(Path(made))
             stage.chmod(files.usual_mode(0o777))
             stage.rename(folder)
             files.sync_folder(folder.parent)
@@ -206,7 +208,7 @@ def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) 
         for name, what in judged:
             if what is not _Place.SAME:
                 place = folder / name
-                place.parent.mkdir(parents=True, exist_ok=True)
+                files.make_folder(place.parent)
                 files.publish(stage / name, place, force=what is _Place.OTHER)
 
 

@@ -449,6 +449,20 @@ def test_what_makes_no_series_is_told(folder: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.hpac"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_no_file_of_a_series(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for command in (["encode", "-o", tmp_path / "x.hpac"], ["check"]):
+        result = hpac(*command, "--series", tmp_path / "pipe", folder / "a.dcm")
+        assert (result.returncode, b"pipe is a pipe or device" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("command", ["encode", "check"])
+def test_raw_samples_make_no_series(folder: Path, command: str) -> None:
+    result = hpac(command, "--series", "--raw", "4x4x1x8", folder)
+    assert (result.returncode, b"cannot be combined with --series" in result.stderr) == (2, True), result.stderr
+
+
 def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
     result = hpac("encode", "--series", folder / "a.dcm", folder / "gone.dcm", "-o", tmp_path / "x.hpac")
     assert (result.returncode, b"gone.dcm: no such file" in result.stderr) == (7, True)
@@ -584,6 +598,15 @@ def test_sources_are_removed_when_all_came_back(folder: Path, contents: dict[str
     assert hpac("decode", "--remove-source", tmp_path / "scan.hpac").returncode == 0
     assert all_files(folder) == contents
     assert not (tmp_path / "scan.hpac").exists()
+
+
+def test_a_series_goes_where_its_folder_is_named_too(packed: bytes, contents: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "back").mkdir()
+    result = hpac("decode", tmp_path / "s.hpac", "-o", tmp_path / "back", "--rm")
+    assert (result.returncode, b"exists; use --force" in result.stderr) == (6, True), result.stderr
+    assert hpac("decode", tmp_path / "s.hpac", "-o", tmp_path / "back", "--rm", "--force").returncode == 0
+    assert all_files(tmp_path) == {f"back/{name}": data for name, data in contents.items()}
 
 
 def test_one_source_that_changes_keeps_all(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
 
 def is_special(path: Path) -> bool:
     """Whether the output is a pipe or a device, which is written to, not replaced."""
-    return path.exists() and not path.is_file()
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def is_hpac(path: Path) -> bool:

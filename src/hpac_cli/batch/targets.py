@@ -41,13 +41,16 @@ def plan_series(sources: Sequence[Source], names: Sequence[str], *, output: str 
         names: of files and folders, as the user gave them.
 
     Raises:
-        UsageError: nothing names the output, there is nothing to encode, or it is no file on this machine.
+        UsageError: nothing names the output, there is nothing to encode, or it is no file on a disk of this machine.
     """
     far = [name for name in (*names, output or "", output_dir or "") if is_url(name)]
     if far or any(source.name == files.STANDARD for source in sources):
         raise UsageError("a series is made of files on this machine, not of standard input or URLs")
     if not sources:
         raise UsageError("there is no file to make a series of")
+    special = next((source.name for source in sources if files.is_special(Path(source.name))), None)
+    if special is not None:  # files are read again when they are packed and compared
+        raise UsageError(f"a series is made of files on disk, and {special} is a pipe or device")
     folder = os.path.normpath(names[0]) if len(names) == 1 and os.path.isdir(names[0]) else ""
     what = names[0] if folder else f"{len(sources):,} files"
     if output is not None:

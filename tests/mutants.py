@@ -113,6 +113,9 @@ MUTANTS = (
     Mutant("series: hash of a file kept whole", "api/rebuilding.py", "if image.identical and not sha", "if False and not sha", ("test_series.py::test_a_member_whose_bytes_are_others_is_refused",)),
     Mutant("series: a link on the way", "api/folders.py", "place.is_symlink() or not place.is_dir()", "not place.is_dir()", ("test_series.py::test_nothing_is_written_through_a_link",)),
     Mutant("series: a link in the place of a file", "api/folders.py", "if place.is_symlink() or (place", "if (place", ("test_series.py::test_nothing_is_written_through_a_link",)),
+    Mutant("series: a file of the folder as output", "batch/sources.py", "return is_there and files.is_hpac(Path(path))", "return is_there", ("test_series.py::test_a_file_of_the_folder_is_never_the_output",)),
+    Mutant("series: the input as one of its files", "api/folders.py", "if source != files.STANDARD and _same(folder / name, source):", "if False:", ("test_series.py::test_a_series_is_not_overwritten_by_its_own_file",)),
+    Mutant("series: a file that appears meanwhile", "api/folders.py", "force=what is _Place.OTHER", "force=options.force", ("test_series.py::test_a_file_that_appears_after_all_were_judged_is_not_replaced",)),
     Mutant("series: a folder that exists", "api/folders.py", "if not (options.force or options.skip_existing):", "if False:", ("test_series.py::test_a_folder_that_exists_is_left_alone",)),
     # decoding
     Mutant(
@@ -162,9 +165,9 @@ MUTANTS = (
     Mutant("the input as output", "files.py", "if source != STANDARD and os.path.exists(source) and os.path.samefile(path, source):", "if False:", ("test_cli.py",)),
     Mutant("on disk before the name", "files.py", "                os.fsync(file.fileno())\n", "", _SAFETY),
     Mutant("folder on disk after the name", "files.py", "            os.fsync(folder)\n", "            pass\n", _SAFETY),
-    Mutant("times", "files.py", "    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))\n", "", ("test_batch.py",)),
-    Mutant("permissions", "files.py", "    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)\n", "", ("test_batch.py",)),
-    Mutant("owner", "files.py", "            os.chown(temporary, facts.st_uid, facts.st_gid)\n", "            pass\n", _SAFETY),
+    Mutant("times", "files.py", "    os.utime(temporary, ns=(latest.st_atime_ns, latest.st_mtime_ns))\n", "", ("test_batch.py",)),
+    Mutant("permissions", "files.py", "    temporary.chmod(mode)\n", "", ("test_batch.py",)),
+    Mutant("owner", "files.py", "            os.chown(temporary, *owners.pop())\n", "            pass\n", _SAFETY),
     # sources that go
     Mutant("removal: a source that changed", "batch/work.py", "if [_stamp(source) for source in sources] != stamps:", "if False:", _SAFETY),
     Mutant("removal: an output that is not in place", "batch/work.py", "    if not is_url(result.output) and not _is_in_place(result):", "    if False:", _SAFETY),

@@ -39,7 +39,7 @@ NATIVE = ("core", "deflate", "jpeg", "segments")
 ONLY_IN = {
     "constriction": {"entropy"},
     "torch": {"training", "adapt"},
-    "ctypes": {"core", "deflate", "jpeg", "segments", "training"},
+    "ctypes": {"core", "deflate", "files", "jpeg", "segments", "training"},
     "PIL": {"images", "codec", "training", "bench", "plugins"},
     "tifffile": {"images", "training"},
     "pydicom": {"images", "plugins"},

@@ -29,6 +29,9 @@ ODD_IN_PILLOW = {
     "tbbn0g04.png": "the transparent grey of 4 bits is not scaled as the samples are",
     "tbwn0g16.png": "grey of 16 bits is cut off at 255",
     "i_trns.png": "the same",
+    "12bit.cropped.tif": "white of 12 bits becomes a dark grey of 16",
+    "12bit.cropped.tiff": "the same",
+    "seq-1c-12b-47c39b31.tiff": "the same",
     "flower-rgb-planar-16.tif": "planes of 16 bits are read as those of 8",
 }
 ODD_IN_TIFFFILE = {

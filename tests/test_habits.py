@@ -86,6 +86,19 @@ def test_efforts_are_joined_to_other_short_options(picture: Path) -> None:
     assert hpac("-z3c", picture).stdout == hpac("encode", "-c", "--effort", 3, picture).stdout
 
 
+@pytest.mark.parametrize("joined", ["-c3", "-fc3", "-kc3f", "-3cf"])
+def test_efforts_are_joined_behind_other_short_options(picture: Path, joined: str) -> None:
+    expected = hpac("encode", "-c", "--effort", 3, picture).stdout
+    assert hpac("encode", joined, picture).stdout == expected
+    assert hpac(f"-z{joined[1:]}", picture).stdout == expected
+
+
+def test_a_digit_that_is_the_value_of_an_option_is_no_effort(picture: Path) -> None:
+    assert hpac("encode", "-fj2", picture, "-o9", cwd=picture.parent).returncode == 0
+    usual = hpac("encode", "-c", picture).stdout
+    assert (picture.parent / "9").read_bytes() == usual
+
+
 def test_decode_tests_and_writes_nothing(archive: Path, tmp_path: Path) -> None:
     coded = (archive / "a.png.hpac").read_bytes()
     (tmp_path / "a.png.hpac").write_bytes(coded)

@@ -190,6 +190,15 @@ def test_an_odd_white_is_not_converted() -> None:
         as_png(images.read(pnm("P5", GREY, 200)))
 
 
+@pytest.mark.parametrize("maximum", [511, 1023, 4095, 32767])
+def test_the_highest_of_few_deep_bits_is_white(maximum: int) -> None:
+    grey = np.array([[0, 1, maximum // 2, maximum]], ">u2")
+    shown = as_png(images.read(pnm("P5", grey, maximum)))
+    assert np.array_equal(shown, np.round(grey * (65535 / maximum)))
+    picture = PillowImage.open(io.BytesIO(pnm("P5", grey, maximum)))
+    assert np.array_equal(shown, np.asarray(picture))
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("npy")])
 def test_arrays_of_npy_files_have_their_shape_and_type(name: str) -> None:
     data = FILES[name][0]

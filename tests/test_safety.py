@@ -293,12 +293,23 @@ def no_links(*_: object) -> None:
     raise OSError(1, "no links here")
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_an_output_that_appears_meanwhile_is_left_alone(
-    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not links:
+WAYS = ("links", "renames to free names", "neither")
+"""What a file system may have, so that a name is given to one file alone."""
+
+
+def have_only(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what comes before a way."""
+    if way != "links":
         monkeypatch.setattr(os, "link", no_links)
+    if way == "neither":
+        monkeypatch.setattr(files, "_rename_to_new", no_links)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_output_that_appears_meanwhile_is_left_alone(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_only(way, monkeypatch)
     monkeypatch.setattr(Path, "exists", lambda _self: False)  # it appears just after somebody looked
     target = tmp_path / "x"
 
@@ -313,8 +324,18 @@ def test_an_output_that_appears_meanwhile_is_left_alone(
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_a_file_system_without_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "link", no_links)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_system_without_links_will_do(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    have_only(way, monkeypatch)
+    with files.atomic_output(tmp_path / "x", force=False) as file:
+        file.write(b"ours")
+    assert (tmp_path / "x").read_bytes() == b"ours"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a rename that replaces nothing")
+def test_without_links_no_empty_file_has_the_name_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    have_only("renames to free names", monkeypatch)
+    monkeypatch.setattr(files, "_claim", lambda _path: pytest.fail("a kill -9 now would leave an empty file"))
     with files.atomic_output(tmp_path / "x", force=False) as file:
         file.write(b"ours")
     assert (tmp_path / "x").read_bytes() == b"ours"

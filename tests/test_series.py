@@ -21,6 +21,7 @@ from test_opened import CountedStream
 import hpac_cli
 from hpac_cli import api
 from hpac_cli.api import encoding, folders, series
+from hpac_cli.batch import actions
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
@@ -371,6 +372,15 @@ def test_info_lists_the_members(packed: bytes, tmp_path: Path) -> None:
     assert "below/more/rgb.png  png, frame 4" in text
 
 
+def test_the_source_of_a_series_is_all_its_files(packed: bytes, contents: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    size = sum(map(len, contents.values()))
+    assert api.list_file(str(tmp_path / "s.hpac")).source_bytes == size
+    assert api.inspect(str(tmp_path / "s.hpac"))["source_bytes"] == size
+    (tmp_path / "text.hpac").write_bytes(hpac_cli.encode_series({"a": b"one", "b": b"three"}, effort=1))
+    assert api.list_file(str(tmp_path / "text.hpac")).source_bytes == 8
+
+
 def test_names_fake_no_lines(tmp_path: Path) -> None:
     (tmp_path / "s.hpac").write_bytes(hpac_cli.encode_series({"a\n  file  sha256 0\x1b[2J": b"1"}, effort=1))
     text = hpac("info", tmp_path / "s.hpac").stdout.decode()
@@ -441,6 +451,14 @@ def test_no_file_is_overwritten_by_its_series(folder: Path, contents: dict[str, 
     assert (folder / "b.dcm").read_bytes() == contents["b.dcm"]
 
 
+@pytest.mark.parametrize("remove", [["--rm"], []])
+def test_a_file_of_the_folder_is_never_the_output(folder: Path, contents: dict[str, bytes], remove: list[str]) -> None:
+    for name in ("notes.txt", "a.dcm", "empty"):
+        result = hpac("encode", "--series", "-r", folder, "-o", folder / name, "--force", *remove)
+        assert (result.returncode, b"is the input itself" in result.stderr) == (6, True), result.stderr
+    assert all_files(folder) == contents
+
+
 def test_a_series_elsewhere_gives_its_files_one_by_one(
     packed: bytes, contents: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -476,6 +494,20 @@ def test_what_makes_no_series_is_told(folder: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.hpac"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_pipe_is_no_file_of_a_series(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for command in (["encode", "-o", tmp_path / "x.hpac"], ["check"]):
+        result = hpac(*command, "--series", tmp_path / "pipe", folder / "a.dcm")
+        assert (result.returncode, b"pipe is a pipe or device" in result.stderr) == (2, True), result.stderr
+
+
+@pytest.mark.parametrize("command", ["encode", "check"])
+def test_raw_samples_make_no_series(folder: Path, command: str) -> None:
+    result = hpac(command, "--series", "--raw", "4x4x1x8", folder)
+    assert (result.returncode, b"cannot be combined with --series" in result.stderr) == (2, True), result.stderr
+
+
 def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> None:
     result = hpac("encode", "--series", folder / "a.dcm", folder / "gone.dcm", "-o", tmp_path / "x.hpac")
     assert (result.returncode, b"gone.dcm: no such file" in result.stderr) == (7, True)
@@ -483,10 +515,21 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions as POSIX has them")
-def test_a_series_is_as_private_as_its_most_private_file(folder: Path) -> None:
-    (folder / "b.dcm").chmod(0o600)
+def test_a_series_is_read_by_those_alone_who_can_read_all_of_it(folder: Path) -> None:
+    (folder / "b.dcm").chmod(0o444)
+    (folder / "a.dcm").chmod(0o640)
     assert hpac("encode", "--series", folder).returncode == 0
-    assert stat.S_IMODE(os.stat(f"{folder}.hpac").st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(f"{folder}.hpac").st_mode) == 0o440
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_a_series_of_several_owners_is_for_the_caller_alone(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        os.chown(path, 1001, 1001)
+    os.chown(folder / "b.dcm", 1001, 1002)
+    assert hpac("encode", "--series", folder).returncode == 0
+    found = os.stat(f"{folder}.hpac")
+    assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o600, os.geteuid(), os.getegid())
 
 
 def test_limits_hold_for_all_files_together(folder: Path) -> None:
@@ -602,6 +645,15 @@ def test_sources_are_removed_when_all_came_back(folder: Path, contents: dict[str
     assert not (tmp_path / "scan.hpac").exists()
 
 
+def test_a_series_goes_where_its_folder_is_named_too(packed: bytes, contents: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "back").mkdir()
+    result = hpac("decode", tmp_path / "s.hpac", "-o", tmp_path / "back", "--rm")
+    assert (result.returncode, b"exists; use --force" in result.stderr) == (6, True), result.stderr
+    assert hpac("decode", tmp_path / "s.hpac", "-o", tmp_path / "back", "--rm", "--force").returncode == 0
+    assert all_files(tmp_path) == {f"back/{name}": data for name, data in contents.items()}
+
+
 def test_one_source_that_changes_keeps_all(folder: Path, contents: dict[str, bytes], tmp_path: Path) -> None:
     def work(task: Task, session: api.Session) -> api.Result:
         inputs = [api.Input(member.name, member.within) for member in task.members]
@@ -646,6 +698,84 @@ def test_a_series_of_other_files_is_not_overwritten_where_sources_go(folder: Pat
     (folder / "notes.txt").write_text("other")
     assert hpac("encode", "--series", "--force", "--remove-source", folder).returncode == 6
     assert (folder / "notes.txt").exists()
+
+
+@pytest.mark.parametrize("option", ["--force", "--skip-existing", "--salvage"])
+def test_a_series_is_not_overwritten_by_its_own_file(tmp_path: Path, option: str) -> None:
+    data = hpac_cli.encode_series({"x.hpac": b"one", "y": b"two"}, effort=1)
+    (tmp_path / "x.hpac").write_bytes(data)
+    result = hpac("decode", "x.hpac", "-o", ".", option, *(["-f"] if option == "--salvage" else []), cwd=tmp_path)
+    assert (result.returncode, b"is the input itself" in result.stderr) == (6, True), result.stderr
+    assert all_files(tmp_path) == {"x.hpac": data}
+
+
+def test_a_file_of_a_series_does_not_overwrite_another_input(tmp_path: Path) -> None:
+    (tmp_path / "a.hpac").write_bytes(hpac_cli.encode_series({"b.hpac": b"one"}, effort=1))
+    (tmp_path / "out" / "a").mkdir(parents=True)
+    other = hpac_cli.encode_series({"c": b"two"}, effort=1)
+    (tmp_path / "out" / "a" / "b.hpac").write_bytes(other)
+    result = hpac("decode", "a.hpac", "out/a/b.hpac", "--output-dir", "out", "--force", cwd=tmp_path)
+    assert (result.returncode, b"is an input itself" in result.stderr) == (2, True), result.stderr
+    assert all_files(tmp_path / "out") == {"a/b.hpac": other}
+
+
+@pytest.mark.parametrize("remove", [True, False])
+def test_a_file_that_appears_after_all_were_judged_is_not_replaced(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: bool
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "s").mkdir()
+    publish = folders.files.publish
+
+    def publish_later(temporary: Path, path: Path, *, force: bool) -> None:
+        if not path.exists():
+            path.write_bytes(b"of another program")
+        publish(temporary, path, force=force)
+
+    monkeypatch.setattr(folders.files, "publish", publish_later)
+    options = api.Options(force=True, remove_source=remove)
+    outcome = attempt(Task(str(tmp_path / "s.hpac"), None, None), api.Session(options), actions.decode)
+    assert outcome.exit_code == 6
+    assert all_files(tmp_path / "s").popitem()[1] == b"of another program"
+    assert (tmp_path / "s.hpac").exists()
+
+
+def list_synced(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """The folders that are put on disk from now on, by their names, and what was in each then."""
+    synced: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(folders.files, "sync_folder", lambda path: synced.append((path.name, sorted(os.listdir(path)))))
+    return synced
+
+
+def test_all_folders_of_a_series_are_on_disk_before_it_is_removed(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    synced = list_synced(monkeypatch)
+    api.decompress(str(tmp_path / "s.hpac"), str(tmp_path / "s"), api.Session())
+    *inside, (name, names) = synced
+    assert ("below", ["more", "noise", "page.tif"]) in inside
+    assert ("more", ["rgb.png"]) in inside
+    assert any("a.dcm" in held for _, held in inside)
+    assert (name, "s" in names) == (tmp_path.name, True)
+
+
+def test_folders_that_are_made_are_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list_synced(monkeypatch)
+    folders.files.make_folder(tmp_path / "a" / "b")
+    folders.files.make_folder(tmp_path / "a" / "b")
+    assert synced == [(tmp_path.name, ["a"]), ("a", ["b"])]
+
+
+def test_folders_in_a_folder_that_exists_are_on_disk(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.hpac").write_bytes(packed)
+    (tmp_path / "s").mkdir()
+    synced = list_synced(monkeypatch)
+    api.decompress(str(tmp_path / "s.hpac"), str(tmp_path / "s"), api.Session(api.Options(force=True)))
+    assert ("below", ["more"]) in synced
+    assert any(name == "s" and "below" in names for name, names in synced)
 
 
 # damage

@@ -110,11 +110,8 @@ def same_pixels(ours: bytes, theirs: bytes) -> bool:
     return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 24])
-def test_packed_samples_come_back(bits: int, order: str) -> None:
-    rng = np.random.default_rng(bits)
-    samples = rng.integers(0, 1 << bits, (9, 13), np.uint32)
+def make_packed(samples: np.ndarray, bits: int, order: str = "<") -> bytes:
+    """A TIFF file of grey samples, (9, 13), of any number of bits, the lowest black."""
     rows = b"".join(
         int("".join(f"{v:0{bits}b}" for v in row).ljust(-(-13 * bits // 8) * 8, "0"), 2).to_bytes(
             -(-13 * bits // 8), "big"
@@ -124,10 +121,25 @@ def test_packed_samples_come_back(bits: int, order: str) -> None:
     tags = ((256, 13), (257, 9), (258, bits), (259, 1), (262, 1), (273, 200), (277, 1), (278, 9), (279, len(rows)))
     entries = b"".join(struct.pack(f"{order}HHII", c, 4, 1, v) for c, v in tags)
     directory = struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
-    data = ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + directory).ljust(200, b"\0") + rows
-    image = images.read(data)
+    return ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + directory).ljust(200, b"\0") + rows
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 10, 12, 14, 24])
+def test_packed_samples_come_back(bits: int, order: str) -> None:
+    samples = np.random.default_rng(bits).integers(0, 1 << bits, (9, 13), np.uint32)
+    image = images.read(make_packed(samples, bits, order))
     assert np.array_equal(image.frames[0][..., 0], samples)
     assert image.identical
+
+
+@pytest.mark.parametrize(("bits", "white"), [(3, 255), (12, 65535), (24, (1 << 32) - 1)])
+def test_the_highest_of_packed_samples_is_white(bits: int, white: int) -> None:
+    samples = np.zeros((9, 13), np.uint32)
+    samples[1], samples[2] = 1, (1 << bits) - 1
+    made = images.convert(images.read(make_packed(samples, bits)), "tiff")
+    shown = tifffile.imread(io.BytesIO(made))
+    assert shown[:3, 0].tolist() == [0, round(white / ((1 << bits) - 1)), white]
 
 
 @pytest.mark.parametrize("predictor", [1, 3])

@@ -1,6 +1,7 @@
 """How do outputs get their names? Whole or not at all: a temporary file beside, then a rename."""
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -18,6 +19,8 @@ _NAME_BYTES = 100
 """Of an output's name that its temporary file has."""
 PARTIAL = ".partial"
 """How it ends."""
+_HERE, _NO_REPLACE = -100, 1
+"""AT_FDCWD and RENAME_NOREPLACE of Linux."""
 _SIGNATURE = b"\x89HPAC"
 
 
@@ -72,7 +75,7 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
 
 def is_special(path: Path) -> bool:
     """Whether the output is a pipe or a device, which is written to, not replaced."""
-    return path.exists() and not path.is_file()
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def is_hpac(path: Path) -> bool:
@@ -154,13 +157,13 @@ def _state(stream: BinaryIO) -> tuple[int, int] | None:
 
 @contextlib.contextmanager
 def atomic_output(
-    path: Path, *, force: bool, like: str | None = None, judged: Stamp | None = None
+    path: Path, *, force: bool, like: tuple[str, ...] = (), judged: Stamp | None = None
 ) -> Iterator[BinaryIO]:
     """Open a temporary file that gets its final name only if the block ends well.
 
     Args:
         judged: what the file that has the name was when it was judged that it may be replaced, if only that one may be.
-        like: a file whose permissions, time of last change and, for root, owner it gets; None for those of a new file.
+        like: files whose permissions, time of last change and, for root, owner it gets; none for those of a new file.
 
     Raises:
         OutputExistsError: the name was taken meanwhile and force is not given.
@@ -202,17 +205,45 @@ def usual_mode(mode: int) -> int:
     return mode & ~mask
 
 
-def dress(temporary: Path, like: str | None) -> None:
-    """Give a file its owner, where this process may, its permissions and times."""
-    if like is None:
+def dress(temporary: Path, like: tuple[str, ...]) -> None:
+    """Give a file its owner, where this process may, its permissions and times.
+
+    What is made of several files can be read by those alone who can read each, and is as old as the latest. Of files
+    of several owners or groups, bits for groups and others do not speak of the same people: only the caller can read it.
+    """
+    if not like:
         temporary.chmod(usual_mode(0o666))
         return
-    facts = os.stat(like)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    facts = [os.stat(path) for path in like]
+    mode, owners = 0o777, {(each.st_uid, each.st_gid) for each in facts}
+    for each in facts:
+        mode &= each.st_mode
+    if len(owners) > 1:
+        mode &= 0o600
+    elif hasattr(os, "geteuid") and os.geteuid() == 0:
         with contextlib.suppress(OSError):  # a file system without owners
-            os.chown(temporary, facts.st_uid, facts.st_gid)
-    temporary.chmod(stat.S_IMODE(facts.st_mode) & 0o777)
-    os.utime(temporary, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+            os.chown(temporary, *owners.pop())
+    temporary.chmod(mode)
+    latest = max(facts, key=lambda each: each.st_mtime_ns)
+    os.utime(temporary, ns=(latest.st_atime_ns, latest.st_mtime_ns))
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    """Rename a file to a name that is free, in one step (Linux, renameat2 with RENAME_NOREPLACE).
+
+    Raises:
+        FileExistsError: the name is taken.
+        OSError: the file system, or the C library, cannot do this.
+    """
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError) as error:  # TypeError: Windows has no library without a name
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
+    if rename(_HERE, os.fsencode(temporary), _HERE, os.fsencode(path), _NO_REPLACE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(path))  # which makes FileExistsError of EEXIST
 
 
 def _claim(path: Path) -> None:
@@ -241,13 +272,30 @@ def publish(temporary: Path, path: Path, *, force: bool) -> None:
         except FileExistsError as error:
             raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
         except OSError:  # a file system without links
-            _claim(path)
-            try:
-                temporary.replace(path)
-            except OSError:
-                path.unlink()
-                raise
+            _publish_without_links(temporary, path)
     sync_folder(path.parent)
+
+
+def _publish_without_links(temporary: Path, path: Path) -> None:
+    try:
+        _rename_to_new(temporary, path)
+    except FileExistsError as error:
+        raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+    except OSError:
+        _claim(path)  # a kill -9 before the next line leaves the name to an empty file
+        try:
+            temporary.replace(path)
+        except OSError:
+            path.unlink()
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing; their names are on disk at the end."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 with atheris.instrument_imports(include=["hpac_cli"]):
     from hpac_cli import api, images
-    from hpac_cli.api.names import name_decoded
+    from hpac_cli.api.names import list_decoded
     from hpac_cli.codec.partial import decode_region, decode_salvaged
     from hpac_cli.container.fields import SIGNATURE
     from hpac_cli.container.salvage import find_undamaged
@@ -76,7 +76,7 @@ def salvage(data: bytes) -> None:
 
 def read_parts(data: bytes) -> None:
     """The name, and frame after frame, as `hpac decode --region` reads them."""
-    name = name_decoded("x.hpac", io.BytesIO(data))
+    name = list_decoded("x.hpac", io.BytesIO(data))[0]
     assert name.startswith("x")
     assert "/" not in name
     reader = SESSION.open(io.BytesIO(data))

@@ -11,7 +11,7 @@ from .decoding import decompress, decompress_member, decompress_part, verify
 from .encoding import Expected, check, check_round_trip, compress, estimate, map_code_lengths
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
 from .lazy import FrameArray
-from .names import SUFFIX, default_output, name_decoded
+from .names import SUFFIX, default_output, list_decoded
 from .opened import Picture, open_picture
 from .parts import Region
 from .rebuilding import rebuild
@@ -57,9 +57,9 @@ __all__ = [
     "estimate_series",
     "hash_stream",
     "inspect",
+    "list_decoded",
     "list_file",
     "map_code_lengths",
-    "name_decoded",
     "open_picture",
     "rebuild",
     "salvage",

@@ -114,7 +114,7 @@ def _write_converted(image: Image, wanted: str, out: BinaryIO) -> Held:
 
 
 def _write_unless_there(
-    make: _Maker, target: Path | None, there: Path | None, *, like: str | None, options: Options
+    make: _Maker, target: Path | None, there: Path | None, *, like: tuple[str, ...], options: Options
 ) -> Held | None:
     """Write a file; return what it is, or None if it is there already."""
     held: Held | None = None

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,14 @@ class Made:
     fidelity: str
     is_there: bool = False
     """Whether all files were there already."""
+
+
+class _Place(Enum):
+    """What is where a file of a series is to be."""
+
+    FREE = "nothing"
+    SAME = "the same file"
+    OTHER = "another file, which may be replaced"
 
 
 def decode_to_folder(reader: Reader, folder: Path | None, source: str, session: Session) -> Made:
@@ -83,6 +92,8 @@ def check_folder(folder: Path, names: list[str], source: str, options: Options) 
             if not (options.force or options.skip_existing):
                 raise OutputExistsError(f"output folder {folder} exists; use --force to overwrite files in it")
     for name in names:
+        if source != files.STANDARD and _same(folder / name, source):
+            raise OutputExistsError(f"output {folder / name} is the input itself; name another folder with -o")
         if os.sep != "/" and _NOT_ON_WINDOWS.search(name):
             raise UnsupportedError(f"this system takes no file of the name {name}; --member writes it under another")
 
@@ -120,7 +131,7 @@ def staged(folder: Path) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def write_members(stage: Path, members: Iterable[Member], *, like: str | None, threads: int = 1) -> int:
+def write_members(stage: Path, members: Iterable[Member], *, like: tuple[str, ...], threads: int = 1) -> int:
     """Write files below an empty folder of our own; return their bytes.
 
     Raises:
@@ -130,7 +141,7 @@ def write_members(stage: Path, members: Iterable[Member], *, like: str | None, t
     return sum(spread(functools.partial(_write_member, stage, like), members, threads=threads))
 
 
-def _write_member(stage: Path, like: str | None, member: Member) -> int:
+def _write_member(stage: Path, like: tuple[str, ...], member: Member) -> int:
     name, place = member.name, stage / member.name
     with files.writing(name):
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +167,8 @@ def _write_member(stage: Path, like: str | None, member: Member) -> int:
 def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) -> None:
     """Give staged files their names: with the whole folder, or one by one in a folder that exists.
 
-    All are judged before the first is moved.
+    All are judged before the first is moved. A file that appears after that is not replaced, whatever options say: it may
+    be all that is left of a source.
 
     Raises:
         OutputExistsError: a file of that name holds something else, and may not be replaced, or is none.
@@ -164,15 +176,18 @@ def put_in_place(stage: Path, folder: Path, names: list[str], options: Options) 
     """
     with files.writing(str(folder)):
         if not os.path.lexists(folder):
+            for made, _, _ in os.walk(stage):
+                files.sync_folder(Path(made))
             stage.chmod(files.usual_mode(0o777))
             stage.rename(folder)
             files.sync_folder(folder.parent)
             return
-        missing = [name for name in names if not _is_there(stage / name, _place(folder, name), options)]
-        for name in missing:
-            place = folder / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            files.publish(stage / name, place, force=existing.may_replace(place.exists(), options))
+        judged = [(name, _judge(stage / name, _place(folder, name), options)) for name in names]
+        for name, what in judged:
+            if what is not _Place.SAME:
+                place = folder / name
+                files.make_folder(place.parent)
+                files.publish(stage / name, place, force=what is _Place.OTHER)
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -192,18 +207,18 @@ def _place(folder: Path, name: str) -> Path:
     return place
 
 
-def _is_there(staged_file: Path, place: Path, options: Options) -> bool:
-    """Whether a place holds already what is to be there.
+def _judge(staged_file: Path, place: Path, options: Options) -> _Place:
+    """Compare a file with what is where it is to be.
 
     Raises:
-        OutputExistsError: it holds something else, which may not be replaced.
+        OutputExistsError: that is another file, which may not be replaced.
     """
     if not place.exists():
-        return False
+        return _Place.FREE
     with staged_file.open("rb") as made, files.open_input(str(place)) as there:
         if same_bytes(made, there):
-            return True
+            return _Place.SAME
     if options.remove_source or not options.force:
         hint = "move it away first" if options.remove_source else "use --force to overwrite it"
         raise OutputExistsError(f"output {place} exists and holds something else; {hint}")
-    return False
+    return _Place.OTHER

@@ -83,12 +83,17 @@ def salvaged_name(source: str, output: str | None, kind: str, own_suffix: str) -
     raise UsageError("what lay around the samples is lost too; name a plain .png, .tif or .npy file with -o")
 
 
-def name_decoded(source: str, stream: BinaryIO) -> str:
-    """Name the file that decoding an .hpac file gives, without its folder; only its header is read.
+def list_decoded(source: str, stream: BinaryIO) -> list[str]:
+    """Name the file that decoding an .hpac file gives, or the folder of a series and then the files in it.
+
+    Only the header is read, and the table of a series.
 
     Args:
         source: its path or URL.
         stream: what it holds.
+
+    Returns:
+        Names without the folder of the source.
 
     Raises:
         HpacError: any of errors.py.
@@ -96,6 +101,7 @@ def name_decoded(source: str, stream: BinaryIO) -> str:
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.parse import peek
 
-    kind, suffix = peek(stream)
+    kind, suffix, members = peek(stream)
     target, _ = decoded_name(source, None, KIND_NAMES[kind], os.fsdecode(suffix))
-    return "" if target is None else target.name
+    name = "" if target is None else target.name
+    return [name, *(f"{name}/{os.fsdecode(member)}" for member in members)]

@@ -6,7 +6,6 @@ import functools
 import io
 import itertools
 import os
-import stat
 import tempfile
 import time
 import warnings
@@ -103,7 +102,7 @@ def compress_series(inputs: Sequence[Input], output: str, session: Session) -> R
             _check(made.members, stream, session)
         return made.output_bytes
 
-    force, like = existing.may_replace(there, options), _most_private(inputs) if options.preserve else None
+    force, like = existing.may_replace(there, options), tuple(each.path for each in inputs) if options.preserve else ()
     write_output(target, write, seekable=options.verify, force=force, like=like, judged=judged)
     return _result(start, made, output=str(target or files.STANDARD), note=note)
 
@@ -134,18 +133,6 @@ def check_names(inputs: Sequence[Input]) -> None:
 def _hash(path: str) -> bytes:
     with files.open_input(path) as stream:
         return hash_stream(stream)
-
-
-def _most_private(inputs: Sequence[Input]) -> str:
-    """The file that the fewest may read: what is made of all must be no easier to read."""
-    return min((each.path for each in inputs), key=_count_rights)
-
-
-def _count_rights(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode).bit_count()
-    except OSError:
-        return 0  # which is said when it is read
 
 
 def _result(start: float, made: _Encoded | None, *, output: str = "", note: str = "") -> Result:

@@ -84,12 +84,12 @@ def read_whole(source: str) -> bytes:
     return b"".join(parts)
 
 
-def model_of(source: str, options: Options) -> str | None:
-    """The file whose permissions and times an output gets."""
-    return source if options.preserve and source != files.STANDARD else None
+def model_of(source: str, options: Options) -> tuple[str, ...]:
+    """The file whose permissions and times an output gets, if any."""
+    return (source,) if options.preserve and source != files.STANDARD else ()
 
 
-def write_bytes(target: Path | None, data: bytes, *, force: bool, like: str | None = None) -> None:
+def write_bytes(target: Path | None, data: bytes, *, force: bool, like: tuple[str, ...] = ()) -> None:
     """Write all of an output, whole or not at all; arguments as for write_output."""
 
     def write(stream: BinaryIO) -> int:
@@ -105,7 +105,7 @@ def write_output(
     *,
     seekable: bool,
     force: bool,
-    like: str | None,
+    like: tuple[str, ...],
     judged: files.Stamp | None = None,
 ) -> int:
     """Let `write` fill a file, or a stream; what must be read back first goes by a temporary file.
@@ -115,7 +115,7 @@ def write_output(
         write: fills a stream and returns the number of bytes.
         seekable: whether it reads back what it wrote.
         force: whether a file that is there may be overwritten.
-        like: the file whose permissions and times the output gets.
+        like: the files whose permissions and times the output gets, as files.dress gives them.
         judged: of the file that may be overwritten, if only that one may be.
 
     Returns:

@@ -56,7 +56,8 @@ def find_sources(
         why_not: judges the files in folders.
         output_dir: is not searched, where it lies in a folder that is.
         flat: whether folders are searched, but not those in them, where it is not recursive.
-        output: is no source, where it lies in a folder that is searched.
+        output: is no source, where it lies in a folder that is searched and is an .hpac file, as of an earlier call; any
+            other file of its name is one, so that it is not overwritten.
     """
     found: dict[str, Source] = {}
     left_out: dict[str, LeftOut] = {}
@@ -106,10 +107,15 @@ def _walk(
             yield LeftOut(parent, "an empty folder")
         for name in sorted(names):
             path = os.path.join(parent, name)
-            is_output = output is not None and os.path.realpath(path) == os.path.realpath(output)
-            why = "the output" if is_output else _why_not(path, name, why_not)
+            why = "the output" if _is_output(path, output) else _why_not(path, name, why_not)
             yield LeftOut(path, why) if why else path
     yield from unread
+
+
+def _is_output(path: str, output: str | None) -> bool:
+    """Whether a file is what an earlier call wrote to the same output, or another .hpac file of its name."""
+    is_there = output is not None and os.path.realpath(path) == os.path.realpath(output)
+    return is_there and files.is_hpac(Path(path))
 
 
 def _why_not(path: str, name: str, why_not: Judge) -> str:

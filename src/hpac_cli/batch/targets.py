@@ -30,7 +30,7 @@ def plan_encoding(sources: Sequence[Source], *, output: str | None, output_dir: 
         else:
             target = _place(source, output_dir) + SUFFIX
             tasks.append(Task(source.name, target, None if output_dir is None else parent(target)))
-    _check_clashes(tasks, lambda task: task.target)
+    _check_clashes(tasks, lambda task: [str(task.target)])
     return tasks
 
 
@@ -41,13 +41,16 @@ def plan_series(sources: Sequence[Source], names: Sequence[str], *, output: str 
         names: of files and folders, as the user gave them.
 
     Raises:
-        UsageError: nothing names the output, there is nothing to encode, or it is no file on this machine.
+        UsageError: nothing names the output, there is nothing to encode, or it is no file on a disk of this machine.
     """
     far = [name for name in (*names, output or "", output_dir or "") if is_url(name)]
     if far or any(source.name == files.STANDARD for source in sources):
         raise UsageError("a series is made of files on this machine, not of standard input or URLs")
     if not sources:
         raise UsageError("there is no file to make a series of")
+    special = next((source.name for source in sources if files.is_special(Path(source.name))), None)
+    if special is not None:  # files are read again when they are packed and compared
+        raise UsageError(f"a series is made of files on disk, and {special} is a pipe or device")
     folder = os.path.normpath(names[0]) if len(names) == 1 and os.path.isdir(names[0]) else ""
     what = names[0] if folder else f"{len(sources):,} files"
     if output is not None:
@@ -71,22 +74,28 @@ def plan_decoding(sources: Sequence[Source], *, output: str | None, output_dir: 
         target = files.STANDARD if output is None and source.name == files.STANDARD else output
         tasks.append(Task(source.name, target, None if output_dir is None else parent(_place(source, output_dir))))
     if len(tasks) > 1:
-        _check_clashes(tasks, name_decoded)
+        _check_clashes(tasks, _list_decoded)
     return tasks
 
 
 def name_decoded(task: Task) -> str | None:
-    """Where a file goes that is decoded; None if that cannot be told."""
-    if task.target is not None or task.source == files.STANDARD:
-        return task.target
+    """Where a file goes that is decoded, or the folder of a series; None if that cannot be told."""
+    return next(iter(_list_decoded(task)), None)
+
+
+def _list_decoded(task: Task) -> list[str]:
+    """Where a file goes that is decoded, or the folder of a series and then its files; nothing if that cannot be told."""
+    if task.target is not None:
+        return [task.target]
     try:
         with open_url(task.source) if is_url(task.source) else files.open_input(task.source) as stream:
-            return join(task.folder or parent(task.source), api.name_decoded(task.source, stream))
+            folder = task.folder or parent(task.source)
+            return [join(folder, name) for name in api.list_decoded(task.source, stream)]
     except HpacError:
-        return None  # which is said when its turn comes
+        return []  # which is said when its turn comes
 
 
-def _check_clashes(tasks: Sequence[Task], name: Callable[[Task], str | None]) -> None:
+def _check_clashes(tasks: Sequence[Task], list_targets: Callable[[Task], list[str]]) -> None:
     """Refuse tasks that would overwrite each other's outputs or sources.
 
     Raises:
@@ -95,18 +104,21 @@ def _check_clashes(tasks: Sequence[Task], name: Callable[[Task], str | None]) ->
     sources = {_key(task.source): task.source for task in tasks}
     makers: dict[str, str] = {}
     for task in tasks:
-        target = name(task)
-        if target is None or target == files.STANDARD:
-            continue
-        first = makers.setdefault(_key(target), task.source)
-        if first != task.source:
-            raise UsageError(f"{first} and {task.source} would both become {target}; work on one, then on the other")
-        taken = sources.get(_key(target), task.source)
-        if taken != task.source:
-            raise UsageError(f"{task.source} would become {target}, which is an input itself")
+        for target in list_targets(task):
+            if target == files.STANDARD:
+                continue
+            first = makers.setdefault(_key(target), task.source)
+            if first != task.source:
+                raise UsageError(
+                    f"{first} and {task.source} would both become {target}; work on one, then on the other"
+                )
+            taken = sources.get(_key(target), task.source)
+            if taken != task.source:
+                raise UsageError(f"{task.source} would become {target}, which is an input itself")
     for target, source in makers.items():
         for above in Path(target).parents if not is_url(target) else ():
-            if other := makers.get(str(above)):
+            other = makers.get(str(above), source)
+            if other != source:
                 raise UsageError(f"{other} would become {above}, which has to be a folder for {source}")
 
 

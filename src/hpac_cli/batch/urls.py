@@ -132,7 +132,7 @@ def _put(copy: str, name: str, *, force: bool) -> None:
     if not is_url(name):  # a path as it is: as a URL it would be quoted
         target = Path(name)
         with files.writing(name):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            files.make_folder(target.parent)
         with open(copy, "rb") as made, files.atomic_output(target, force=force) as file:
             shutil.copyfileobj(made, file)
         return

@@ -103,7 +103,7 @@ def _failed(task: Task, message: str, code: int) -> Outcome:
 def _make_folder(task: Task) -> None:
     if task.folder is not None:
         with files.writing(task.folder):
-            Path(task.folder).mkdir(parents=True, exist_ok=True)
+            files.make_folder(Path(task.folder))
 
 
 def _stamp(source: str) -> object:

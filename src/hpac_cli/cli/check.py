@@ -76,7 +76,7 @@ def check(
         tile=tile_size,
         keyframe=keyframe,
         transcode=transcode,
-        raw=parse_raw(raw),
+        raw=parse_raw(raw, series=series),
         keep_all=all,
         threads=threads,
         backend=backend,

@@ -1,14 +1,15 @@
 """Effort levels as the command line has them: the short options -1 to -9, and the table that help and docs show."""
 
 import re
+from collections.abc import Container
 from typing import Any
 
 from typer.core import TyperCommand
 
 from hpac_cli import api
 
-_SHORT = re.compile(r"-([1-9])([A-Za-z]*)")
-"""A level, and short options that are joined to it."""
+_SHORT = re.compile(r"-([A-Za-z]*)([1-9])([A-Za-z]*)")
+"""A level, and short options that are joined to it, before and behind."""
 
 
 class EffortCommand(TyperCommand):
@@ -17,16 +18,23 @@ class EffortCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Write short efforts out, up to an argument -- if there is one."""
         end = args.index("--") if "--" in args else len(args)
-        options = [part for arg in args[:end] for part in _write_out(arg)]
+        flags = {
+            name[1:]
+            for option in self.params
+            if getattr(option, "is_flag", False)
+            for name in (*option.opts, *option.secondary_opts)
+        }
+        options = [part for arg in args[:end] for part in _write_out(arg, flags)]
         return super().parse_args(ctx, options + args[end:])
 
 
-def _write_out(arg: str) -> list[str]:
-    """-9 as --effort=9, -9f as --effort=9 -f; all else as it is."""
+def _write_out(arg: str, flags: Container[str]) -> list[str]:
+    """-9 as --effort=9, -9f as --effort=9 -f, -f9 as -f --effort=9; all else as it is, as -j9 where -j has a value."""
     found = _SHORT.fullmatch(arg)
-    if not found:
+    if not found or any(letter not in flags for letter in found[1]):
         return [arg]
-    return [f"--effort={found[1]}", *([f"-{found[2]}"] if found[2] else [])]
+    before, level, behind = found.groups()
+    return [*([f"-{before}"] if before else []), f"--effort={level}", *([f"-{behind}"] if behind else [])]
 
 
 def describe_efforts() -> list[str]:

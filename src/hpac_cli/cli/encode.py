@@ -115,7 +115,7 @@ def encode(
         remove_source=remove_source,
         preserve=preserve,
         transcode=transcode,
-        raw=parse_raw(raw),
+        raw=parse_raw(raw, series=series),
         effort=effort,
         keep_all=all,
         adapt=adapt.value if adapt else "",

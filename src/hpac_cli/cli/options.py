@@ -256,14 +256,16 @@ def parse_limits(max_pixels: int, max_memory: int) -> Limits:
         raise typer.BadParameter(str(error)) from error
 
 
-def parse_raw(text: str | None) -> "RawSamples | None":
+def parse_raw(text: str | None, *, series: bool) -> "RawSamples | None":
     """How samples lie, or None if there is no text.
 
     Raises:
-        BadParameter: it is something else.
+        BadParameter: it is something else, or is said of the files of a series.
     """
     if text is None:
         return None
+    if series:
+        raise typer.BadParameter("cannot be combined with --series", param_hint="--raw")
     from hpac_cli.image import RawSamples
 
     match = re.fullmatch(r"([1-9]\d{0,8})x([1-9]\d{0,8})x([1-9]\d{0,4})x([uif]?)(8|16|32|64)(le|be)?", text)

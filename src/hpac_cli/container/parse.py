@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from hpac_cli.binary import put_varint
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
-from hpac_cli.limits import Limits, Tally
+from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from .fields import (
     ADAPTER,
@@ -338,28 +338,30 @@ class Reader:
         return Chunk(head[:1], payload, offset, self._offset - offset)
 
 
-def peek(stream: BinaryIO) -> tuple[Kind, bytes]:
-    """Read only what names the file that a container came from: its kind, and its name's suffix.
+def peek(stream: BinaryIO) -> tuple[Kind, bytes, tuple[bytes, ...]]:
+    """Read only what names the files that a container came from: its kind, its name's suffix, names in a series.
 
     Raises:
         ContainerError: not hpac, or damaged.
         NewerVersionError: the format's major version is higher than ours.
     """
     head = _Peek(stream)
-    return head.kind, head.suffix
+    return head.kind, head.suffix, head.names
 
 
 class _Peek(Reader):
-    """Reads up to the header."""
+    """Reads up to the header, and the table of members behind it."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._offset = stream, 0
+        self._stream, self._offset, self._limits = stream, 0, DEFAULT_LIMITS
+        self._next, self.sizes = None, {}
         self._read_signature()
         first = self._chunk()
         if first.type != HEADER:
             raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
         header, _ = parse_header(first.payload)
         self.kind, self.suffix = header.kind, header.suffix
+        self.names = tuple(member.name for member in self._read_members()) if header.is_series else ()
 
 
 def parse_tile(chunk: Chunk) -> TileChunk:

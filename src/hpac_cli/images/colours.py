@@ -155,11 +155,14 @@ def _look_up(numbers: Samples, palette: NDArray[np.uint8]) -> Samples:
 
 
 def _stretch(samples: Samples, bits: int) -> Samples:
-    """Samples of fewer than 8 bits over the range of 8, so that the highest is white."""
-    if bits >= 8:
+    """Samples of fewer bits than their type has over all of its range, so that the highest is white."""
+    size = samples.dtype.itemsize
+    if samples.dtype.kind != "u" or bits >= 8 * size or size == 8:  # no wider integers to compute in
         return samples
-    highest = (1 << bits) - 1
-    return ((samples.astype(np.uint16) * 255 + highest // 2) // highest).astype(np.uint8)
+    highest, white = (1 << bits) - 1, (1 << 8 * size) - 1
+    wide = samples.astype(f"u{2 * size}")
+    stretched: Samples = ((wide * white + highest // 2) // highest).astype(samples.dtype)
+    return stretched
 
 
 def _invert(samples: Samples, bits: int) -> Samples:
@@ -216,6 +219,7 @@ def _show_tiff(layout: Layout, meaning: tiff.Colours, samples: Samples) -> Sampl
 
 
 def _show_dicom(layout: Layout, photometric: str, stored: int, samples: Samples) -> Samples:
+    """Words keep their numbers whatever bits are stored: which is white is a matter of windows, not of the highest."""
     samples = _see_dicom(layout, photometric, samples)
     if photometric == "MONOCHROME1":
         samples = _invert(samples, stored or layout.bits)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 
 import numpy as np
 import pytest
@@ -119,6 +120,13 @@ def test_nothing_is_encoded_that_decoding_would_refuse(shape: tuple[int, ...]) -
 def test_wider_limits_serve_both_ways() -> None:
     limits, array = Limits(max_frames=70_000), np.zeros((70_000, 1, 1, 1), np.uint8)
     assert np.array_equal(hpac_cli.decode(hpac_cli.encode(array, limits=limits), limits=limits), array)
+
+
+def test_many_frames_take_time_in_proportion() -> None:
+    limits, array = Limits(max_frames=20_000), np.zeros((20_000, 1, 1, 1), np.uint8)
+    begin = time.process_time()
+    hpac_cli.encode(array, limits=limits)
+    assert time.process_time() - begin < 30, "2 seconds, or 100 where every frame looks at all before it"
 
 
 def test_masks_are_not_dropped() -> None:

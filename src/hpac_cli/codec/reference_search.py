@@ -60,6 +60,7 @@ class ReferenceSearch:
         """
         self._keyframe = keyframe
         self._seen: deque[_Seen] = deque()
+        self._num_looks = 0
 
     def choose(self, number: int, frame: Frame, looks: Looks, trials: Trials, size: str) -> Frame:
         """Give references to the parts of a frame that are smaller with them.
@@ -79,12 +80,14 @@ class ReferenceSearch:
 
     def remember(self, number: int, frame: Frame, looks: Looks) -> None:
         """Take note of how a frame will be coded."""
-        before = {seen.number: seen.needs for seen in self._seen}
+        if not looks:
+            return  # nothing refers to it
         told = {number - reference.back for part in frame.parts for reference in part.references} - {number}
-        needs = frozenset([number]).union(*(before[other] for other in told))
-        self._seen.append(_Seen(number, frame, looks, needs))
-        while len(self._seen) > 1 and sum(len(seen.looks) for seen in self._seen) > _REMEMBERED:
-            self._seen.popleft()
+        needed = (seen.needs for seen in self._seen if seen.number in told) if told else ()
+        self._seen.append(_Seen(number, frame, looks, frozenset([number]).union(*needed)))
+        self._num_looks += len(looks)
+        while len(self._seen) > 1 and self._num_looks > _REMEMBERED:
+            self._num_looks -= len(self._seen.popleft().looks)
 
     def _choose(
         self,

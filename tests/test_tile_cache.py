@@ -12,8 +12,10 @@ from test_references import BACK, TILE, encode, refer, told
 
 import hpac_cli
 from hpac_cli.codec import decode
-from hpac_cli.codec.tile_cache import Pending, TileCache
+from hpac_cli.codec.tile_cache import TileCache
 from hpac_cli.container.fields import Frame, Reference
+from hpac_cli.container.parse import Reader
+from hpac_cli.limits import DEFAULT_LIMITS
 
 COUNT, SIDE = 6, 2 * TILE
 TILES = 4
@@ -129,50 +131,70 @@ def test_threads_share_the_cache(chain: bytes, stack: np.ndarray) -> None:
         assert all(np.array_equal(samples, stack[number]) for number, samples in zip(numbers, read, strict=True))
 
 
-def test_threads_wait_for_what_others_decode(chain: bytes, stack: np.ndarray, decoded: Callable[[], int]) -> None:
-    """All want the last frame at once, and one decodes it."""
-    picture, barrier = hpac_cli.open(io.BytesIO(chain)), threading.Barrier(4)
+class Held:
+    """Whoever decodes the first tile, or the tile after so many, is held there until it is let go."""
 
-    def read(_: int) -> np.ndarray:
-        barrier.wait(30)
-        return picture.read(frame=COUNT - 1)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, behind: int = 0) -> None:
+        self.is_held, self.is_free, self._left = threading.Event(), threading.Event(), behind
+        decode_values = decode.decode_values
 
+        def held(*args: object) -> np.ndarray:
+            self._left -= 1
+            if self._left == -1:
+                self.is_held.set()
+                assert self.is_free.wait(60)
+            return decode_values(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(decode, "decode_values", held)
+
+
+def test_nobody_waits_for_another_reader(chain: bytes, stack: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is held in the middle of a frame; others read that frame, a region of it, and a frame that refers to it."""
+    picture, held = hpac_cli.open(io.BytesIO(chain)), Held(monkeypatch, behind=1)
     with ThreadPoolExecutor(4) as pool:
-        assert all(np.array_equal(samples, stack[-1]) for samples in pool.map(read, range(4)))
-    assert decoded() == COUNT * TILES
+        first = pool.submit(picture.read, frame=0)
+        assert held.is_held.wait(60)
+        try:
+            region, again, after = (
+                pool.submit(picture.read, region=(TILE, 0, 9, 5), frame=0),
+                pool.submit(picture.read, frame=0),
+                pool.submit(picture.read, frame=2),
+            )
+            assert np.array_equal(region.result(60), stack[0, :5, TILE : TILE + 9])
+            assert np.array_equal(again.result(60), stack[0])
+            assert np.array_equal(after.result(60), stack[2])
+            assert not first.done()
+        finally:
+            held.is_free.set()
+        assert np.array_equal(first.result(60), stack[0])
 
 
-def test_whoever_waits_for_one_who_fails_decodes_for_itself(
-    chain: bytes, stack: np.ndarray, monkeypatch: pytest.MonkeyPatch
+def test_what_another_reader_decoded_meanwhile_is_not_decoded_again(
+    chain: bytes, stack: np.ndarray, decoded: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first reader claims the first frame and fails when the second waits for it."""
-    picture = hpac_cli.open(io.BytesIO(chain))
-    claimed, waiting, decode_values = threading.Event(), threading.Event(), decode.decode_values
-    first: list[int] = []
+    """All but the tile at which the one is held."""
+    picture, held = hpac_cli.open(io.BytesIO(chain)), Held(monkeypatch)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(picture.read, frame=0)
+        assert held.is_held.wait(60)
+        try:
+            picture.read(frame=0)
+        finally:
+            held.is_free.set()
+        assert np.array_equal(first.result(60), stack[0])
+    assert decoded() == TILES + 1
 
-    def failing(*args: object) -> np.ndarray:
-        if not first:
-            first.append(threading.get_ident())
-        if first[0] == threading.get_ident():
-            claimed.set()
-            assert waiting.wait(30)
-            raise hpac_cli.ContainerError("the first reader fails")
-        return decode_values(*args)  # type: ignore[arg-type]
 
-    def waited(pending: Pending) -> np.ndarray:
-        waiting.set()
-        return wait(pending)
-
-    wait = Pending.wait
-    monkeypatch.setattr(decode, "decode_values", failing)
-    monkeypatch.setattr(Pending, "wait", waited)
-    with ThreadPoolExecutor(2) as pool:
-        fails = pool.submit(picture.read, frame=0)
-        assert claimed.wait(30)
-        goes_on = pool.submit(picture.read, frame=1)
-        assert np.array_equal(goes_on.result(60), stack[1])
-        with pytest.raises(hpac_cli.ContainerError, match="first reader"):
-            fails.result(60)
+def test_what_was_decoded_before_a_failure_is_kept(chain: bytes, stack: np.ndarray, decoded: Callable[[], int]) -> None:
+    tiles = list(Reader(io.BytesIO(chain), DEFAULT_LIMITS).tiles_of(range(TILES)))
+    harmed = bytearray(chain)
+    harmed[chain.index(tiles[-1].payload)] ^= 1
+    picture = hpac_cli.open(io.BytesIO(bytes(harmed)))
+    with pytest.raises(hpac_cli.ContainerError, match="checksum"):
+        picture.read(frame=0)
+    assert decoded() == TILES - 1
+    assert np.array_equal(picture.read(region=(0, 0, 9, 5), frame=0), stack[0, :5, :9])
+    assert decoded() == 0
 
 
 def plane(number: int) -> np.ndarray:

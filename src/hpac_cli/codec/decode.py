@@ -78,6 +78,10 @@ class _Target:
         """Write a tile's samples."""
         self.samples[*_slices(known.box), self.frame.channels_of[known.part]] = known.samples
 
+    def take(self, job: TileJob) -> Samples:
+        """A tile's samples, once they are written."""
+        return self.samples[*_slices(job.box), self.frame.channels_of[job.part]]
+
     def _write(self, part: int, rows: slice, columns: slice, coded: NDArray[Any]) -> None:
         ordered = self.values[part].from_coded(coded, f"u{self.frame.sample_type[1:]}")
         samples = from_ordered(ordered, self.frame.sample_type)
@@ -207,12 +211,14 @@ def decode_frames(
     networks: Networks,
     threads: int = 1,
     progress: Callable[[int], None] = lambda _: None,
+    keep: Callable[[int, Samples], None] = lambda *_: None,
     fill: int | None = None,
 ) -> tuple[tuple[Samples, ...], list[TileJob]]:
     """Decode tiles into frames.
 
     Args:
         jobs: those that others refer to come before these.
+        keep: called with each tile's number in the file and its samples, (H, W, C), as soon as it is decoded.
         fill: of samples that no job decodes; given, a job that cannot be decoded is no error.
 
     Returns:
@@ -238,6 +244,7 @@ def decode_frames(
                     targets[job.frame].put(job)
                 else:
                     _decode_tile(job, targets[job.frame], networks, known)
+                    keep(job.tile.index, targets[job.frame].take(job))
         except ContainerError:
             if fill is None:
                 raise

@@ -13,7 +13,7 @@ from hpac_cli.image import Member, Samples
 from .decode import KnownTile, TileJob, decode_frames, places_of_tiles
 from .networks import Networks
 from .series import envelope_of, make_member, read_whole_member
-from .tile_cache import AbandonedError, Claims, Pending, TileCache
+from .tile_cache import TileCache
 from .tiles import Box, tile_boxes
 
 _NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
@@ -30,13 +30,13 @@ class Lost:
 
 
 class Needed(NamedTuple):
-    """A tile chunk's place, and its samples if they are known, or who will know them."""
+    """A tile chunk's place, and its samples if they are known."""
 
     frame: int
     part: int
     box: Box
     """In the frame."""
-    samples: Samples | Pending | None
+    samples: Samples | None
 
 
 def decode_region(
@@ -110,14 +110,12 @@ def decode_member(
     return make_member(members[number], samples, envelope, reader.member_hashes[number], whole)
 
 
-def tiles_needed(
-    header: Header, wanted: Mapping[int, Box], look: Callable[[int], Samples | Pending | None]
-) -> dict[int, Needed]:
+def tiles_needed(header: Header, wanted: Mapping[int, Box], look: Callable[[int], Samples | None]) -> dict[int, Needed]:
     """Find the tiles without which boxes cannot be decoded: their own, and all that these refer to.
 
     Args:
         wanted: boxes of whole tiles by frames.
-        look: whether a tile of a number is there, or will be; then it needs no others.
+        look: gives the samples of a tile that is known; it needs no others.
 
     Returns:
         Each by its number in the file, in the order of these.
@@ -152,28 +150,7 @@ def _decode_boxes(
     cache: TileCache,
 ) -> dict[int, Samples]:
     """Decode boxes of whole tiles by frames, reading no other tiles than they need."""
-    while True:
-        try:
-            with Claims(cache) as claims:
-                with cache.lock:
-                    needed = tiles_needed(reader.header, wanted, claims.look)
-                return _decode_needed(
-                    reader, wanted, needed, claims, networks=networks, threads=threads, progress=progress
-                )
-        except AbandonedError:
-            continue  # whoever failed has been told, and claims no more
-
-
-def _decode_needed(
-    reader: Reader,
-    wanted: Mapping[int, Box],
-    needed: Mapping[int, Needed],
-    claims: Claims,
-    *,
-    networks: Networks,
-    threads: int,
-    progress: Callable[[int], None],
-) -> dict[int, Samples]:
+    needed = tiles_needed(reader.header, wanted, cache.get)
     missing = {number: each for number, each in needed.items() if each.samples is None}
     boxes = _boxes_needed(reader.header, wanted, missing)
     decoded_parts: dict[int, set[int]] = {frame: set() for frame in boxes}
@@ -186,19 +163,17 @@ def _decode_needed(
 
     def jobs() -> Iterator[TileJob | KnownTile]:
         tiles = reader.tiles_of(list(missing))
-        for frame, part, box, samples in needed.values():
+        for number, (frame, part, box, samples) in needed.items():
             outer = boxes[frame]
             place = frame - begin, part, box._replace(y=box.y - outer.y, x=box.x - outer.x)
             if samples is None:
-                yield TileJob(*place, next(tiles))
-            else:
-                yield KnownTile(*place, samples.wait() if isinstance(samples, Pending) else samples)
+                tile = next(tiles)
+                samples = cache.get(number)  # another reader may have decoded it meanwhile
+            yield TileJob(*place, tile) if samples is None else KnownTile(*place, samples)
 
-    decoded, _ = decode_frames(tuple(frames), jobs(), networks=networks, threads=threads, progress=progress)
-    for number, (frame, part, (y, x, height, width), _) in missing.items():
-        top, left = y - boxes[frame].y, x - boxes[frame].x
-        channels = reader.header.frames[frame].channels_of[part]
-        claims.give(number, decoded[frame - begin][top : top + height, left : left + width, channels])
+    decoded, _ = decode_frames(
+        tuple(frames), jobs(), networks=networks, threads=threads, progress=progress, keep=cache.put
+    )
     return {frame: decoded[frame - begin] for frame in wanted}
 
 

@@ -92,6 +92,20 @@ def test_jobs_that_have_not_begun_are_dropped() -> None:
     assert len(done) <= 6
 
 
+def test_jobs_that_nobody_wants_any_more_are_dropped() -> None:
+    """The threads end while a stream of theirs is half read, as an error elsewhere makes them."""
+    begun: list[int] = []
+
+    def work(job: int) -> None:
+        begun.append(job)
+        time.sleep(0.1 if job else 0)
+
+    with Threads(2) as threads:
+        results = threads.spread(work, range(6))
+        next(results)
+    assert len(begun) <= 4
+
+
 def test_any_number_of_threads_writes_and_reads_the_same_bytes(photograph: np.ndarray) -> None:
     """Twice each; several parts, one of them of luma and chroma."""
     part = np.dstack([photograph[:120, :150], photograph[200:320, :150, 1]])

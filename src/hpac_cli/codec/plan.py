@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from hpac_cli.container.fields import Coding, Frame, Part
@@ -16,15 +17,17 @@ from .parts import frame_bytes, packed_frame_bytes, plan_apart, plan_together, r
 from .reference_search import Looks, ReferenceSearch, can_tell, may_refer
 from .references import Known, Told
 from .repetition_search import choose_repeats
-from .threads import Threads
+from .threads import AHEAD, Threads
 from .tiles import Box, choose_tile
 from .trial import FEW, Trials
 from .values import to_ordered
 
 _FEW_CHANNELS = 8
 """Frames of more are bands, each coded by itself; in others three may be coded together."""
-_SMALL = 1 << 21
-"""Bytes of frames that are planned side by side, six for each thread; of larger ones trials are spread over threads."""
+_HELD_BYTES = 12 << 20
+"""Of frames that are planned side by side, for each thread."""
+_SMALL = _HELD_BYTES // (2 * AHEAD)
+"""Bytes of a frame that is planned beside others, which two streams of jobs hold; of larger ones trials are spread over threads."""
 
 
 class _Proposal(NamedTuple):
@@ -69,10 +72,9 @@ class Planner:
         """Decide how each frame is coded, small ones side by side: only references are found for one after another."""
         numbers = range(len(self._images))
         if not self._are_small:
-            yield from (self._finish(self._refer(self._propose(number))) for number in numbers)
+            yield from (self._finish(self._refer(self._propose(number, self._threads))) for number in numbers)
             return
-        self._threads = 1  # each frame has its trials in one thread
-        proposed = threads.spread(self._propose, numbers)
+        proposed = threads.spread(partial(self._propose, threads=1), numbers)  # each has its trials in one thread
         yield from threads.spread(self._finish, map(self._refer, proposed))
 
     @property
@@ -86,22 +88,22 @@ class Planner:
         Args:
             number: 0, 1, 2 and so on.
         """
-        frame, trials = self._refer(self._propose(number))
+        frame, trials = self._refer(self._propose(number, self._threads))
         if len(frame.parts) == 1 and frame.parts[0].coding is Coding.BYTES:
             return packed_frame_bytes(frame, trials)
         return frame_bytes(frame, trials, FEW)
 
-    def _trials(self, number: int) -> Trials:
+    def _trials(self, number: int, threads: int) -> Trials:
         def told(part: Part, box: Box) -> Told:
             return self._known.told(number, part, box)
 
         samples = self._images[number]
         is_float = samples.dtype.kind == "f"
-        return Trials(to_ordered(samples), self._networks, self._effort.size, self._threads, told, is_float=is_float)
+        return Trials(to_ordered(samples), self._networks, self._effort.size, threads, told, is_float=is_float)
 
-    def _propose(self, number: int) -> _Proposal:
+    def _propose(self, number: int, threads: int) -> _Proposal:
         """Decide about parts."""
-        samples, trials = self._images[number], self._trials(number)
+        samples, trials = self._images[number], self._trials(number, threads)
         channels = samples.shape[2]
         ways = []
         if channels <= _FEW_CHANNELS:

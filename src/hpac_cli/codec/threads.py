@@ -1,6 +1,7 @@
-"""Work on many tiles, spread over threads. Tiles are independent, and the core releases the interpreter's lock.
+"""Work on many tiles, spread over threads: the core releases the interpreter's lock.
 
-No result depends on the number of threads.
+No result depends on the number of threads. Work may wait only for jobs that came before it in the same stream: jobs begin in
+the order in which they come, so those have begun, and the first of all waits for none.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_AHEAD = 3
-"""A slow job holds back the results of at most so many jobs per thread: bounds memory."""
+AHEAD = 3
+"""Jobs of a stream, for each thread, that are held until their results are taken: bounds memory."""
 
 
 class Threads:
@@ -40,13 +41,13 @@ class Threads:
 
     def __exit__(self, *_: object) -> None:
         if self._pool:
-            self._pool.shutdown()
+            self._pool.shutdown(cancel_futures=True)  # of streams that were not read to their end
 
     def spread(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
         """Do every job, and yield the results in the order of the jobs.
 
         Args:
-            work: called with a job; waits for no other.
+            work: called with a job; waits for no other but those before it.
             jobs: taken from the iterator only as threads become free.
 
         Raises:
@@ -59,7 +60,7 @@ class Threads:
         try:
             for job in jobs:
                 waiting.append(self._pool.submit(work, job))
-                if len(waiting) >= _AHEAD * self.count:
+                if len(waiting) >= AHEAD * self.count:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

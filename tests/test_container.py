@@ -29,6 +29,7 @@ from hpac_cli.container.fields import (
     parse_header,
 )
 from hpac_cli.container.parse import Reader, unpack_metadata
+from hpac_cli.container.ranged import RangedReader
 from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -69,6 +70,18 @@ def parse(data: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, list[tu
 def chunk(kind: bytes, payload: bytes) -> bytes:
     data = kind + put_varint(len(payload)) + payload
     return data + zlib.crc32(data).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("kind", [Reader, RangedReader])
+def test_lengths_of_chunks_are_as_short_as_possible(kind: type[Reader | RangedReader]) -> None:
+    data = build()
+    tile = chunk(b"T", b"\0\0" + TILES[0].payload)
+    longer = tile[:1] + bytes([tile[1] | 128, 0]) + tile[2:-4]
+    longer += zlib.crc32(longer).to_bytes(4, "little")
+    assert tile in data
+    assert len(list(kind(io.BytesIO(data), DEFAULT_LIMITS).tiles_of([0]))) == 1
+    with pytest.raises(ContainerError, match="damaged"):
+        list(kind(io.BytesIO(data.replace(tile, longer)), DEFAULT_LIMITS).tiles_of([0]))
 
 
 def test_a_small_file_is_these_bytes() -> None:

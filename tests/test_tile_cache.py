@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import save_png
 from test_references import BACK, TILE, encode, refer, told
 
 import hpac_cli
@@ -167,6 +168,24 @@ def test_nobody_waits_for_another_reader(chain: bytes, stack: np.ndarray, monkey
         finally:
             held.is_free.set()
         assert np.array_equal(first.result(60), stack[0])
+
+
+@pytest.mark.parametrize("member", [None, "a.png"])
+def test_whoever_decodes_the_whole_file_holds_up_nobody(
+    member: str | None, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = photograph[:64, :64]
+    source = save_png(samples)
+    data = hpac_cli.encode_series({"a.png": source}, effort=1) if member else hpac_cli.encode(samples, effort=1)
+    picture, held = hpac_cli.open(io.BytesIO(data), member=member), Held(monkeypatch)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(picture.read_file)
+        assert held.is_held.wait(60)
+        try:
+            assert np.array_equal(pool.submit(picture.read).result(60), samples)
+        finally:
+            held.is_free.set()
+        assert len(first.result(60)) > 0
 
 
 def test_what_another_reader_decoded_meanwhile_is_not_decoded_again(

@@ -21,7 +21,7 @@ from .views import View, list_views, view_of_all
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame
-    from hpac_cli.container.parse import Reader
+    from hpac_cli.container.parse import Head, Reader
     from hpac_cli.image import Image
 
 _READ_BYTES = 1 << 20
@@ -105,7 +105,7 @@ def _source_bytes(views: Iterable[View]) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def describe_header(reader: Reader, view: View | None = None) -> dict[str, Any]:
+def describe_header(reader: Head, view: View | None = None) -> dict[str, Any]:
     """Describe a file by its beginning, in plain values.
 
     Args:

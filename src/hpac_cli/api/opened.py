@@ -180,15 +180,14 @@ class Picture:
         from .rebuilding import rebuild
 
         self._check_is_one()
-        if self._member is None:
-            with self._reading():
-                data = self._reader.read_all()
-            return rebuild(self._session.decode(self._session.open(io.BytesIO(data))))
-        number, threads = find_member(self._reader.header, self._member), max(1, self._session.options.threads)
-        self._session.check_duration(self._views[0].frames)
-        networks = self._networks()
-        with self._reading(), self._reader.from_start() as stream:  # of which only some tiles are read
-            _, image = decode_member(self._session.open(stream), number, networks=networks, threads=threads)
+        with self._reading():
+            reader = self._session.open(self._own_stream())
+            if self._member is None:
+                image = self._session.decode(reader)
+            else:
+                number, threads = find_member(self._reader.header, self._member), max(1, self._session.options.threads)
+                self._session.check_duration(self._views[0].frames)
+                _, image = decode_member(reader, number, networks=self._networks(), threads=threads)
         return rebuild(image)
 
     def outline(self) -> BinaryIO:
@@ -267,6 +266,14 @@ class Picture:
     @functools.cached_property
     def _merged(self) -> Networks:
         return self._session.networks.adapted(self._reader.header.adapters)
+
+    def _own_stream(self) -> BinaryIO:
+        """The file with a place of its own, between whose reads other threads read."""
+        from hpac_cli.codec.series import Extent
+
+        with self._reader.alone() as stream:
+            size = stream.seek(0, os.SEEK_END) - self._reader.start
+        return Extent(self._reader.alone, self._reader.start, size)  # type: ignore[return-value]
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hpac_cli.codec.tiles import Box
     from hpac_cli.container.fields import Frame
     from hpac_cli.container.parse import Reader
+    from hpac_cli.container.ranged import RangedReader
     from hpac_cli.image import Samples
 
 Region = tuple[int, int, int, int]
@@ -23,7 +24,7 @@ Region = tuple[int, int, int, int]
 
 
 def read_part(
-    reader: Reader,
+    reader: Reader | RangedReader,
     session: Session,
     view: View,
     *,

@@ -11,7 +11,7 @@ from hpac_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from hpac_cli.container.fields import Frame, Header
-    from hpac_cli.container.parse import Reader
+    from hpac_cli.container.parse import Head
     from hpac_cli.image import Samples
 
 
@@ -52,7 +52,7 @@ class View(NamedTuple):
         return stand_ins([((f.height, f.width, f.channels), f.sample_type) for f in self.frames])
 
 
-def view_of_all(reader: Reader) -> View:
+def view_of_all(reader: Head) -> View:
     """The only file of a container, or all of a series as if they were one."""
     from hpac_cli.codec.kinds import KIND_NAMES
 
@@ -61,7 +61,7 @@ def view_of_all(reader: Reader) -> View:
     return View(kind, suffix, reader.metadata, header.frames, header.identical, header.kept, 0)
 
 
-def list_views(reader: Reader) -> Iterator[View]:
+def list_views(reader: Head) -> Iterator[View]:
     """The files of a series, or the only one of another container."""
     from hpac_cli.codec.kinds import KIND_NAMES
 
@@ -76,7 +76,7 @@ def list_views(reader: Reader) -> Iterator[View]:
         at, first = at + len(envelope), first + len(frames)
 
 
-def find_view(reader: Reader, member: str | None, frame: int | None) -> tuple[View, int | None]:
+def find_view(reader: Head, member: str | None, frame: int | None) -> tuple[View, int | None]:
     """The file that is meant, and which of its frames: a member, or the one that has a frame of all, or the only one."""
     views = list(list_views(reader))
     if member is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hpac_cli.container.fields import Frame, Header, Part
 from hpac_cli.container.parse import Reader
+from hpac_cli.container.ranged import RangedReader
 from hpac_cli.container.salvage import Salvaged
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.image import Member, Samples
@@ -40,7 +41,7 @@ class Needed(NamedTuple):
 
 
 def decode_region(
-    reader: Reader,
+    reader: Reader | RangedReader,
     frame: int,
     region: Box | None,
     *,
@@ -141,7 +142,7 @@ def tiles_needed(header: Header, wanted: Mapping[int, Box], look: Callable[[int]
 
 
 def _decode_boxes(
-    reader: Reader,
+    reader: Reader | RangedReader,
     wanted: Mapping[int, Box],
     *,
     networks: Networks,

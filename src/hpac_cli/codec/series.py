@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 from hpac_cli.container import fields
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import MAX_PIECE_BYTES
-from hpac_cli.container.parse import Reader, unpack_piece
+from hpac_cli.container.parse import Head, Reader, unpack_piece
 from hpac_cli.errors import ContainerError, FileAccessError
 from hpac_cli.image import Image, Member, Samples
 from hpac_cli.kept import Kept
@@ -168,7 +168,7 @@ def make_member(
     return Member(os.fsdecode(entry.name), image)
 
 
-def envelope_of(reader: Reader, number: int) -> bytes:
+def envelope_of(reader: Head, number: int) -> bytes:
     """The envelope of one member."""
     sizes = [member.size if member.num_frames else 0 for member in reader.header.members[: number + 1]]
     return reader.metadata[sum(sizes[:-1]) : sum(sizes)]

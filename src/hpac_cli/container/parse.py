@@ -1,16 +1,15 @@
-"""Bytes to typed sections, streamed, trusting nothing that the bytes claim."""
+"""Chunks to typed sections, streamed, trusting nothing that the bytes claim."""
 
-import io
 import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from hpac_cli.binary import put_varint
-from hpac_cli.errors import ContainerError, LimitExceededError, NewerVersionError
+from hpac_cli.errors import ContainerError, LimitExceededError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
+from .chunks import Chunk, ChunkReader
 from .fields import (
     ADAPTER,
     ARRAYS,
@@ -20,17 +19,14 @@ from .fields import (
     HEADER,
     LZMA_FILTERS,
     MAX_ADAPTERS,
-    MAX_CHUNK_BYTES,
     MEMBERS,
     METADATA,
     MODES,
     NETWORK_MODES,
     ORIENTATIONS,
     PIECE,
-    SIGNATURE,
     TILE,
     TINY_HASH_BYTES,
-    VERSION_MAJOR,
     Adapted,
     Frame,
     Header,
@@ -48,20 +44,6 @@ from .fields import (
 )
 from .members import parse_members
 
-_READ_BYTES = 1 << 20
-_CRC_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """One chunk as it lies in the file."""
-
-    type: bytes
-    payload: bytes
-    offset: int
-    size: int
-    """Bytes in the file, type, length and checksum included."""
-
 
 @dataclass(frozen=True)
 class TileChunk:
@@ -75,8 +57,8 @@ class TileChunk:
     """How the tile was turned before a network coded it (ORIENTATIONS)."""
 
 
-class Reader:
-    """Reads one container from a binary stream that need not seek."""
+class Head:
+    """What stands before the pieces and tiles of a container, read when this is made."""
 
     def __init__(self, stream: BinaryIO, limits: Limits) -> None:
         """Read signature, version, header and metadata.
@@ -86,47 +68,31 @@ class Reader:
             NewerVersionError: the format's major version is higher than ours.
             LimitExceededError: more pixels or metadata than limits allow.
         """
-        self._stream, self._limits, self._offset = stream, limits, 0
-        self._tally = Tally(limits)
-        self._read_signature()
+        self._chunks, self._limits, self._tally = ChunkReader(stream), limits, Tally(limits)
+        self.version, self.sizes = self._chunks.version, self._chunks.sizes
         self.metadata = b""
         """What the source file needs beside its samples."""
-        self.samples_hash = self.file_hash = b""
-        self.member_hashes: tuple[bytes, ...] = ()
-        """SHA-256 of each member of a series, or the beginning of it; known at the end."""
-        self.sizes = dict.fromkeys(
-            ("signature", "header", "members", "metadata", "adapters", "frames", "pieces", "tiles", "end"), 0
-        )
-        self.sizes["signature"] = self._offset
-        first = self._chunk()
-        if first.type != HEADER:
-            raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
-        self.sizes["header"] = first.size
-        self._next: Chunk | None = None
-        self.header = self._read_header(first)
+        self.header = self._read_header()
 
-    def _read_header(self, first: Chunk) -> Header:
-        header, num_frames = parse_header(first.payload)
+    def _read_header(self) -> Header:
+        header, num_frames = _take_header(self._chunks)
         if num_frames > self._limits.max_frames:
             raise LimitExceededError(f"{num_frames:,} frames; the limit is {self._limits.max_frames:,}")
         members = self._read_members() if header.is_series else ()
-        if chunk := self._take(METADATA):
-            self.metadata = self._unpack(chunk)
-            self.sizes["metadata"] = chunk.size
+        if chunk := self._chunks.take(METADATA):
+            self.metadata = _unpack_within(chunk, self._limits)
         adapters: list[Adapted] = []
-        while chunk := self._take(ADAPTER):
+        while chunk := self._chunks.take(ADAPTER):
             adapters.append(parse_adapter(chunk.payload))
-            self.sizes["adapters"] += chunk.size
             if len(adapters) > MAX_ADAPTERS:
                 raise LimitExceededError(f"more than {MAX_ADAPTERS} adapters")
         frames: list[Frame] = []
         for _ in range(num_frames):
-            chunk = self._take(FRAME)
+            chunk = self._chunks.take(FRAME)
             if chunk is None:
-                raise ContainerError(f"a frame is missing before byte {self._offset}")
+                raise ContainerError(f"a frame is missing before byte {self._chunks.offset}")
             frame = parse_frame(chunk.payload, self._limits, frames)
             frames.append(frame)
-            self.sizes["frames"] += chunk.size
             self._tally.add(frame.width, frame.height, frame.channels, frame.num_bytes)
         header = replace(header, frames=tuple(frames), adapters=tuple(adapters), members=members)
         if header.is_whole and (header.kind in ARRAYS or not header.identical or self.metadata):
@@ -138,15 +104,7 @@ class Reader:
         return header
 
     def _read_members(self) -> tuple[Member, ...]:
-        chunk = self._take(MEMBERS)
-        if chunk is None:
-            raise ContainerError("the table of members is missing")
-        self.sizes["members"] = chunk.size
-        return parse_members(self._unpack(chunk), self._limits)
-
-    def _unpack(self, chunk: Chunk) -> bytes:
-        limit = min(self._limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
-        return unpack_metadata(chunk.payload, limit)
+        return _take_members(self._chunks, self._limits)
 
     def _check_members(self, header: Header) -> None:
         """Make sure that frames and metadata are those of the members, no more and no less."""
@@ -156,13 +114,14 @@ class Reader:
         if header.identical != all(member.identical for member in header.members):
             raise ContainerError("what is said of the series is not true of its members")
 
-    def _take(self, kind: bytes) -> Chunk | None:
-        """The next chunk that must be understood, if it is of this type; else it waits."""
-        self._next = self._next or self._critical()
-        if self._next.type != kind:
-            return None
-        chunk, self._next = self._next, None
-        return chunk
+
+class Reader(Head):
+    """Reads one container from a binary stream that need not seek: its head, then pieces, then tiles."""
+
+    samples_hash = file_hash = b""
+    """SHA-256 of all samples and of the source file, or the beginning of it; known at the end."""
+    member_hashes: tuple[bytes, ...] = ()
+    """Of each member of a series."""
 
     def pieces(self) -> Iterator[Piece]:
         """Read piece after piece of a file that is kept whole; there are none where there are frames.
@@ -171,9 +130,8 @@ class Reader:
             ContainerError: truncated or altered, or they claim more than so few bytes can hold.
         """
         held = packed = 0
-        while (self.header.is_whole or self.header.is_series) and (chunk := self._take(PIECE)):
+        while (self.header.is_whole or self.header.is_series) and (chunk := self._chunks.take(PIECE)):
             piece = parse_piece(chunk.payload)
-            self.sizes["pieces"] += chunk.size
             if piece.offset != held:
                 raise ContainerError(f"the piece at byte {chunk.offset} is out of order")
             held, packed = held + piece.size, packed + len(piece.payload)
@@ -189,16 +147,13 @@ class Reader:
         """
         index = 0
         while True:
-            chunk = self._next or self._critical()
-            self._next = None
+            chunk = self._chunks.next()
             if chunk.type == END:
                 self._finish(chunk)
                 return
             if chunk.type != TILE:
                 raise ContainerError(f"an unexpected {chunk.type.decode()} chunk at byte {chunk.offset}")
-            tile = self._parse_tile(chunk, index)
-            self.sizes["tiles"] += chunk.size
-            yield tile
+            yield parse_tile_of(chunk, index)
             index += 1
 
     def tiles_of(self, wanted: Sequence[int]) -> Iterator[TileChunk]:
@@ -213,14 +168,13 @@ class Reader:
         index = 0
         for number in wanted:
             while index <= number:
-                chunk = self._next or self._critical(skip=index != number)
-                self._next = None
+                chunk = self._chunks.next(skip=index != number)
                 if chunk.type == PIECE and self.header.is_series and not index:
                     continue
                 if chunk.type != TILE:
                     raise ContainerError("tiles are missing before the end")
                 index += 1
-            yield self._parse_tile(chunk, number)
+            yield parse_tile_of(chunk, number)
 
     def skip_to_end(self) -> None:
         """Pass over the tiles that were not read; then samples_hash and the hashes of files are known.
@@ -229,16 +183,9 @@ class Reader:
             ContainerError: truncated, or the end is altered.
         """
         while True:
-            chunk = self._next or self._critical(skip=True)
-            self._next = None
+            chunk = self._chunks.next(skip=True)
             if chunk.type == END:
                 return self._finish(chunk)
-
-    def _parse_tile(self, chunk: Chunk, index: int) -> TileChunk:
-        tile = parse_tile(chunk)
-        if tile.index != index:
-            raise ContainerError(f"tile {index} at byte {chunk.offset} is out of order")
-        return tile
 
     def _finish(self, chunk: Chunk) -> None:
         size = len(chunk.payload)
@@ -254,88 +201,7 @@ class Reader:
             self.member_hashes = hashes
         else:
             (self.file_hash,) = hashes
-        self.sizes["end"] = chunk.size
-        if self._stream.read(1):
-            raise ContainerError(f"there are bytes after the end, from byte {self._offset}")
-
-    def _critical(self, *, skip: bool = False) -> Chunk:
-        """Read on to the next chunk that must be understood; others are skipped.
-
-        Args:
-            skip: pass over the payload, unless it is the end's; it is then empty and unchecked.
-        """
-        while True:
-            chunk = self._chunk(skip=skip)
-            if chunk.type.isupper():
-                return chunk
-            self.sizes["skipped"] = self.sizes.get("skipped", 0) + chunk.size
-
-    def _read_signature(self) -> None:
-        found = self._stream.read(len(SIGNATURE))
-        if found != SIGNATURE:
-            if found[1:5] == SIGNATURE[1:5]:
-                raise ContainerError("the signature is damaged: was the file copied in text mode?")
-            raise ContainerError("not an hpac file")
-        major, minor = self._exactly(2)
-        self._offset = len(SIGNATURE) + 2
-        self.version = (major, minor)
-        if major > VERSION_MAJOR:
-            raise NewerVersionError(
-                f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac"
-            )
-        if major < VERSION_MAJOR:
-            raise ContainerError(f"format version {major}.{minor} does not exist")
-
-    def _exactly(self, count: int) -> bytes:
-        parts = []
-        missing = count
-        while missing:  # in steps, so that a length that lies allocates nothing
-            part = self._stream.read(min(missing, _READ_BYTES))
-            if not part:
-                raise ContainerError(
-                    f"truncated at byte {self._offset + count - missing}: {missing:,} bytes are missing; copy the file again"
-                )
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
-
-    def _pass_over(self, count: int) -> None:
-        if count and self._stream.seekable():
-            self._stream.seek(count - 1, io.SEEK_CUR)
-            count = 1  # reading the last byte shows whether it is there
-        while count:
-            count -= len(self._exactly(min(count, _READ_BYTES)))
-
-    def _chunk(self, *, skip: bool = False) -> Chunk:
-        offset = self._offset
-        head = self._exactly(1)
-        length = shift = 0
-        self._offset += 1
-        while True:
-            byte = self._exactly(1)
-            self._offset += 1
-            head += byte
-            length |= (byte[0] & 127) << shift
-            shift += 7
-            if byte[0] < 128:
-                break
-            if shift > 28:
-                raise ContainerError(f"the chunk at byte {offset} has an impossible length")
-        if length > MAX_CHUNK_BYTES or put_varint(length) != head[1:] or not head[:1].isalpha():
-            raise ContainerError(f"the chunk at byte {offset} is damaged")
-        if skip and head[:1] != END:
-            self._pass_over(length + _CRC_BYTES)
-            self._offset += length + _CRC_BYTES
-            return Chunk(head[:1], b"", offset, self._offset - offset)
-        payload = self._exactly(length)
-        self._offset += length
-        crc = int.from_bytes(self._exactly(_CRC_BYTES), "little")
-        self._offset += _CRC_BYTES
-        if zlib.crc32(head + payload) != crc:
-            raise ContainerError(
-                f"the {head[:1].decode()} chunk at byte {offset} is damaged: its checksum does not match"
-            )
-        return Chunk(head[:1], payload, offset, self._offset - offset)
+        self._chunks.end()
 
 
 def peek(stream: BinaryIO) -> tuple[Kind, bytes, tuple[bytes, ...]]:
@@ -344,24 +210,45 @@ def peek(stream: BinaryIO) -> tuple[Kind, bytes, tuple[bytes, ...]]:
     Raises:
         ContainerError: not hpac, or damaged.
         NewerVersionError: the format's major version is higher than ours.
+        LimitExceededError: it claims more members than are allowed.
     """
-    head = _Peek(stream)
-    return head.kind, head.suffix, head.names
+    chunks = ChunkReader(stream)
+    header, _ = _take_header(chunks)
+    members = _take_members(chunks, DEFAULT_LIMITS) if header.is_series else ()
+    return header.kind, header.suffix, tuple(member.name for member in members)
 
 
-class _Peek(Reader):
-    """Reads up to the header, and the table of members behind it."""
+def _take_header(chunks: ChunkReader) -> tuple[Header, int]:
+    """What the first chunk says, and how many frames there are."""
+    first = chunks.offset
+    chunk = chunks.take(HEADER)
+    if chunk is None or chunk.offset > first:
+        raise ContainerError(f"the first chunk, at byte {first}, is no header")
+    return parse_header(chunk.payload)
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self._offset, self._limits = stream, 0, DEFAULT_LIMITS
-        self._next, self.sizes = None, {}
-        self._read_signature()
-        first = self._chunk()
-        if first.type != HEADER:
-            raise ContainerError(f"the first chunk, at byte {first.offset}, is no header")
-        header, _ = parse_header(first.payload)
-        self.kind, self.suffix = header.kind, header.suffix
-        self.names = tuple(member.name for member in self._read_members()) if header.is_series else ()
+
+def _take_members(chunks: ChunkReader, limits: Limits) -> tuple[Member, ...]:
+    chunk = chunks.take(MEMBERS)
+    if chunk is None:
+        raise ContainerError("the table of members is missing")
+    return parse_members(_unpack_within(chunk, limits), limits)
+
+
+def _unpack_within(chunk: Chunk, limits: Limits) -> bytes:
+    limit = min(limits.max_metadata_bytes, most_unpacked(len(chunk.payload)))
+    return unpack_metadata(chunk.payload, limit)
+
+
+def parse_tile_of(chunk: Chunk, number: int) -> TileChunk:
+    """Read the chunk of one tile.
+
+    Raises:
+        ContainerError: its mode or orientation is unknown, or it is another tile's.
+    """
+    tile = parse_tile(chunk)
+    if tile.index != number:
+        raise ContainerError(f"tile {tile.index} at byte {chunk.offset} is out of order")
+    return tile
 
 
 def parse_tile(chunk: Chunk) -> TileChunk:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hpac_cli.errors import ContainerError
 from hpac_cli.limits import Limits
 
+from .chunks import CRC_BYTES, Chunk
 from .fields import (
     ADAPTER,
     ARRAYS,
@@ -34,11 +35,10 @@ from .fields import (
     most_unpacked,
     parse_piece,
 )
-from .parse import Chunk, Reader, TileChunk, parse_tile, unpack_piece
+from .parse import Head, TileChunk, parse_tile, unpack_piece
 
 _CHUNK = re.compile(rb"[HSMPAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
-_CRC_BYTES = 4
-_EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(_CRC_BYTES, "little")
+_EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
 
 
@@ -118,7 +118,7 @@ def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     for types in ((HEADER, MEMBERS, METADATA, ADAPTER, FRAME), (HEADER, MEMBERS, ADAPTER, FRAME), needed):
         parts = [data[c.offset : c.offset + c.size] for kind in types for c in chunks if c.type == kind]
         try:
-            reader = _Head(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
+            reader = _LostHead(io.BytesIO(start + b"".join(parts) + _EMPTY_END), limits)
         except ContainerError as error:
             lost = error
             continue
@@ -128,12 +128,11 @@ def _read_head(data: bytes, chunks: list[Chunk], limits: Limits) -> Salvaged:
     raise ContainerError("the header is lost, without which no tile can be placed") from lost
 
 
-class _Head(Reader):
+class _LostHead(Head):
     """Reads the head of a series too whose table, or whose metadata, is lost."""
 
     def _read_members(self) -> tuple[Member, ...]:
-        self._next = self._next or self._critical()
-        return super()._read_members() if self._next.type == MEMBERS else ()
+        return super()._read_members() if self._chunks.comes_next(MEMBERS) else ()
 
     def _check_members(self, header: Header) -> None:
         if header.members and (self.metadata or not header.frames):
@@ -156,8 +155,8 @@ def _good_chunks(data: bytes) -> Iterator[Chunk]:
 def _chunk_at(data: bytes, start: int, body: int) -> Chunk | None:
     length = sum((byte & 127) << 7 * i for i, byte in enumerate(data[start + 1 : body]))
     stop = body + length
-    if stop + _CRC_BYTES > len(data):
+    if stop + CRC_BYTES > len(data):
         return None
-    if zlib.crc32(memoryview(data)[start:stop]) != int.from_bytes(data[stop : stop + _CRC_BYTES], "little"):
+    if zlib.crc32(memoryview(data)[start:stop]) != int.from_bytes(data[stop : stop + CRC_BYTES], "little"):
         return None
-    return Chunk(data[start : start + 1], data[body:stop], start, stop + _CRC_BYTES - start)
+    return Chunk(data[start : start + 1], data[body:stop], start, stop + CRC_BYTES - start)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hpac_cli import api, images
 from hpac_cli.binary import put_varint
-from hpac_cli.codec.partial import decode_salvaged
+from hpac_cli.codec.salvaged import decode_salvaged
 from hpac_cli.container.fields import SIGNATURE
 from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import HpacError

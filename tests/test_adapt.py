@@ -20,7 +20,7 @@ from hpac_cli.adapt import sarp_ft, schedules
 from hpac_cli.adapt.material import Place
 from hpac_cli.adapt.regions import grow_regions
 from hpac_cli.adapt.schedules import SCHEDULES, Schedule
-from hpac_cli.codec.partial import decode_salvaged
+from hpac_cli.codec.salvaged import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.core import unit_names

@@ -21,7 +21,8 @@ from hpac_cli.codec.cells import HIGHEST, LOWEST, STEPS, find_edges, pack_cells,
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Network, Networks
-from hpac_cli.codec.partial import decode_region, decode_salvaged
+from hpac_cli.codec.partial import decode_region
+from hpac_cli.codec.salvaged import decode_salvaged
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Frame, Part, TileMode

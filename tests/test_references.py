@@ -17,7 +17,8 @@ from hpac_cli.codec.decode import decode_image
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
-from hpac_cli.codec.partial import decode_region, decode_salvaged, tiles_needed
+from hpac_cli.codec.partial import decode_region, tiles_needed
+from hpac_cli.codec.salvaged import decode_salvaged
 from hpac_cli.codec.tile_cache import TileCache
 from hpac_cli.codec.tiles import Box
 from hpac_cli.container.fields import Adapted, Frame, Header, Kind, Part, Reference, build_frame, parse_frame

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hpac_cli import api
-from hpac_cli.codec.partial import Lost, decode_salvaged
+from hpac_cli.codec.salvaged import Lost, decode_salvaged
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Frame, Header, Kind, Part
 from hpac_cli.container.salvage import find_undamaged

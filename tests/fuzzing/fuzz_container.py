@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["hpac_cli"]):
     from hpac_cli import api, images
     from hpac_cli.api.names import list_decoded
-    from hpac_cli.codec.partial import decode_region, decode_salvaged
+    from hpac_cli.codec.partial import decode_region
+    from hpac_cli.codec.salvaged import decode_salvaged
     from hpac_cli.container.fields import SIGNATURE
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.errors import HpacError

@@ -38,7 +38,7 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         HpacError: any other of errors.py; nothing is written under the final name then.
     """
     from hpac_cli.codec.kinds import KIND_NAMES
-    from hpac_cli.codec.partial import decode_salvaged
+    from hpac_cli.codec.salvaged import decode_salvaged
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.image import Image
 
@@ -119,7 +119,7 @@ def _salvage_series(found: Salvaged, source: str, target: Path | None, session: 
 
 def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Member]:
     """The files of a series of which every tile, or every piece, was found."""
-    from hpac_cli.codec.partial import decode_salvaged
+    from hpac_cli.codec.salvaged import decode_salvaged
     from hpac_cli.codec.series import make_member, places_of_whole
 
     entries = found.header.members

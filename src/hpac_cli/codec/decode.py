@@ -53,8 +53,9 @@ class KnownTile(NamedTuple):
 class _Target:
     """One frame being decoded: its samples, and what its parts need.
 
-    Memory is touched by tiles that were decoded, never by a claim alone. A frame without tiles is one pixel, seen as
-    (H, W, C); constant parts of others are written last.
+    Memory is touched by tiles that were decoded, never by a claim alone; only what is salvaged is filled at first, with another
+    value than 0, and container.salvage bounds its claims. A frame without tiles is one pixel, seen as (H, W, C); constant
+    parts of others are written last.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -232,7 +233,7 @@ def decode_frames(
         networks.by_digest(digest)  # a missing set is reported before any work
     order = _Order(frames)
     targets = [_Target(frame) for frame in frames]
-    if fill:
+    if fill:  # with 0 they are filled as they are
         for target in targets:
             target.samples[...] = _nearest(fill, target.samples.dtype)
     known = Known(frames, [target.samples for target in targets])

@@ -79,7 +79,7 @@ class Rates:
         return seconds
 
     def _guess(self, samples: Samples, tile: int, size: str) -> Frame:
-        """A frame as it is coded at the slowest by networks of a size."""
+        """A frame as it is coded at the slowest by networks of a size, but for far repetition, which few pictures have."""
         height, width, channels = samples.shape
         bits = 8 * samples.dtype.itemsize
         if bits > MAX_CODED_BITS:

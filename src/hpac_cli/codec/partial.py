@@ -1,17 +1,16 @@
-"""Part of an image: a region of one frame, or whatever a damaged container still holds."""
+"""Part of an image: a region of one frame, or one file of a series, from the tiles that it needs."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from hpac_cli.container.fields import Frame, Header, Part
 from hpac_cli.container.parse import Reader
 from hpac_cli.container.ranged import RangedReader
-from hpac_cli.container.salvage import Salvaged
-from hpac_cli.errors import ContainerError, ModelError, UsageError
+from hpac_cli.errors import UsageError
 from hpac_cli.image import Member, Samples
 
-from .decode import KnownTile, TileJob, decode_frames, places_of_tiles
+from .decode import KnownTile, TileJob, decode_frames
 from .networks import Networks
 from .series import envelope_of, make_member, read_whole_member
 from .tile_cache import TileCache
@@ -19,15 +18,6 @@ from .tiles import Box, tile_boxes
 
 _NOTHING = Frame(1, 1, "u1", 8, (Part(1, 0),))
 """Stands for a frame that is not decoded."""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Samples that a damaged container does not give: some channels of one tile."""
-
-    frame: int
-    channels: tuple[int, ...]
-    box: Box
 
 
 class Needed(NamedTuple):
@@ -191,48 +181,6 @@ def _cut(frame: Frame, box: Box, decoded: Container[int]) -> Frame:
     """As much of a frame as a box holds; parts of which no tile is decoded refer to nothing."""
     parts = (part if number in decoded else replace(part, references=()) for number, part in enumerate(frame.parts))
     return replace(frame, height=box.height, width=box.width, parts=tuple(parts))
-
-
-def decode_salvaged(
-    found: Salvaged,
-    fill: int,
-    *,
-    networks: Networks,
-    threads: int = 1,
-    progress: Callable[[int], None] = lambda _: None,
-) -> tuple[tuple[Samples, ...], list[Lost]]:
-    """Decode all tiles that were found; the others' samples get the value `fill`.
-
-    Returns:
-        The frames, and what of them is lost.
-
-    Raises:
-        ContainerError: not one tile was found, or weights that the frames name are not installed, nor made by an
-            adapter that was found.
-    """
-    frames = found.header.frames
-    places = list(places_of_tiles(frames))
-    if places and not found.tiles:
-        raise ContainerError("not one tile is undamaged")
-
-    def jobs() -> Iterator[TileJob]:
-        for number, place in enumerate(places):
-            if number in found.tiles:
-                yield TileJob(*place, found.tiles[number])
-
-    networks = networks.adapted(found.header.adapters)
-    try:
-        samples, failed = decode_frames(
-            frames, jobs(), networks=networks, threads=threads, progress=progress, fill=fill
-        )
-    except ModelError as error:
-        raise ContainerError(f"an adapter is lost, without which no tile can be decoded; or else {error}") from error
-    missing = sorted({n for n in range(len(places)) if n not in found.tiles} | {job.tile.index for job in failed})
-    return samples, [_lost(frames, *places[number]) for number in missing]
-
-
-def _lost(frames: tuple[Frame, ...], frame: int, part: int, box: Box) -> Lost:
-    return Lost(frame, frames[frame].listed[part], box)
 
 
 def _check_region(region: Box, frame: Frame) -> None:

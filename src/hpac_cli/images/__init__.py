@@ -281,6 +281,15 @@ def write_pieces(image: Image) -> Iterator[bytes]:
     return splice.write(image) if image.kind in CUT else iter([npy.write(image)])
 
 
+def with_fresh_streams(image: Image) -> Image:
+    """Let PNG compress anew what are no longer its file's samples; other kinds stay as they are."""
+    from . import png
+
+    if image.kind != "png" or not image.frames:
+        return image
+    return replace(image, envelope=png.forget_recipe(image.envelope), identical=False)
+
+
 def surroundings(image: Image) -> bytes:
     """All that a picture's file holds beside its samples, but for how PNG compressed them."""
     from . import png

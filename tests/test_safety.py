@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -291,6 +292,17 @@ def test_an_output_that_exists_is_refused(picture: Path) -> None:
 
 def no_links(*_: object) -> None:
     raise OSError(1, "no links here")
+
+
+def test_threads_that_ask_for_usual_permissions_change_none() -> None:
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            modes = set(pool.map(lambda _: files.usual_mode(0o666), range(20_000)))
+        assert modes == {0o640}
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
 
 
 WAYS = ("links", "renames to free names", "neither")

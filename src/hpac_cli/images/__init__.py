@@ -206,6 +206,8 @@ def _transcode(kind: str, file: Source, file_hash: bytes, limits: Limits) -> Ima
 
     holds_the_same = {"png": proof.same_png, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
     data = file[:]  # the proof needs all of it
+    if hashlib.sha256(data).digest() != file_hash:
+        raise FileAccessError(CHANGED)
     try:
         image = _read_kind(kind, Source(io.BytesIO(data)), limits, rewrite=True)
         again = write(image)

@@ -1,4 +1,4 @@
-"""How do outputs get their names? Whole or not at all: a temporary file beside, then a rename."""
+"""Names of outputs, which appear whole or not at all: a temporary file beside, then a rename."""
 
 import contextlib
 import errno

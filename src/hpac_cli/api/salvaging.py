@@ -1,4 +1,4 @@
-"""What can be had of a damaged .hpac file?"""
+"""What can be had of a damaged .hpac file, and a report of what is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are inputs read whole, and outputs written whole or not at all, whatever they are?"""
+"""Inputs that are read whole, and outputs that are written whole or not at all, whatever they are."""
 
 from __future__ import annotations
 

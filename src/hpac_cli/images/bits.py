@@ -1,4 +1,4 @@
-"""How do rows of samples of 1 to 64 bits lie in bytes?"""
+"""Rows of samples of 1 to 64 bits, packed into bytes and back."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""DICOM to `Image`: where does the pixel data lie? Found with pydicom.
+"""DICOM to `Image`: where the pixel data lies, found with pydicom.
 
 Pixel data is coded that is native, or encapsulated in a way that can be made again byte for byte; everything around it
 stays as it stood. All else stays in the file as it is. Where the user asks for it, other lossless encapsulated pixel

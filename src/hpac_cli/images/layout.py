@@ -1,4 +1,4 @@
-"""How do a frame's samples lie in a file? In segments: strips, tiles, planes, frames.
+"""The layout of a frame's samples in a file, in segments: strips, tiles, planes, frames.
 
 Everything that turns samples into a segment's bytes and back, and nothing of any file format.
 Source: TIFF 6.0, sections 8, 9 (PackBits), 14 (differencing) and 15 (tiles); TIFF Technical

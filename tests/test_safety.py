@@ -1,5 +1,6 @@
 """Nothing is lost or given out wrong: each check stands in the way of one harm (tests/mutants.py takes them out)."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +20,7 @@ from test_container import chunk
 
 import hpac_cli
 from hpac_cli import api, files, images
-from hpac_cli.api import encoding
+from hpac_cli.api import encoding, streams
 from hpac_cli.batch import actions, urls
 from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import attempt
@@ -293,6 +295,17 @@ def no_links(*_: object) -> None:
     raise OSError(1, "no links here")
 
 
+def test_threads_that_ask_for_usual_permissions_change_none() -> None:
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            modes = set(pool.map(lambda _: files.usual_mode(0o666), range(20_000)))
+        assert modes == {0o640}
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
 WAYS = ("links", "renames to free names", "neither")
 """What a file system may have, so that a name is given to one file alone."""
 
@@ -459,3 +472,16 @@ def test_a_socket_would_be_noticed() -> None:
     code = _WATCHED.replace("from hpac_cli.cli import main", "import socket; main = socket.socket")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert done.stderr.splitlines()[-1] == b"network: socket.__new__"
+
+
+def test_an_input_that_fails_half_way_is_no_fault_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, _buffer: object) -> int:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "open_input", lambda _source: contextlib.nullcontext(Failing()))
+    with pytest.raises(FileAccessError, match="cannot read: Input/output error"), streams.open_source("-"):
+        pass

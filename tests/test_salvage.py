@@ -1,17 +1,22 @@
 """Salvage gives every undamaged tile and names all others, whatever is lost between them."""
 
 import io
+import json
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from conftest import save_png
+from PIL import Image as PillowImage
 
-from hpac_cli import api
+from hpac_cli import api, images
 from hpac_cli.codec.salvaged import Lost, decode_salvaged
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Frame, Header, Kind, Part
 from hpac_cli.container.salvage import find_undamaged
-from hpac_cli.errors import ContainerError
+from hpac_cli.errors import ContainerError, IncompleteError
 from hpac_cli.image import Image
 from hpac_cli.limits import DEFAULT_LIMITS
 
@@ -137,3 +142,31 @@ def test_more_tiles_than_bytes_are_no_salvage() -> None:
     Writer(stream, Header(Kind.ARRAY_2D, False, (frame,)), b"").end(bytes(32), b"")
     with pytest.raises(ContainerError, match="cannot have been"):
         find_undamaged(stream.getvalue(), DEFAULT_LIMITS)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "lzw", "packbits", "png"])
+def test_pictures_of_every_compression_are_salvaged(
+    compression: str | None, photograph: np.ndarray, tmp_path: Path, session: api.Session
+) -> None:
+    """What was compressed cannot be made again of other samples: PNG gets a fresh stream, TIFF becomes a plain one."""
+    picture, file = photograph[:96, :96], tmp_path / ("a.png" if compression == "png" else "a.tif")
+    if compression == "png":
+        file.write_bytes(save_png(picture))
+    else:
+        tifffile.imwrite(file, picture, compression=compression, photometric="rgb", rowsperstrip=16)
+    stream = io.BytesIO()
+    session.encode(images.read(file.read_bytes()), stream)
+    places = places_of_tiles(stream.getvalue(), session)
+    damaged = bytearray(stream.getvalue())
+    damaged[places[1] - 5] ^= 1
+    (tmp_path / "a.hpac").write_bytes(damaged)
+    file.unlink()
+    with pytest.raises(IncompleteError, match="samples are lost"):
+        api.salvage(str(tmp_path / "a.hpac"), str(file), session, fill=7)
+    found = np.asarray(PillowImage.open(file))
+    report = json.loads((tmp_path / f"{file.name}.lost.json").read_text())
+    wrong = (found != picture).any(axis=2)
+    (lost,) = report["lost"]
+    assert not wrong[lost["height"] :].any()
+    assert (found[: lost["height"], : lost["width"]] == 7).all()
+    assert report["metadata_lost"] == (compression in ("zlib", "lzw", "packbits"))

@@ -1,4 +1,4 @@
-"""How are numbers and byte strings put one after another, and read back without trust?"""
+"""Numbers and byte strings put one after another, and read back without trust."""
 
 from .errors import HpacError
 

@@ -1,4 +1,4 @@
-"""How do outputs get their names? Whole or not at all: a temporary file beside, then a rename."""
+"""Names of outputs, which appear whole or not at all: a temporary file beside, then a rename."""
 
 import contextlib
 import errno
@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,10 @@ PARTIAL = ".partial"
 """How it ends."""
 _HERE, _NO_REPLACE = -100, 1
 """AT_FDCWD and RENAME_NOREPLACE of Linux."""
+_CANNOT = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+"""What a system says that does not know how to do something; anything else went wrong."""
+_ASKING = threading.Lock()
+"""Held while this process's umask is asked for."""
 _SIGNATURE = b"\x89HPAC"
 
 
@@ -200,8 +205,9 @@ def temporary_prefix(name: str) -> str:
 
 def usual_mode(mode: int) -> int:
     """The permissions that a new file or folder gets here, of these."""
-    mask = os.umask(0)
-    os.umask(mask)
+    with _ASKING:  # asking is setting: what other threads make meanwhile is their own alone
+        mask = os.umask(0o077)
+        os.umask(mask)
     return mode & ~mask
 
 
@@ -229,17 +235,20 @@ def dress(temporary: Path, like: tuple[str, ...]) -> None:
 
 
 def _rename_to_new(temporary: Path, path: Path) -> None:
-    """Rename a file to a name that is free, in one step (Linux, renameat2 with RENAME_NOREPLACE).
+    """Rename a file to a name that is free, in one step (Windows; Linux, renameat2 with RENAME_NOREPLACE).
 
     Raises:
         FileExistsError: the name is taken.
         OSError: the file system, or the C library, cannot do this.
     """
+    if os.name == "nt":
+        temporary.rename(path)
+        return
     import ctypes
 
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError) as error:  # TypeError: Windows has no library without a name
+    except (AttributeError, OSError) as error:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
     if rename(_HERE, os.fsencode(temporary), _HERE, os.fsencode(path), _NO_REPLACE):
         number = ctypes.get_errno()
@@ -281,7 +290,9 @@ def _publish_without_links(temporary: Path, path: Path) -> None:
         _rename_to_new(temporary, path)
     except FileExistsError as error:
         raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
-    except OSError:
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
         _claim(path)  # a kill -9 before the next line leaves the name to an empty file
         try:
             temporary.replace(path)

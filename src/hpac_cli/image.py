@@ -1,4 +1,4 @@
-"""What is an image? Samples, plus all its file needs to come back."""
+"""An image: samples, and all that its file needs to come back."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

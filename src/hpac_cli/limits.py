@@ -1,4 +1,4 @@
-"""What do we refuse to allocate, however valid it looks?"""
+"""Limits: what is refused for its size, however valid it looks."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""What of an image does one set of weights code? Its tiles, to be measured, and crops to train on."""
+"""What of an image one set of weights codes: its tiles, to be measured, and crops to train on."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where is most to be gained? Connected regions of tiles, the densest first, growing to the whole image."""
+"""Where most is to be gained: connected regions of tiles, the densest first, growing to the whole image."""
 
 import heapq
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How much is spent on adapting to one image? Chosen by measurement, see docs/experiments.md."""
+"""How much is spent on adapting to one image, chosen by measurement; see docs/experiments.md."""
 
 from dataclasses import dataclass
 

@@ -23,7 +23,7 @@ from .streams import Counting, Hashing, model_of, write_bytes, write_output
 from .views import find_member, find_view
 
 if TYPE_CHECKING:
-    from hpac_cli.codec.whole import Held
+    from hpac_cli.codec.whole import Written
     from hpac_cli.image import Image
 
 
@@ -91,7 +91,7 @@ class _ThereAlreadyError(Exception):
     """What is decoded is there, and is to be left as it is."""
 
 
-_Maker = Callable[[BinaryIO], "Held"]
+_Maker = Callable[[BinaryIO], "Written"]
 """Writes a file piece by piece, and says at the end what it is; until then nothing of it may be given out."""
 
 
@@ -104,36 +104,36 @@ def _maker(image: Image, wanted: str) -> tuple[_Maker, str]:
     return functools.partial(_write_converted, image, wanted), "samples"
 
 
-def _write_converted(image: Image, wanted: str, out: BinaryIO) -> Held:
+def _write_converted(image: Image, wanted: str, out: BinaryIO) -> Written:
     from hpac_cli import images
-    from hpac_cli.codec.whole import Held
+    from hpac_cli.codec.whole import Written
 
     data = images.convert(image, wanted)
     out.write(data)
-    return Held(len(data), hashlib.sha256(data).digest())
+    return Written(len(data), hashlib.sha256(data).digest())
 
 
 def _write_unless_there(
     make: _Maker, target: Path | None, there: Path | None, *, like: tuple[str, ...], options: Options
-) -> Held | None:
+) -> Written | None:
     """Write a file; return what it is, or None if it is there already."""
-    held: Held | None = None
+    written: Written | None = None
 
     def write(stream: BinaryIO) -> int:
-        nonlocal held
-        held = make(stream)
+        nonlocal written
+        written = make(stream)
         if there:
             stream.seek(0)
             if existing.check_decoded(there, stream, options):
                 raise _ThereAlreadyError
-        return held.size
+        return written.size
 
     force = existing.may_replace(there is not None, options)
     try:
         write_output(target, write, seekable=True, force=force, like=like)
     except _ThereAlreadyError:
         return None
-    return held
+    return written
 
 
 def decompress_member(

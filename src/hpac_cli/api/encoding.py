@@ -18,7 +18,7 @@ from . import existing
 from .names import default_output, suffix_of
 from .rebuilding import write_file
 from .session import Options, Result, Session, check_tile
-from .streams import IN_MEMORY, Counting, Hashing, Source, model_of, open_source, write_output
+from .streams import IN_MEMORY, Counting, Hashing, Opened, model_of, open_source, write_output
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,7 +119,7 @@ class _Encoded(NamedTuple):
     """If it is to be verified."""
 
 
-def _encode(source: str, opened: Source, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
+def _encode(source: str, opened: Opened, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
     """Read and encode a file, and decode and compare it if it is to be verified: its samples are forgotten before."""
     encoded = _encode_source(source, opened, stream, session, verify=verify)
     if encoded.expected is not None:
@@ -128,14 +128,14 @@ def _encode(source: str, opened: Source, stream: BinaryIO, session: Session, *, 
     return encoded
 
 
-def _encode_source(source: str, opened: Source, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
+def _encode_source(source: str, opened: Opened, stream: BinaryIO, session: Session, *, verify: bool) -> _Encoded:
     image = read_image(opened, session.options)
     image = replace(image, suffix=suffix_of(source, image.kind))
     image, size = _encode_or_keep(image, opened, stream, session)
     return _Encoded(size, image.num_samples, image.fidelity, image.kept, Expected.of(image) if verify else None)
 
 
-def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Session) -> tuple[Image, int]:
+def _encode_or_keep(image: Image, opened: Opened, stream: BinaryIO, session: Session) -> tuple[Image, int]:
     """Write an image, or its file as it is: where the samples take more than that, or --all keeps what is over a limit.
 
     A stream that cannot be written again keeps what it has.
@@ -163,7 +163,7 @@ def _encode_or_keep(image: Image, opened: Source, stream: BinaryIO, session: Ses
     return whole, counted.count
 
 
-def read_image(opened: Source, options: Options) -> Image:
+def read_image(opened: Opened, options: Options) -> Image:
     """Read an image file as options say."""
     from hpac_cli import images
 
@@ -177,7 +177,7 @@ def read_image(opened: Source, options: Options) -> Image:
     )
 
 
-def _result(start: float, opened: Source, encoded: _Encoded, *, output: str = "", note: str = "") -> Result:
+def _result(start: float, opened: Opened, encoded: _Encoded, *, output: str = "", note: str = "") -> Result:
     """What was done to a file; `start` is when that began, by the monotonic clock."""
     return Result(
         output,

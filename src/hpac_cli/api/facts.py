@@ -1,4 +1,4 @@
-"""What is in an .hpac file, and how alike are two pictures?"""
+"""What is in an .hpac file, and how alike two pictures are."""
 
 from __future__ import annotations
 

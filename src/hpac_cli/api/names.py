@@ -1,4 +1,4 @@
-"""Where does an output go, and what kind of file is it?"""
+"""Where an output goes, and what kind of file it is."""
 
 from __future__ import annotations
 

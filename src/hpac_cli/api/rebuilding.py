@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from hpac_cli.errors import ContainerError, UnsupportedError
 
 if TYPE_CHECKING:
-    from hpac_cli.codec.whole import Held
+    from hpac_cli.codec.whole import Written
     from hpac_cli.image import Image
 
 
@@ -20,7 +20,7 @@ def rebuild(image: Image) -> bytes:
     return out.getvalue()
 
 
-def write_file(image: Image, out: BinaryIO) -> Held:
+def write_file(image: Image, out: BinaryIO) -> Written:
     """Write a decoded image as the file that it came from, and check its hash, which is known only at the end.
 
     Raises:
@@ -30,7 +30,7 @@ def write_file(image: Image, out: BinaryIO) -> Held:
         HpacError: any of these; nothing that was written may be used then.
     """
     from hpac_cli import images
-    from hpac_cli.codec.whole import Held
+    from hpac_cli.codec.whole import Written
 
     sha, size = hashlib.sha256(), 0
     for piece in images.write_pieces(image):
@@ -44,4 +44,4 @@ def write_file(image: Image, out: BinaryIO) -> Held:
             "another version of hpac compresses differently from the one that the file was encoded with, so the "
             "original bytes cannot be made; the samples are intact: decode to another kind, such as -o x.npy"
         )
-    return Held(size, sha.digest())
+    return Written(size, sha.digest())

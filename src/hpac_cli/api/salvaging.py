@@ -1,4 +1,4 @@
-"""What can be had of a damaged .hpac file?"""
+"""What can be had of a damaged .hpac file, and a report of what is lost."""
 
 from __future__ import annotations
 
@@ -31,12 +31,14 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     """Decode whatever is undamaged of one .hpac file, and report what is lost.
 
     What is whole decodes as ever. Else lost samples get the value `fill`, and OUTPUT.lost.json lists
-    them; if what lies around the samples is lost too, they become a plain .png, .tif or .npy.
+    them; if what lies around the samples is lost too, they become a plain .png, .tif or .npy, and a plain .tif if
+    they cannot be compressed as they were.
 
     Raises:
         IncompleteError: the output is written, but samples or metadata are lost.
         HpacError: any other of errors.py; nothing is written under the final name then.
     """
+    from hpac_cli import images
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.salvaged import decode_salvaged
     from hpac_cli.container.salvage import find_undamaged
@@ -64,23 +66,36 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
-    image = Image(frames, kind or "arrays", found.metadata or b"")
-    out = to_file(image, wanted)
+    image, around_lost = Image(frames, kind or "arrays", found.metadata or b""), found.metadata is None
+    try:
+        out = to_file(images.with_fresh_streams(image) if lost else image, wanted)
+    except InputError:  # how its samples were compressed does not fit others
+        target, around_lost = _plain_place(target, source, options), True
+        out = images.convert(Image(frames, "arrays"), "tiff")
     report = {
         "file": source,
         "output": str(target or files.STANDARD),
-        "metadata_lost": found.metadata is None,
+        "metadata_lost": around_lost,
         "samples": image.num_samples,
         "samples_lost": sum(part.box.height * part.box.width * len(part.channels) for part in lost),
         "lost": [{"frame": p.frame, "channels": list(p.channels), **p.box._asdict()} for p in lost],
     }
     write_bytes(target, out, force=options.force)
     where = _write_report(beside, report, options)
-    around = ", and all metadata" if found.metadata is None else ""
+    around = ", and all metadata" if around_lost else ""
     raise IncompleteError(
         f"damaged: {report['samples_lost']:,} of {image.num_samples:,} samples are lost{around}; "
         f"the rest is in {target or 'standard output'}{where}"
     )
+
+
+def _plain_place(target: Path | None, source: str, options: Options) -> Path | None:
+    """Where samples go as a plain TIFF that cannot be put in their own kind of file."""
+    if target is None or target.suffix.lower() in (".tif", ".tiff"):
+        return target
+    plain = target.with_name(target.name + ".tif")
+    files.check_output(plain, source=source, force=options.force)
+    return plain
 
 
 def _salvage_series(found: Salvaged, source: str, target: Path | None, session: Session, fill: int) -> NoReturn:

@@ -1,4 +1,4 @@
-"""What is a call of hpac given, and what does it keep from file to file?"""
+"""What a call of hpac is given, and what it keeps from file to file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are inputs read whole, and outputs written whole or not at all, whatever they are?"""
+"""Inputs that are read whole, and outputs that are written whole or not at all, whatever they are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from hpac_cli import files
-from hpac_cli.errors import LimitExceededError
+from hpac_cli.errors import FileAccessError, LimitExceededError
 from hpac_cli.limits import MAX_IMAGE_BYTES
 
 from .session import Options
@@ -22,7 +22,7 @@ IN_MEMORY = 16 << 20
 _PIECE_BYTES = 1 << 20
 
 
-class Source(NamedTuple):
+class Opened(NamedTuple):
     """An opened input, which can be read again and again."""
 
     stream: BinaryIO
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def open_source(source: str) -> Iterator[Source]:
+def open_source(source: str) -> Iterator[Opened]:
     """Open a path, or "-" for standard input, and hash what it holds.
 
     Raises:
@@ -42,13 +42,29 @@ def open_source(source: str) -> Iterator[Source]:
         stream = stack.enter_context(files.open_input(source))
         if source == files.STANDARD or not stream.seekable():
             copy = stack.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
-            with files.writing("a temporary file"):
-                shutil.copyfileobj(stream, copy)
+            _copy(stream, copy)  # type: ignore[arg-type]
             stream = copy  # type: ignore[assignment]
             stream.seek(0)
         with files.unchanging(stream):
             digest = hash_stream(stream)
-        yield Source(stream, stream.tell(), digest)
+        yield Opened(stream, stream.tell(), digest)
+
+
+def _copy(stream: BinaryIO, copy: BinaryIO) -> None:
+    """Copy what can be read once, to where it can be read again.
+
+    Raises:
+        FileAccessError: it cannot be read, or the copy not written.
+    """
+    while True:
+        try:
+            part = stream.read(_PIECE_BYTES)
+        except OSError as error:
+            raise FileAccessError(f"cannot read: {error.strerror or error}") from error
+        if not part:
+            return
+        with files.writing("a temporary file"):
+            copy.write(part)
 
 
 def hash_stream(stream: BinaryIO) -> bytes:

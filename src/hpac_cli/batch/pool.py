@@ -1,4 +1,4 @@
-"""Who does the work? Forked processes that take one file after another; one that dies costs one file.
+"""Workers: forked processes that take one file after another; one that dies costs one file.
 
 `codec.threads` spreads the tiles of one image and needs all of them; here every file stands alone.
 """

@@ -1,4 +1,4 @@
-"""Which files are meant? Names, folders, patterns and lists become sources, in a fixed order."""
+"""Sources: the files that names, folders, patterns and lists mean, in a fixed order."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

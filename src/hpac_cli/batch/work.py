@@ -1,4 +1,4 @@
-"""What came of one file? Every end, good or bad, becomes an outcome that can be told and counted."""
+"""The work on one file: every end, good or bad, becomes an outcome that can be told and counted."""
 
 import os
 import traceback

@@ -1,4 +1,4 @@
-"""How much memory did something take at its peak, worker processes included? A second process watches.
+"""Memory that something took at its peak, worker processes included, as a second process sees it.
 
 A thread would do, were it not for the processes that are forked meanwhile. Linux tells what is asked here, and keeps
 the highest memory of the process itself, so that nothing is too quick to be seen; elsewhere nothing is known.

@@ -1,4 +1,4 @@
-"""Which defaults did the user set? A TOML file with a table for each command, and options as the help names them."""
+"""Defaults that the user set: a TOML file with a table for each command, and options as the help names them."""
 
 import os
 import tomllib

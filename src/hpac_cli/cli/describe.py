@@ -1,4 +1,4 @@
-"""How is an .hpac file described, in words or as JSON?"""
+"""An .hpac file described, in words or as JSON."""
 
 from typing import Any
 

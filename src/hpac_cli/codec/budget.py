@@ -1,4 +1,4 @@
-"""Which effort fits into the time that there is? Told by the rates of each size of network."""
+"""The effort that fits into the time that there is, by the rates of each size of network."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Was this RGB made from luma and chroma of 8 bits? Find them, and make exactly that RGB again.
+"""Luma and chroma of 8 bits that RGB was made from: found, and made into exactly that RGB again.
 
 Pictures decoded from JPEG, WebP, AVIF, HEIF, video or a PhotoCD hold few of the RGB triples that there are: those
 that some luma and chroma give. Coding these instead costs two to three bits a pixel less, and chroma that

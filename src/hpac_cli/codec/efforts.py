@@ -1,4 +1,4 @@
-"""How much is done to make a file small? The one table of effort levels; docs/experiments.md has why they are so."""
+"""The one table of effort levels: how much is done to make a file small. docs/experiments.md has why they are so."""
 
 from dataclasses import dataclass, replace
 

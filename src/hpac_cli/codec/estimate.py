@@ -1,4 +1,4 @@
-"""About how large will an image be? Told by coding a few crops of every frame."""
+"""An image's size to come, estimated by coding a few crops of every frame."""
 
 from hpac_cli.container.build import pack_metadata
 from hpac_cli.image import Image

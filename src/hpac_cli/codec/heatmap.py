@@ -1,4 +1,4 @@
-"""Where do the bits go? The code length of every pixel of a frame."""
+"""Where the bits go: the code length of every pixel of a frame."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How are the container's source kinds called elsewhere?"""
+"""Names of the container's source kinds elsewhere."""
 
 from hpac_cli.container.fields import Kind
 

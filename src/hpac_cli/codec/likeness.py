@@ -1,4 +1,4 @@
-"""How alike are channels? Told by what few of their samples have beyond their neighbours, and how often that is the same.
+"""The likeness of channels: what few of their samples have beyond their neighbours, and how often that is the same.
 
 For each channel a vector of *surprises*: samples less the mean of the one to the left and the one above. Where two
 channels' surprises go together, a network that is told of one codes the other in fewer bits.

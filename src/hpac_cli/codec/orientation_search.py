@@ -1,4 +1,4 @@
-"""How are the tiles of each part turned? Told by coding some crops of them each way round."""
+"""The way round that a part's tiles are coded: the one that codes some crops of them smallest."""
 
 import math
 from dataclasses import replace

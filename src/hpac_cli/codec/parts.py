@@ -1,4 +1,4 @@
-"""Which networks, or none, and which mapping of values make a frame smallest? Decided by trial.
+"""The parts of a frame: which networks, or none, and which mapping of values make it smallest, decided by trial.
 
 Where there is only one sensible way (photographs of 8 bits) nothing is tried; elsewhere a few
 crops are coded in each way, and the shortest wins, tables included. Frames in which many pixels

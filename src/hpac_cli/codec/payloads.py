@@ -1,4 +1,4 @@
-"""How are a tile's values written where no network codes them? As WebP, or as byte planes, compressed.
+"""A tile's values where no network codes them: as WebP, or as byte planes, compressed.
 
 Source: docs/format.md, "T: tile".
 """

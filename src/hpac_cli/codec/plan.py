@@ -1,4 +1,4 @@
-"""How is each frame of a file coded? Parts and their networks, references, orientations, cells, repeats: in turn, by trial."""
+"""The plan of each frame: parts and their networks, references, orientations, cells, repeats, in turn and by trial."""
 
 from collections.abc import Iterator
 from dataclasses import replace

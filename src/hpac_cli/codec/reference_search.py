@@ -1,4 +1,4 @@
-"""Which channels shall a part be told of? Earlier frames' and, of the same frame, those that are decoded before it.
+"""The channels that a part is told of: earlier frames' and, of the same frame, those that are decoded before it.
 
 Likeness says which two are worth a trial; the trial says whether one pays, or both.
 """

@@ -1,4 +1,4 @@
-"""Does a frame repeat itself far away, so that looking for it pays? Told by measuring some whole tiles with and without."""
+"""Whether a frame repeats itself far away, so that looking for it pays: some whole tiles, measured with and without."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""About how many bytes will a way of coding take? Told by coding a few crops of the frame."""
+"""Trials: about how many bytes a way of coding takes, by coding a few crops of the frame."""
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How is a tile turned before a network codes it, and back? Eight ways: transposed or not, flipped along either axis or not.
+"""Turning a tile before a network codes it, and back, in eight ways: transposed or not, flipped along either axis or not.
 
 The network sees more of one side than of the other, so pictures whose structure has a direction are
 coded in fewer bits one way round than another. Source: docs/format.md, "T: tile".

@@ -1,4 +1,4 @@
-"""How do samples of any type become the small unsigned values that are coded? Reversibly.
+"""The mapping of samples of any type to the small unsigned values that are coded, and back.
 
 First every sample type is *ordered*: mapped to unsigned integers of the same size in the order
 of the samples' amounts. Then a part's values count from its lowest ordered sample, or, where

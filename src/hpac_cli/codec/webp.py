@@ -1,4 +1,4 @@
-"""How does a tile of graphics become a VP8L bitstream (lossless WebP) and come back?
+"""A tile of graphics to a VP8L bitstream (lossless WebP) and back.
 
 WebP's palettes, colour cache and repeats beat any predictor on flat graphics. Only the bitstream
 is kept; the RIFF around it says nothing that the tile does not.

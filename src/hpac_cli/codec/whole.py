@@ -41,8 +41,8 @@ def encode_whole(image: Image, stream: BinaryIO, progress: Callable[[int], None]
     writer.end(hash_samples(()), sha.digest())
 
 
-class Held(NamedTuple):
-    """What is known of a file that was kept whole, when it was decoded."""
+class Written(NamedTuple):
+    """What is known of a file once it is written."""
 
     size: int
     """Bytes."""
@@ -50,7 +50,7 @@ class Held(NamedTuple):
     """SHA-256."""
 
 
-def decode_whole(reader: Reader, out: BinaryIO) -> Held:
+def decode_whole(reader: Reader, out: BinaryIO) -> Written:
     """Write the file that a container without frames holds.
 
     Raises:
@@ -66,7 +66,7 @@ def decode_whole(reader: Reader, out: BinaryIO) -> Held:
         raise ContainerError("there are tiles, but no frames")
     if not sha.digest().startswith(reader.file_hash):
         raise ContainerError("the decoded file does not match the stored SHA-256")
-    return Held(size, sha.digest())
+    return Written(size, sha.digest())
 
 
 def estimate_whole(image: Image) -> int:

@@ -1,4 +1,4 @@
-"""What is in an .hpac file? One declaration of chunks and header fields for writer and reader."""
+"""Chunks and header fields of an .hpac file, declared once for writer and reader."""
 
 import itertools
 import lzma

@@ -1,4 +1,4 @@
-"""What of a damaged container can still be read? Every chunk whose checksum matches.
+"""What of a damaged container can still be read: every chunk whose checksum matches.
 
 Chunks follow each other without an index, so behind damage the next good one is searched for byte
 by byte. A tile says its own number, so those between stay known as lost.

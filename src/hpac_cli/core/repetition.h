@@ -39,6 +39,8 @@ enum {
   NARROWEST = 8         /* on the table of spreads */
 };
 
+_Static_assert(3 * MAX_SIDE * MAX_SIDE < 1 << PLACE_BITS, "every place has a number");
+
 /* From neighbours that pass their places on to the pixel: W, N, NE. */
 static const int FROM_DOWN[TELLERS] = {0, 1, 1}, FROM_RIGHT[TELLERS] = {1, 0, -1};
 
@@ -205,8 +207,9 @@ NOINLINE void keep_best(const struct repetition *r) {
   }
 }
 
-/* Keep the places for later wavefronts, and weigh them. Quotients of floats are exact when cut off: dividends and
-   divisors are whole numbers, together below 2^24. Where there is no place, W stands, of no weight. */
+/* Keep the places for later wavefronts, and weigh them. Quotients of floats are exact when cut off: dividends are whole
+   numbers below 2^24, so a quotient that is none lies at least 1 / divisor below the next whole number, and a float of
+   its size is off by less. Where there is no place, W stands, of no weight. */
 NOINLINE void weigh_places(const struct repetition *r, int wave, int first) {
   const int32_t *restrict best = r->best[0], left = r->picture->height;
   int32_t *restrict cost = r->cost;
@@ -304,8 +307,8 @@ NOINLINE void find_bins(const struct repetition *r, int at, int lanes) {
   }
 }
 
-/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are divided evenly. Products
-   are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
+/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are divided
+   evenly. Products are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
 NOINLINE void find_spreads(const int32_t *deviations, const int32_t *restrict context, const int32_t *restrict scale,
                            int32_t *restrict spread, int lanes) {
   row_of_lanes deviation;

@@ -1,4 +1,4 @@
-"""How do integer distributions become words of the range coder, and words symbols?
+"""Symbols of integer distributions to words of the range coder and back.
 
 A distribution over n symbols is a list of n + 1 cumulative masses in units of 2**-24. Every
 symbol, and one dummy on each side that never occurs, gets at least 1 of 2**24. The coder's

@@ -1,4 +1,4 @@
-"""How are small signed integers written? As symbols of a two-sided geometric distribution.
+"""Small signed integers, written as symbols of a two-sided geometric distribution.
 
 Each vector says which of 32 widths its distribution has; width 0 is for vectors of zeros, which
 take nothing more. Escapes follow their vector. Source: docs/format.md, "Adapters".

@@ -206,6 +206,8 @@ def _transcode(kind: str, file: Source, file_hash: bytes, limits: Limits) -> Ima
 
     holds_the_same = {"png": proof.same_png, "tiff": proof.same_tiff, "dicom": proof.same_dicom}[kind]
     data = file[:]  # the proof needs all of it
+    if hashlib.sha256(data).digest() != file_hash:
+        raise FileAccessError(CHANGED)
     try:
         image = _read_kind(kind, Source(io.BytesIO(data)), limits, rewrite=True)
         again = write(image)
@@ -279,6 +281,15 @@ def write_pieces(image: Image) -> Iterator[bytes]:
     if image.kind == "png":
         return png.write(image)
     return splice.write(image) if image.kind in CUT else iter([npy.write(image)])
+
+
+def with_fresh_streams(image: Image) -> Image:
+    """Let PNG compress anew what are no longer its file's samples; other kinds stay as they are."""
+    from . import png
+
+    if image.kind != "png" or not image.frames:
+        return image
+    return replace(image, envelope=png.forget_recipe(image.envelope), identical=False)
 
 
 def surroundings(image: Image) -> bytes:

@@ -1,11 +1,11 @@
-"""How do rows of samples of 1 to 64 bits lie in bytes?"""
+"""Rows of samples of 1 to 64 bits, packed into bytes and back."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+ByteArray = NDArray[np.uint8]
 
 
 def sample_bytes(bits: int) -> int:
@@ -18,7 +18,7 @@ def row_bytes(count: int, bits: int) -> int:
     return -(-count * bits // 8)
 
 
-def unpack_bits(rows: Bytes, bits: int, count: int, *, little: bool = False) -> NDArray[Any]:
+def unpack_bits(rows: ByteArray, bits: int, count: int, *, little: bool = False) -> NDArray[Any]:
     """Read rows of samples.
 
     Args:
@@ -43,7 +43,7 @@ def unpack_bits(rows: Bytes, bits: int, count: int, *, little: bool = False) -> 
     return out
 
 
-def _unpack_odd_bytes(rows: Bytes, size: int, count: int, *, little: bool) -> NDArray[Any]:
+def _unpack_odd_bytes(rows: ByteArray, size: int, count: int, *, little: bool) -> NDArray[Any]:
     """Samples of 3, 5, 6 or 7 bytes."""
     parts = rows[:, : count * size].reshape(len(rows), count, size)
     wide = sample_bytes(8 * size)
@@ -52,7 +52,7 @@ def _unpack_odd_bytes(rows: Bytes, size: int, count: int, *, little: bool) -> ND
     return padded.view(f">u{wide}")[..., 0].astype(f"u{wide}")
 
 
-def pack_bits(samples: NDArray[Any], bits: int, *, little: bool = False) -> Bytes:
+def pack_bits(samples: NDArray[Any], bits: int, *, little: bool = False) -> ByteArray:
     """Undo unpack_bits: (H, count) samples to (H, N) bytes; bits that pad a row are zero."""
     size = sample_bytes(bits)
     if bits == 8 * size:

@@ -1,4 +1,4 @@
-"""BMP to `Image`: where do the rows of samples lie?
+"""BMP to `Image`: where the rows of samples lie.
 
 Uncompressed files of 1, 4, 8, 24 and 32 bits a pixel; those of 2 and 16 bits, and compressed ones, are kept whole.
 Source: Microsoft, "Bitmap Storage": BITMAPFILEHEADER, BITMAPCOREHEADER, BITMAPINFOHEADER, BITMAPV5HEADER.

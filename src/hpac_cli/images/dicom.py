@@ -1,4 +1,4 @@
-"""DICOM to `Image`: where does the pixel data lie? Found with pydicom.
+"""DICOM to `Image`: where the pixel data lies, found with pydicom.
 
 Pixel data is coded that is native, or encapsulated in a way that can be made again byte for byte; everything around it
 stays as it stood. All else stays in the file as it is. Where the user asks for it, other lossless encapsulated pixel
@@ -26,7 +26,7 @@ from .codestreams import sides_of
 from .deflate import compress_raw, decompress, find_recipe_and_correction
 from .layout import Codec, Head, Layout, Packer, Place, count_frames, unpack
 from .packbits import NUM_VARIANTS
-from .source import Bytes, Source
+from .source import FileBytes, Source
 from .splice import Wrapper, cut
 
 _PREAMBLE = 128
@@ -81,7 +81,7 @@ class _NoGeometryError(ValueError):
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UN", b"UT", b"UC", b"UR", b"SV", b"UV")
 
 
-def is_marked(data: Bytes) -> bool:
+def is_marked(data: FileBytes) -> bool:
     """Whether the data says that it is DICOM."""
     return data[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
 
@@ -117,7 +117,7 @@ def _why_encapsulated(syntax: str) -> Kept:
     return _LOSSLESS.get(syntax, Kept.LOSSY if syntax.startswith(_LOSSY) else Kept.UNKNOWN)
 
 
-def syntax_of(data: Bytes) -> str:
+def syntax_of(data: FileBytes) -> str:
     """The transfer syntax that the file meta group names; empty if it names none."""
     for number, value in _meta(data):
         if number == 0x0010:
@@ -125,7 +125,7 @@ def syntax_of(data: Bytes) -> str:
     return ""
 
 
-def _meta(data: Bytes) -> Iterator[tuple[int, slice]]:
+def _meta(data: FileBytes) -> Iterator[tuple[int, slice]]:
     """Number and place of the value of each element of the file meta group, which is explicit and little endian."""
     at = _start_of_meta(data)
     while data[at : at + 2] == b"\2\0":
@@ -296,7 +296,9 @@ def _geometry(dataset: Any, kind: str, bits: int) -> tuple[Layout, int]:
     return layout, frames
 
 
-def _native_layouts(data: Bytes, dataset: Any, element: Any, kind: str, little: bool, limits: Limits) -> list[Layout]:
+def _native_layouts(
+    data: FileBytes, dataset: Any, element: Any, kind: str, little: bool, limits: Limits
+) -> list[Layout]:
     """Layouts of all frames of native pixel data.
 
     Raises:
@@ -330,7 +332,7 @@ def _native_layouts(data: Bytes, dataset: Any, element: Any, kind: str, little: 
     return _split_unused_bits(data, layouts, dataset)
 
 
-def _split_unused_bits(data: Bytes, layouts: list[Layout], dataset: Any) -> list[Layout]:
+def _split_unused_bits(data: FileBytes, layouts: list[Layout], dataset: Any) -> list[Layout]:
     """Where bits above those stored are in use (overlays, rubbish), code them apart."""
     first = layouts[0]
     stored = _attribute(dataset, "BitsStored", first.bits)
@@ -394,11 +396,11 @@ def _find_inflated_pixels(plain: bytes, head_bytes: int) -> tuple[Any, Any, str]
     return dataset, RawDataElement(Tag(tag), "OW", length, None, at, False, True), _PIXELS[tag]
 
 
-def _start_of_meta(data: Bytes) -> int:
+def _start_of_meta(data: FileBytes) -> int:
     return _PREAMBLE + 4 if is_marked(data) else 0
 
 
-def end_of_meta(data: Bytes) -> int:
+def end_of_meta(data: FileBytes) -> int:
     """Where the file meta group, explicit and little endian, ends."""
     return max((value.stop for _, value in _meta(data)), default=_start_of_meta(data))
 
@@ -434,7 +436,7 @@ def _read_encapsulated(data: Source, dataset: Any, syntax: str, element: Any, li
     return cut("dicom", Source(io.BytesIO(fresh)), _native_layouts_of(fresh, dataset, interleaved, frames, moved))
 
 
-def _check_coded_sides(data: Bytes, element: Any, layout: Layout, limits: Limits) -> None:
+def _check_coded_sides(data: FileBytes, element: Any, layout: Layout, limits: Limits) -> None:
     """Make sure that no decoder finds a larger image than the data set tells of.
 
     Raises:
@@ -451,7 +453,7 @@ def _check_coded_sides(data: Bytes, element: Any, layout: Layout, limits: Limits
                 )
 
 
-def _rle_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+def _rle_layouts(data: FileBytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
     """Layouts of RLE frames, if each is one fragment and can be made again; else None."""
     items = list_items(data, element.value_tell)
     if items is None or len(items) != frames + 1:  # the first is the offset table
@@ -469,11 +471,11 @@ def _rle_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> list
     return [replace(rle, variant=variants[0], places=(place,)) for place in items[1:]]
 
 
-def _no_layouts(_data: Bytes, _layout: Layout, _frames: int, _element: Any) -> None:
+def _no_layouts(_data: FileBytes, _layout: Layout, _frames: int, _element: Any) -> None:
     """Frames whose code is not made again."""
 
 
-def _jpeg_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
+def _jpeg_layouts(data: FileBytes, layout: Layout, frames: int, element: Any) -> list[Layout] | None:
     """Layouts of frames in lossless JPEG or JPEG-LS; None if they are damaged, or not all in order."""
     images = list[list[Place]]()
     for item in (list_items(data, element.value_tell) or [])[1:]:  # the first is the offset table
@@ -500,7 +502,7 @@ def _jpeg_layouts(data: Bytes, layout: Layout, frames: int, element: Any) -> lis
     return layouts
 
 
-def _native_layouts_of(data: Bytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
+def _native_layouts_of(data: FileBytes, dataset: Any, layout: Layout, frames: int, element: Any) -> list[Layout]:
     layouts, at = [], element.value_tell
     planar = layout.channels > 1 and _attribute(dataset, "PlanarConfiguration", 0) == 1
     layout = replace(layout, planar=planar)
@@ -545,7 +547,7 @@ def _decode_frames(dataset: Any, layout: Layout, frames: int, syntax: str) -> It
         raise InputError(f"DICOM damaged: {count} frames of {frames}")
 
 
-def _write_native(data: Bytes, element: Any, words: bytes, bits: int) -> tuple[bytes, int] | None:
+def _write_native(data: FileBytes, element: Any, words: bytes, bits: int) -> tuple[bytes, int] | None:
     """Replace encapsulated pixel data by words, and the transfer syntax by explicit little endian.
 
     Returns:
@@ -565,7 +567,7 @@ def _write_native(data: Bytes, element: Any, words: bytes, bits: int) -> tuple[b
     return front + padded + data[end:], len(front)
 
 
-def list_items(data: Bytes, at: int) -> list[Place] | None:
+def list_items(data: FileBytes, at: int) -> list[Place] | None:
     """Where the items of the encapsulated sequence that begins at `at` lie; None if it does not end."""
     found: list[Place] = []
     while True:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import InputError
 
-Bytes = NDArray[np.uint8]
+ByteArray = NDArray[np.uint8]
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 """Of each pass: first row and column, steps between rows and columns."""
@@ -22,7 +22,7 @@ _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _BAND_BYTES = 1 << 18
 
 
-def unfilter(rows: Bytes, previous: Bytes, pixel_bytes: int) -> Bytes:
+def unfilter(rows: ByteArray, previous: ByteArray, pixel_bytes: int) -> ByteArray:
     """Undo the filters of rows that follow one another.
 
     Args:
@@ -52,7 +52,7 @@ def band_rows(row_bytes: int) -> int:
     return max(1, _BAND_BYTES // row_bytes)
 
 
-def _decode_with_pillow(types: Bytes, body: Bytes, lanes: int) -> Bytes:
+def _decode_with_pillow(types: ByteArray, body: ByteArray, lanes: int) -> ByteArray:
     from PIL import Image as PillowImage
 
     height, length = body.shape
@@ -69,7 +69,7 @@ def _decode_with_pillow(types: Bytes, body: Bytes, lanes: int) -> Bytes:
         raise InputError(f"PNG damaged: {error}") from error
 
 
-def filter_rows(now: Bytes, up: Bytes, pixel_bytes: int, types: Bytes) -> Bytes:
+def filter_rows(now: ByteArray, up: ByteArray, pixel_bytes: int, types: ByteArray) -> ByteArray:
     """Filter rows, (H, N), each by the given type, (H,), with the row above each, (H, N); (H, 1 + N)."""
     out = np.empty((len(now), now.shape[1] + 1), np.uint8)
     out[:, 0] = types
@@ -79,7 +79,7 @@ def filter_rows(now: Bytes, up: Bytes, pixel_bytes: int, types: Bytes) -> Bytes:
     return out
 
 
-def choose_types(now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
+def choose_types(now: ByteArray, up: ByteArray, pixel_bytes: int) -> ByteArray:
     """Choose each row's filter by the smallest sum of absolute differences, as libpng does; (H,)."""
     types = np.zeros(len(now), np.uint8)
     best = np.full(len(now), 1 << 62, np.int64)
@@ -92,7 +92,7 @@ def choose_types(now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
     return types
 
 
-def _filter(kind: int, now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
+def _filter(kind: int, now: ByteArray, up: ByteArray, pixel_bytes: int) -> ByteArray:
     """Filter rows by one type; those of types that do not exist give nothing that a reader takes."""
     if kind == 0:
         return now
@@ -108,13 +108,13 @@ def _filter(kind: int, now: Bytes, up: Bytes, pixel_bytes: int) -> Bytes:
     return np.zeros_like(now)
 
 
-def _shift_right(rows: Bytes, pixel_bytes: int) -> Bytes:
+def _shift_right(rows: ByteArray, pixel_bytes: int) -> ByteArray:
     out = np.zeros_like(rows)
     out[:, pixel_bytes:] = rows[:, : max(0, rows.shape[1] - pixel_bytes)]
     return out
 
 
-def _paeth(left: Bytes, up: Bytes, corner: Bytes) -> Bytes:
+def _paeth(left: ByteArray, up: ByteArray, corner: ByteArray) -> ByteArray:
     a, b, c = (array.astype(np.int16) for array in (left, up, corner))
     near_left, near_up, near_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     take_left = (near_left <= near_up) & (near_left <= near_corner)

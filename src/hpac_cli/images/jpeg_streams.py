@@ -15,7 +15,7 @@ from hpac_cli.image import Samples
 from hpac_cli.jpeg import MAX_COMPONENTS, TABLE_BYTES, Scan, StreamError, decode_scan, encode_scan
 
 from .codestreams import end_of_scan
-from .source import Bytes
+from .source import FileBytes
 
 _START, _END, _START_OF_SCAN, _TABLES, _RESTART_EVERY = 0xD8, 0xD9, 0xDA, 0xC4, 0xDD
 _LOSSLESS, _LOSSLESS_LS, _PRESETS = 0xC3, 0xF7, 0xF8
@@ -43,7 +43,7 @@ class _Codestream:
     """Behind the end marker."""
 
 
-def begins(data: Bytes, at: int) -> bool:
+def begins(data: FileBytes, at: int) -> bool:
     """Whether a codestream begins at a byte; none has such bytes further on."""
     return data[at : at + 2] == bytes([0xFF, _START])
 

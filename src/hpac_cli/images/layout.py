@@ -1,4 +1,4 @@
-"""How do a frame's samples lie in a file? In segments: strips, tiles, planes, frames.
+"""The layout of a frame's samples in a file, in segments: strips, tiles, planes, frames.
 
 Everything that turns samples into a segment's bytes and back, and nothing of any file format.
 Source: TIFF 6.0, sections 8, 9 (PackBits), 14 (differencing) and 15 (tiles); TIFF Technical
@@ -23,7 +23,7 @@ from .bits import pack_bits, row_bytes, sample_bytes, unpack_bits
 from .deflate import Recipe, decompress, rebuild
 from .packbits import pack_rows, unpack_runs
 from .padding import NO_PADDING, Padded, Padding
-from .source import PIECE_BYTES, Bytes
+from .source import PIECE_BYTES, FileBytes
 
 Rows = NDArray[np.uint8]
 Box = tuple[slice, slice, slice]
@@ -178,7 +178,7 @@ class Layout:
         return height * row_bytes(width * channels, self.bits)
 
 
-def unpack(layout: Layout, data: Bytes) -> Samples:
+def unpack(layout: Layout, data: FileBytes) -> Samples:
     """Read a frame out of the file's bytes, padding included.
 
     Raises:
@@ -232,13 +232,13 @@ class Packer:
         for part, _ in layout.parts(box, place):
             yield _compress(layout, _to_bytes(layout, self._words[part]), number)
 
-    def matches(self, data: Bytes) -> Iterator[int | None]:
+    def matches(self, data: FileBytes) -> Iterator[int | None]:
         """Of each segment, how many bytes it has if its place in a file begins with them; else None."""
         for number, place in enumerate(self._layout.places):
             yield _match(self.segment(number), data, place)
 
 
-def _match(pieces: Iterable[bytes], data: Bytes, place: Place) -> int | None:
+def _match(pieces: Iterable[bytes], data: FileBytes, place: Place) -> int | None:
     size = 0
     for piece in pieces:
         start = place.offset + size

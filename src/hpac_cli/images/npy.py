@@ -17,7 +17,7 @@ from hpac_cli.limits import Limits
 
 from . import splice
 from .raw import cut_frames
-from .source import Bytes, Source
+from .source import FileBytes, Source
 
 BIG_ENDIAN = b">"
 """The envelope of an array whose numbers had their high bytes first."""
@@ -77,7 +77,7 @@ def read(file: Source, limits: Limits) -> Image:
     return splice.cut("npy", file, cut_frames(header.raw, header.frames, header.size, limits))
 
 
-def _parse_header(data: Bytes) -> _Header | None:
+def _parse_header(data: FileBytes) -> _Header | None:
     """None where numbers lie in a way that is not taken: of other types, in Fortran's order, of one dimension."""
     wide = data[6:7] != b"\x01"
     start = 12 if wide else 10

@@ -26,7 +26,7 @@ from hpac_cli.limits import Limits, Tally
 from .bits import pack_bits, unpack_bits
 from .deflate import Inflater, Recipe, compress_anew, find_recipe_and_correction, rebuild
 from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
-from .source import PIECE_BYTES, Bytes, Joined, Source
+from .source import PIECE_BYTES, FileBytes, Joined, Source
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -54,7 +54,7 @@ class _Chunk(NamedTuple):
         """Where the next one begins."""
         return self.start + self.size + 4
 
-    def data(self, file: Bytes) -> bytes:
+    def data(self, file: FileBytes) -> bytes:
         return file[self.start : self.start + self.size]
 
 
@@ -223,6 +223,17 @@ def open_envelope(envelope: bytes, shape: tuple[int, ...], itemsize: int) -> tup
     if len(skeleton) in (0, _SHORT):
         skeleton = _plain_skeleton(_plain_geometry(shape, itemsize, skeleton))
     return recipe, skeleton
+
+
+def forget_recipe(envelope: bytes) -> bytes:
+    """An envelope whose samples come back in a fresh stream.
+
+    Raises:
+        InputError: the envelope is damaged.
+    """
+    fields = Fields(envelope or b"\0", InputError, "the stored envelope")
+    fields.string()
+    return put_string(b"") + fields.rest()
 
 
 def read_colours(
@@ -413,7 +424,7 @@ def _cut_into_chunks(sizes: list[int], pieces: Iterable[bytes]) -> Iterator[byte
         raise InputError("the stored recipe does not fit the samples")
 
 
-def _chunks(file: Bytes) -> Iterator[_Chunk]:
+def _chunks(file: FileBytes) -> Iterator[_Chunk]:
     """Walk over chunks up to IEND."""
     at = len(SIGNATURE)
     for _ in range(2 * _MAX_CHUNKS):
@@ -434,7 +445,7 @@ def _chunks(file: Bytes) -> Iterator[_Chunk]:
     raise InputError(f"PNG with more than {2 * _MAX_CHUNKS:,} chunks")
 
 
-def _checksum_of(chunk: _Chunk, file: Bytes) -> int:
+def _checksum_of(chunk: _Chunk, file: FileBytes) -> int:
     """CRC-32 of a chunk's type and data."""
     checksum, end = zlib.crc32(chunk.type), chunk.start + chunk.size
     for at in range(chunk.start, end, PIECE_BYTES):
@@ -450,7 +461,7 @@ def _build_chunk(name: bytes, body: bytes) -> bytes:
     return b"".join((struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))))
 
 
-def _parse_header(file: Bytes, chunks: list[_Chunk]) -> _Geometry:
+def _parse_header(file: FileBytes, chunks: list[_Chunk]) -> _Geometry:
     if not chunks or chunks[0].type != b"IHDR" or chunks[0].size != 13:
         raise InputError("PNG damaged: it does not begin with an IHDR chunk of 13 bytes")
     header = struct.unpack(">IIBBBBB", chunks[0].data(file))
@@ -494,12 +505,12 @@ def _check_chunks(chunks: list[_Chunk], geometry: _Geometry) -> None:
         raise InputError("PNG damaged: PLTE is not 1 to 256 colours")
 
 
-def _without_pixels(file: Bytes, bodies: list[_Chunk]) -> bytes:
+def _without_pixels(file: FileBytes, bodies: list[_Chunk]) -> bytes:
     """The file with its IDAT chunks, which are in one run, replaced by an empty one."""
     return file[: bodies[0].start - 8] + _build_chunk(b"IDAT", b"") + file[bodies[-1].end : len(file)]
 
 
-def _join_bodies(file: Bytes, bodies: list[_Chunk]) -> Joined:
+def _join_bodies(file: FileBytes, bodies: list[_Chunk]) -> Joined:
     """What the IDAT chunks hold."""
     return Joined(file, [(body.start, body.size) for body in bodies])
 

@@ -1,4 +1,4 @@
-"""PNM and PAM to `Image`: where do the samples of each picture lie?
+"""PNM and PAM to `Image`: where the samples of each picture lie.
 
 Binary files (P4 to P7) of one picture or of several; those of decimal text (P1 to P3) are kept whole.
 Source: Netpbm, pbm(5), pgm(5), ppm(5), pam(5).

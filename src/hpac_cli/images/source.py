@@ -53,7 +53,7 @@ class Source:
 class Joined:
     """Places of a file that follow one another, as one run of bytes that can be sliced."""
 
-    def __init__(self, source: "Bytes", places: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, source: "FileBytes", places: Sequence[tuple[int, int]]) -> None:
         """Join.
 
         Args:
@@ -83,7 +83,7 @@ class Joined:
         return start + length - (self._ends[number] - at)
 
 
-Bytes = Source | bytes
+FileBytes = Source | bytes
 """A file, or a part of one, that can be sliced."""
 
 

@@ -1,4 +1,4 @@
-"""TIFF to `Image`: where do the samples of every page lie? Found with tifffile.
+"""TIFF to `Image`: where the samples of every page lie, found with tifffile.
 
 Pages are coded whose segments can be made again byte for byte; all others stay in the file as they are. Where the
 user asks for it, pages of other lossless compression are written anew, deflated, into an otherwise equal file.

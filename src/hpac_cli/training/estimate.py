@@ -1,4 +1,4 @@
-"""What code length does the float network estimate for whole images? To hold integers against it.
+"""The code length that the float network estimates for whole images, to hold integers against.
 
 python -m hpac_cli.training.estimate rgb-medium.checkpoint FOLDER [TILE]
 """

@@ -1,4 +1,4 @@
-"""Which pasts do pictures in the wild have? Made here from clean tiles.
+"""Pasts that pictures in the wild have, made from clean tiles.
 
 A camera's or scanner's picture has often been stored with chroma at half resolution
 (JPEG, PhotoCD, video) before it became the PNG that we are given. The network must meet

@@ -112,7 +112,8 @@ def survey(stream: Any, start: int = 0) -> Facts:
     """Read a raw deflate stream through; bytes may follow it.
 
     Args:
-        stream: anything whose slices are buffers; it is read piece by piece, as by all that follows.
+        stream: anything whose slices are buffers; it is read piece by piece, as by all that follows, which read it
+            several times. Where it changes meanwhile, what they find is of no stream.
         start: where it begins in there.
 
     Raises:
@@ -145,9 +146,9 @@ def find_correction(stream: Any, parameters: bytes, start: int = 0) -> bytes:
     """
     given, found, size = _View(_full(parameters)), _bytes(), c_size_t()
     library = _library()
-    with _reading(stream, start) as read:
-        _checked(library.hpac_deflate_correct(read, None, given.address, byref(found), byref(size)))
     try:
+        with _reading(stream, start) as read:
+            _checked(library.hpac_deflate_correct(read, None, given.address, byref(found), byref(size)))
         return ctypes.string_at(found, size.value) if size.value else b""
     finally:
         library.hpac_deflate_free_bytes(found)

@@ -237,9 +237,10 @@ def test_a_correction_is_given_back_when_the_source_fails_behind_the_stream(
         library.hpac_deflate_free_bytes(found)
 
     stream, library, freed = compressed(rows, 9), deflate._library(), []
+    parameters = deflate.find_parameters(stream)
     monkeypatch.setattr(deflate, "_library", Counting)
     with pytest.raises(OSError, match="gone"):
-        deflate.find_correction(Failing(), bytes([4]))
+        deflate.find_correction(Failing(), parameters)
     assert freed == [True]
 
 

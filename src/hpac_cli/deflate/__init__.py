@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpac_cli.core import CoreError, load_library
+from hpac_cli.core import load_library
 
-INTERFACE = 2
 PARAMETER_BYTES = 17
 MAX_PLAIN_BYTES = (1 << 32) - 1 - (1 << 20)
 """Longer streams are refused."""
@@ -49,7 +48,6 @@ class _Facts(ctypes.Structure):
 _bytes = POINTER(c_uint8)
 _READ = CFUNCTYPE(c_int64, c_void_p, c_uint64, c_void_p, c_size_t)
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "hpac_deflate_interface": (c_int, []),
     "hpac_deflate_survey": (c_int, [_READ, c_void_p, POINTER(_Facts)]),
     "hpac_deflate_find": (c_int, [_READ, c_void_p, _bytes]),
     "hpac_deflate_correct": (c_int, [_READ, c_void_p, c_void_p, POINTER(_bytes), POINTER(c_size_t)]),
@@ -64,10 +62,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 
 @cache
 def _library() -> ctypes.CDLL:
-    library = load_library(_SIGNATURES)
-    if library.hpac_deflate_interface() != INTERFACE:
-        raise CoreError("the native core is of another version of hpac; install hpac again")
-    return library
+    return load_library(_SIGNATURES)
 
 
 class _View:

@@ -15,7 +15,7 @@
 #define HPAC_API __attribute__((visibility("default")))
 #endif
 
-enum { HPAC_DEFLATE_INTERFACE = 2, HPAC_DEFLATE_PARAMETER_BYTES = 17 };
+enum { HPAC_DEFLATE_PARAMETER_BYTES = 17 };
 
 enum {
   HPAC_DEFLATE_OK = 0,
@@ -36,8 +36,6 @@ typedef int64_t hpac_deflate_read(void *context, uint64_t offset, uint8_t *into,
 struct hpac_deflate_facts {
   uint64_t stream_bytes, plain_bytes, num_tokens, num_blocks;
 };
-
-HPAC_API int hpac_deflate_interface(void);
 
 /* Read a raw deflate stream through; bytes may follow it. */
 HPAC_API int hpac_deflate_survey(hpac_deflate_read *read, void *context, struct hpac_deflate_facts *facts);

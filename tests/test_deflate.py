@@ -217,6 +217,33 @@ def test_empty_blocks_without_end_are_refused() -> None:
         analysed(empty * 1100 + b"\1\0\0\xff\xff")
 
 
+def test_a_correction_is_given_back_when_the_source_fails_behind_the_stream(
+    rows: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The core has found a correction by then, and nobody else would free it."""
+
+    class Failing:
+        def __getitem__(self, part: slice) -> bytes:
+            if part.start >= len(stream):
+                raise OSError("gone")
+            return stream[part]
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return free if name == "hpac_deflate_free_bytes" else getattr(library, name)
+
+    def free(found: object) -> None:
+        freed.append(bool(found))
+        library.hpac_deflate_free_bytes(found)
+
+    stream, library, freed = compressed(rows, 9), deflate._library(), []
+    parameters = deflate.find_parameters(stream)
+    monkeypatch.setattr(deflate, "_library", Counting)
+    with pytest.raises(OSError, match="gone"):
+        deflate.find_correction(Failing(), parameters)
+    assert freed == [True]
+
+
 def test_a_stream_is_rebuilt_in_little_memory() -> None:
     plain = bytes(20_000_000)
     stream = compressed(plain)

@@ -15,7 +15,7 @@ import pytest
 from conftest import hpac, save_png
 
 import hpac_cli
-from hpac_cli import core
+from hpac_cli import core, deflate, jpeg, segments
 from hpac_cli.codec.networks import Networks
 from hpac_cli.core import choose_unit, unit_names
 from hpac_cli.errors import ModelError, UsageError
@@ -150,14 +150,15 @@ def test_a_damaged_library_is_one_line(without_core: Path, picture: Path) -> Non
     assert (found.returncode, found.stderr.decode().count("\n")) == (8, 1)
 
 
-def test_a_library_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [core, deflate, jpeg, segments])
+def test_a_library_of_another_version_is_told(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(core, "INTERFACE", core.INTERFACE + 1)
-    core._library.cache_clear()
+    room._library.cache_clear()
     try:
         with pytest.raises(core.CoreError, match="of another version"):
-            core._library()
+            room._library()
     finally:
-        core._library.cache_clear()
+        room._library.cache_clear()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")

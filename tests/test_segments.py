@@ -45,7 +45,7 @@ def test_every_writers_packbits_is_what_it_was() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(lzw.VARIANTS), st.integers(-5, 5))
-def test_lzw_comes_back_as_far_as_it_is_asked_for(plain: bytes, variant: lzw.Variant, more: int) -> None:
+def test_lzw_comes_back_as_far_as_it_is_asked_for(plain: bytes, variant: segments.LzwWriter, more: int) -> None:
     limit = max(0, len(plain) + more)
     assert lzw.decompress(lzw.compress(plain, variant), limit) == plain[:limit]
 
@@ -91,5 +91,31 @@ def test_room_that_is_too_small_is_an_error_of_the_library() -> None:
     plain = np.frombuffer(samples(1, 1000), np.uint8)
     coded, library = np.empty(10, np.uint8), segments._library()
     at = segments._at
-    assert library.hpac_lzw_encode(at(plain), 1000, segments.LzwWriter(4094, 1, 1), at(coded), 10) == -2
+    assert library.hpac_lzw_encode(at(plain), 1000, segments._LzwWriter(4094, 1, 1), at(coded), 10) == -2
     assert library.hpac_packbits_encode(at(plain), 1, 1000, 0, at(coded), 10) == -2
+
+
+@pytest.mark.parametrize("full", [0, 258, 4092, 4097, 1 << 30])
+def test_a_writer_of_lzw_that_does_not_exist_is_an_error_of_the_library(full: int) -> None:
+    plain, coded = np.arange(40_000).astype(np.uint8), np.empty(90_000, np.uint8)
+    at, writer = segments._at, segments._LzwWriter(full, 0, 0)
+    assert segments._library().hpac_lzw_encode(at(plain), plain.size, writer, at(coded), coded.size) == -3
+
+
+@pytest.mark.parametrize("way", [-1, segments.NUM_RUN_WAYS])
+def test_a_way_of_runs_that_does_not_exist_is_an_error_of_the_library(way: int) -> None:
+    plain, coded = np.zeros(10, np.uint8), np.empty(100, np.uint8)
+    at = segments._at
+    assert segments._library().hpac_packbits_encode(at(plain), 1, 10, way, at(coded), 100) == -3
+
+
+def test_sizes_below_zero_are_errors_of_the_library() -> None:
+    data, library, at, end = np.zeros(10, np.uint8), segments._library(), segments._at, segments._LzwEnd()
+    writer = segments._LzwWriter(4094, 0, 0)
+    for size, room in ((-1, 10), (10, -1)):
+        assert library.hpac_lzw_decode(at(data), size, at(data), room, end) == -3
+        assert library.hpac_lzw_encode(at(data), size, writer, at(data), room) == -3
+        assert library.hpac_packbits_decode(at(data), size, at(data), room) == -3
+        assert library.hpac_packbits_encode(at(data), 1, size, 0, at(data), room) == -3
+        assert library.hpac_packbits_encode(at(data), size, 1, 0, at(data), room) == -3
+    assert library.hpac_packbits_encode(at(data), 1 << 40, 1 << 40, 0, at(data), 10) == -3

@@ -3,6 +3,8 @@
 import io
 import struct
 import zlib
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from hypothesis import strategies as st
 from PIL import Image as PillowImage
 
 from hpac_cli import api, images
-from hpac_cli.binary import put_varint
+from hpac_cli.binary import Fields, put_varint
 from hpac_cli.errors import HpacError, InputError, LimitExceededError
 from hpac_cli.image import Image
-from hpac_cli.images import lzw, tiff
+from hpac_cli.images import lzw, splice, tiff
+from hpac_cli.images.layout import Codec, Layout
 from hpac_cli.images.padding import Filling, Padded, Padding
 from hpac_cli.kept import Kept
 from hpac_cli.limits import Limits
@@ -257,6 +260,19 @@ def test_packbits_come_back(data: bytes, rows: int, variant: int) -> None:
     array = np.frombuffer(data[: len(data) // rows * rows], np.uint8).reshape(rows, -1)
     if array.size:
         assert packbits.unpack_runs(packbits.pack_rows(array, variant), array.size) == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("codec", "count"),
+    [(Codec.NONE, 1), (Codec.PACKBITS, 10), (Codec.LZW, 16), (Codec.RLE, 10), (Codec.JPEG, 1)],
+)
+def test_each_codec_has_its_own_number_of_variants(codec: Codec, count: int) -> None:
+    """Else several envelopes would give one file."""
+    layout = Layout(4, 4, 1, 8, "u", 4, 4, (), codec=codec)
+    for variant in range(20):
+        stored = splice._build_layout(replace(layout, variant=variant))
+        with nullcontext() if variant < count else pytest.raises(InputError, match="layout is damaged"):
+            splice._parse_layout(Fields(stored, InputError, "the stored envelope"))
 
 
 def test_every_truncation_is_refused_or_harmless() -> None:

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,11 +74,21 @@ def build_deflate(clang: core.Compiler, folder: Path, *, checks: str = CHECKS) -
 
 
 def write_streams(folder: Path) -> None:
-    """Odd streams for each matcher, and for the search of parameters."""
+    """Odd streams for each matcher, and for the search of parameters; and pairs of them, to be read one after the other."""
     folder.mkdir(exist_ok=True)
+    whole = [stream for stream, _ in map(odd_stream, range(60)) if len(stream) < 1400]
+    long = zlib.compress(bytes(300_000), 9, wbits=-15)
     for seed in range(30):
         stream, plain = odd_stream(seed)
-        (folder / f"stream-{seed}").write_bytes(bytes([2 * seed + 1, seed]) + stream[:1500])
+        (folder / f"stream-{seed}").write_bytes(bytes([3 * seed + 1, seed]) + stream[:1500])
+        first, other = whole[seed % len(whole)], whole[(seed + 1) % len(whole)] if seed % 3 else long
+        for order in (
+            2,
+            4,
+            5,
+        ):  # the second stream is read from the second reading on, from the third on, or not second
+            head = bytes([3 * seed + 2, seed, order]) + len(first).to_bytes(2, "little")
+            (folder / f"changing-{seed}-{order}").write_bytes(head + first + other)
         parameters = bytes([seed % 14, 15, 15, 0, seed % 14 == 2, 8, 0, 16, 0, 128, 0, 16, 0, 0, 0, 0, 0])
         (folder / f"correction-{seed}").write_bytes(bytes([0, seed]) + parameters + bytes([20, 3]) + plain[:500])
 

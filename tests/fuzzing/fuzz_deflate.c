@@ -1,10 +1,12 @@
 /* A coverage-guided fuzzer of deflate streams: parsing, corrections both ways.
  *
- * An input's first byte chooses: a stream that is surveyed, searched and corrected, and must come back; or parameters, a
- * correction and plain bytes, of which something or an error must come.
+ * An input's first byte chooses: a stream that is surveyed, searched and corrected, and must come back; two streams, of
+ * which later readings give the other one, so that nothing but a result or an error may come; or parameters, a correction
+ * and plain bytes, of which something or an error must come.
  */
 #include "hpac_deflate.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,25 +117,32 @@ static size_t inflate(const uint8_t *stream, size_t size, uint8_t *plain) {
   return done;
 }
 
-/* A stream in memory, read in pieces of odd sizes. */
+/* Streams in memory, read in pieces of odd sizes. */
 struct memory {
-  const uint8_t *bytes;
-  size_t size, piece;
+  const uint8_t *bytes[2];
+  size_t size[2], piece;
+  uint32_t later; /* a bit for each reading, the first one lowest: which of the streams it gives; the last one stays */
+  bool begun;
 };
 
 static int64_t read_memory(void *context, uint64_t offset, uint8_t *into, size_t count) {
-  const struct memory *m = context;
-  if (offset >= m->size) return 0;
-  const size_t left = m->size - (size_t)offset, most = count < m->piece ? count : m->piece;
+  struct memory *m = context;
+  if (!offset && m->begun && m->later > 1) m->later >>= 1;
+  m->begun = true;
+  const uint32_t which = m->later & 1;
+  if (offset >= m->size[which]) return 0;
+  const size_t left = m->size[which] - (size_t)offset, most = count < m->piece ? count : m->piece;
   const size_t taken = left < most ? left : most;
-  memcpy(into, m->bytes + offset, taken);
+  memcpy(into, m->bytes[which] + offset, taken);
   return (int64_t)taken;
 }
 
+#define PARAMETERS(matcher) {(uint8_t)(matcher), 15, 15, 0, (matcher) == 2, 8, 0, 16, 0, 128, 0, 16}
+
 static void check_stream(const uint8_t *stream, size_t size, int matcher, size_t piece) {
-  struct memory memory = {stream, size, piece};
+  struct memory memory = {.bytes = {stream}, .size = {size}, .piece = piece};
   struct hpac_deflate_facts facts;
-  uint8_t parameters[HPAC_DEFLATE_PARAMETER_BYTES] = {(uint8_t)matcher, 15, 15, 0, matcher == 2, 8, 0, 16, 0, 128, 0, 16};
+  uint8_t parameters[HPAC_DEFLATE_PARAMETER_BYTES] = PARAMETERS(matcher);
   if (hpac_deflate_survey(read_memory, &memory, &facts)) return;
   REQUIRE(facts.stream_bytes <= size);
   if (facts.plain_bytes > MOST_PLAIN) return;
@@ -152,6 +161,35 @@ static void check_stream(const uint8_t *stream, size_t size, int matcher, size_t
     free(plain);
     free(again);
   }
+  hpac_deflate_free_bytes(correction);
+}
+
+static void require_result(int result) { REQUIRE(result <= HPAC_DEFLATE_OK && result >= HPAC_DEFLATE_NOT_WORTH); }
+
+/* Which readings give which stream, the size of the first stream, and both. A stream fits the reader's buffer, so that
+ * whoever reads it asks for its first byte once, and for the others before anybody else reads. */
+static void check_changing(const uint8_t *data, size_t size, int matcher, size_t piece) {
+  if (size < 3) return;
+  const size_t left = size - 3, wanted = data[1] | (size_t)data[2] << 8, first = wanted < left ? wanted : left;
+  const struct memory begin = {.bytes = {data + 3, data + 3 + first},
+                               .size = {first, left - first},
+                               .piece = piece,
+                               .later = data[0]};
+  uint8_t parameters[HPAC_DEFLATE_PARAMETER_BYTES] = PARAMETERS(matcher);
+  for (uint32_t which = 0; which < 2; which++) {
+    struct memory memory = begin;
+    struct hpac_deflate_facts facts;
+    memory.later = which;
+    if (!hpac_deflate_survey(read_memory, &memory, &facts) && facts.plain_bytes > MOST_PLAIN) return;
+  }
+  struct memory memory = begin;
+  if (matcher == NUM_MATCHERS) {
+    require_result(hpac_deflate_find(read_memory, &memory, parameters));
+    return;
+  }
+  uint8_t *correction;
+  size_t correction_size;
+  require_result(hpac_deflate_correct(read_memory, &memory, parameters, &correction, &correction_size));
   hpac_deflate_free_bytes(correction);
 }
 
@@ -178,7 +216,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   const size_t piece = data[1] & 1 ? WINDOW : 1 + data[1];
-  if (data[0] % 2) check_stream(data + 2, size - 2, data[0] / 2 % (NUM_MATCHERS + 1), piece);
-  else check_correction(data + 2, size - 2, piece);
+  const int matcher = data[0] / 3 % (NUM_MATCHERS + 1);
+  switch (data[0] % 3) {
+    case 0: check_correction(data + 2, size - 2, piece); break;
+    case 1: check_stream(data + 2, size - 2, matcher, piece); break;
+    default: check_changing(data + 2, size - 2, matcher, piece);
+  }
   return 0;
 }

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from hpac_cli.errors import ModelError
 
-INTERFACE = 4
+INTERFACE = 5
+"""Of the library, with all rooms that are in it."""
 LENGTH_BITS = 16
 """Code lengths count in 2**-16 bits."""
 MASS_BITS = 30
@@ -81,7 +82,6 @@ class _Tile(Structure):
 
 _network, _tile, _samples, _edges, _components = c_void_p, POINTER(_Tile), POINTER(c_int32), POINTER(c_int32), c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "hpac_interface": (c_int, []),
     "hpac_num_units": (c_int, []),
     "hpac_unit_name": (c_char_p, [c_int]),
     "hpac_unit_runs_here": (c_int, [c_int]),
@@ -120,10 +120,7 @@ def _pointer(array: NDArray[Any]) -> Any:
 
 @cache
 def _library() -> ctypes.CDLL:
-    library = load_library(_SIGNATURES)
-    if library.hpac_interface() != INTERFACE:
-        raise CoreError("the native core is of another version of hpac; install hpac again")
-    return library
+    return load_library(_SIGNATURES)
 
 
 def load_library(signatures: dict[str, tuple[Any, list[Any]]]) -> ctypes.CDLL:
@@ -133,11 +130,13 @@ def load_library(signatures: dict[str, tuple[Any, list[Any]]]) -> ctypes.CDLL:
         signatures: function to the types of its result and arguments.
 
     Raises:
-        CoreError: there is no library, or it has no such functions.
+        CoreError: there is no library, it is of another version, or it has no such functions.
     """
     path = Path(__file__).parent / _NAMES.get(sys.platform, "hpac_core.so")
     try:
         library = ctypes.CDLL(str(path))
+        if library.hpac_interface() != INTERFACE:
+            raise CoreError("the native core is of another version of hpac; install hpac again")
         for name, (result, arguments) in signatures.items():
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments

@@ -9,7 +9,7 @@
 #include "self_test.h"
 #include "unit.h"
 
-enum { INTERFACE = 4 };
+enum { INTERFACE = 5 };
 
 struct hpac_network {
   const struct unit *unit;

@@ -20,7 +20,8 @@ struct hpac_component {
   int16_t weight, spread;
 };
 
-/* Grows whenever a function here changes its meaning; the loader asks for the one that it knows. */
+/* Grows whenever a function of this library, deflate/, jpeg/ and segments/ included, changes its meaning; the loader asks
+   for the one that it knows. */
 HPAC_API int hpac_interface(void);
 
 /* Instruction sets that were compiled in, the fastest first; `plain` is the last. */

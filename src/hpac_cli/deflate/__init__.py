@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hpac_cli.core import CoreError, load_library
+from hpac_cli.core import load_library
 
-INTERFACE = 2
 PARAMETER_BYTES = 17
 MAX_PLAIN_BYTES = (1 << 32) - 1 - (1 << 20)
 """Longer streams are refused."""
@@ -49,7 +48,6 @@ class _Facts(ctypes.Structure):
 _bytes = POINTER(c_uint8)
 _READ = CFUNCTYPE(c_int64, c_void_p, c_uint64, c_void_p, c_size_t)
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
-    "hpac_deflate_interface": (c_int, []),
     "hpac_deflate_survey": (c_int, [_READ, c_void_p, POINTER(_Facts)]),
     "hpac_deflate_find": (c_int, [_READ, c_void_p, _bytes]),
     "hpac_deflate_correct": (c_int, [_READ, c_void_p, c_void_p, POINTER(_bytes), POINTER(c_size_t)]),
@@ -64,10 +62,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 
 @cache
 def _library() -> ctypes.CDLL:
-    library = load_library(_SIGNATURES)
-    if library.hpac_deflate_interface() != INTERFACE:
-        raise CoreError("the native core is of another version of hpac; install hpac again")
-    return library
+    return load_library(_SIGNATURES)
 
 
 class _View:
@@ -112,7 +107,8 @@ def survey(stream: Any, start: int = 0) -> Facts:
     """Read a raw deflate stream through; bytes may follow it.
 
     Args:
-        stream: anything whose slices are buffers; it is read piece by piece, as by all that follows.
+        stream: anything whose slices are buffers; it is read piece by piece, as by all that follows, which read it
+            several times. Where it changes meanwhile, what they find is of no stream.
         start: where it begins in there.
 
     Raises:
@@ -145,9 +141,9 @@ def find_correction(stream: Any, parameters: bytes, start: int = 0) -> bytes:
     """
     given, found, size = _View(_full(parameters)), _bytes(), c_size_t()
     library = _library()
-    with _reading(stream, start) as read:
-        _checked(library.hpac_deflate_correct(read, None, given.address, byref(found), byref(size)))
     try:
+        with _reading(stream, start) as read:
+            _checked(library.hpac_deflate_correct(read, None, given.address, byref(found), byref(size)))
         return ctypes.string_at(found, size.value) if size.value else b""
     finally:
         library.hpac_deflate_free_bytes(found)

@@ -82,7 +82,7 @@ static bool begin_stored(struct correction *c) {
 static bool code_size(struct correction *c) {
   struct coder *coder = &c->coder;
   const uint32_t left = c->window.last - c->at, usual = c->q.block_tokens ? c->q.block_tokens : UINT32_MAX;
-  const uint32_t count = coder->decodes ? 0 : c->sizes->count, span = coder->decodes ? 0 : c->sizes->span;
+  const uint32_t count = c->size.count, span = c->size.span; /* 0 while decoding */
   c->block_end = c->window.last;
   if (c->q.trees_first) {
     const uint32_t coded = code_number(coder, span, &c->models.span);
@@ -121,7 +121,8 @@ static bool begin_block(struct correction *c) {
   const bool decodes = c->coder.decodes;
   if (!c->most_blocks--) return fail(c, decodes ? HPAC_DEFLATE_DAMAGED : HPAC_DEFLATE_NOT_WORTH);
   if (!decodes) {
-    if (!parse_block(&c->parser)) return fail(c, HPAC_DEFLATE_DAMAGED);
+    if (c->num_begun == c->num_sizes || !parse_block(&c->parser)) return fail(c, HPAC_DEFLATE_DAMAGED);
+    c->size = c->sizes[c->num_begun++];
     *b = c->parser.block;
   }
   code_type(c);
@@ -149,7 +150,6 @@ static bool end_block(struct correction *c) {
     uint32_t count, span;
     bool ends;
     if (!parse_tokens(&c->parser, c->chunk, 1, 1, &count, &span, &ends) || !ends) return fail(c, HPAC_DEFLATE_DAMAGED);
-    c->sizes++;
   }
   if (!c->codes_first) {
     if (b->type == DYNAMIC && !code_codes_last(c)) return fail(c, HPAC_DEFLATE_DAMAGED);
@@ -172,7 +172,6 @@ static bool walk_stored(struct correction *c) {
     note_token(&c->predictor, c->at, literal(*bytes_at(&c->window, c->at)));
   c->stored_left -= count;
   if (c->stored_left) return true;
-  if (!c->coder.decodes) c->sizes++;
   c->stage = c->block.final ? AT_END : AT_BLOCK;
   return true;
 }
@@ -203,6 +202,7 @@ static bool read_chunk(struct correction *c, uint32_t *num_tokens, bool *clean) 
   bool ends;
   if (!parse_tokens(&c->parser, c->chunk, smaller(c->tokens_left, CHUNK_TOKENS), CHUNK_SPAN, num_tokens, &span, &ends))
     return fail(c, HPAC_DEFLATE_DAMAGED);
+  if (ends || span > c->block_end - c->at) return fail(c, HPAC_DEFLATE_DAMAGED); /* it has changed since the survey */
   position p = c->at;
   *clean = true;
   for (uint32_t k = 0; k < *num_tokens; k++) {
@@ -284,7 +284,7 @@ static bool run_ahead(struct correction *c) {
   while (!window_reaches(w, c->at)) {
     uint32_t room = window_room(w, c->at), count, span;
     if (!c->ahead_in_block) {
-      if (!parse_block(&c->ahead)) return false;
+      if (c->num_begun_ahead++ == c->num_sizes || !parse_block(&c->ahead)) return false;
       c->ahead_in_block = true;
       c->ahead_stored_left = c->ahead.block.stored_length;
     }

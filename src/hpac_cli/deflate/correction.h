@@ -36,6 +36,11 @@ struct recent {
   uint32_t literals; /* since the last match, at most 15 */
 };
 
+/* Tokens of a block, or bytes of a stored one, and the plain bytes that they stand for. */
+struct block_size {
+  uint32_t count, span;
+};
+
 struct correction {
   struct parameters q;
   struct coder coder;
@@ -64,17 +69,16 @@ struct correction {
   struct token *held;
   size_t num_held, held_capacity;
 
-  /* while coding: two readings of the stream, of which one runs ahead and fills the window */
+  /* While coding: two readings of the stream, of which one runs ahead and fills the window. Where the source changes
+   * they give other bytes than each other, and than were surveyed. So neither begins more blocks than were surveyed nor
+   * goes beyond window.last, and no token is trusted to stand for the bytes in the window. */
   struct parser parser, ahead;
   bool ahead_in_block;
   uint32_t ahead_stored_left;
-  const struct block_size *sizes; /* of the blocks from here on */
+  const struct block_size *sizes; /* of all blocks, as they were surveyed */
+  uint64_t num_sizes, num_begun, num_begun_ahead;
+  struct block_size size; /* of the block that is worked on */
   uint64_t num_done_tokens, most_tokens;
-};
-
-/* Tokens of a block, or bytes of a stored one, and the plain bytes that they stand for. */
-struct block_size {
-  uint32_t count, span;
 };
 
 bool correction_open(struct correction *c, const struct parameters *q, uint64_t plain_bytes);

@@ -6,8 +6,6 @@ struct hpac_deflate {
   struct correction correction;
 };
 
-int hpac_deflate_interface(void) { return HPAC_DEFLATE_INTERFACE; }
-
 int hpac_deflate_survey(hpac_deflate_read *read, void *context, struct hpac_deflate_facts *facts) {
   struct survey s;
   const int result = survey_open(&s, (struct source){read, context});

@@ -67,11 +67,14 @@ static void add_plain(struct sample *s, uint32_t count) {
   w->end = w->start + (uint32_t)(to - w->bytes);
 }
 
-/* A stored block, or as much as there is room for; false if the stream is cut. */
+/* Whether so many plain bytes may follow: a stream that is longer than the one that was surveyed has changed since. */
+static bool is_as_surveyed(const struct sample *s, uint32_t span) { return span <= s->window.last - s->window.end; }
+
+/* A stored block, or as many tokens of it as there may be; false if the stream is cut, or has changed. */
 static bool add_stored(struct sample *s, struct parser *p) {
   const uint32_t count = smaller(p->block.stored_length, MANY - s->num_tokens);
   const uint8_t *bytes = parse_stored(p, p->block.stored_length);
-  if (!bytes) return false;
+  if (!bytes || !is_as_surveyed(s, count)) return false;
   for (uint32_t k = 0; k < count; k++) s->tokens[s->num_tokens + k] = literal(bytes[k]);
   add_plain(s, count);
   return true;
@@ -81,7 +84,8 @@ static bool has_room(const struct sample *s) {
   return s->num_tokens < MANY && s->num_blocks < MANY && s->window.end - s->window.start < MOST_SAMPLE;
 }
 
-/* Read up to MANY tokens; false without memory. */
+/* Read up to MANY tokens; false without memory. The window has room for all plain bytes that were surveyed, or for
+ * MOST_SAMPLE and what the last step adds: a stored block, or CHUNK_SPAN bytes and the rest of a match. */
 static bool sample_read(struct sample *s, const struct survey *survey, struct parser *p) {
   const uint32_t plain = (uint32_t)survey->facts.plain_bytes;
   struct window *w = &s->window;
@@ -100,7 +104,9 @@ static bool sample_read(struct sample *s, const struct survey *survey, struct pa
     bool ends = stored;
     while (!ends && has_room(s)) {
       uint32_t count, span;
-      if (!parse_tokens(p, s->tokens + s->num_tokens, smaller(MANY - s->num_tokens, 1024), 32768, &count, &span, &ends))
+      if (!parse_tokens(p, s->tokens + s->num_tokens, smaller(MANY - s->num_tokens, 1024), CHUNK_SPAN, &count, &span,
+                        &ends) ||
+          !is_as_surveyed(s, span))
         return true;
       add_plain(s, count);
     }
@@ -246,7 +252,7 @@ int code_correction(struct correction *c, const struct survey *s, struct source 
   if (!correction_open(c, q, s->facts.plain_bytes)) return HPAC_DEFLATE_NO_MEMORY;
   coder_open_to_write(&c->coder);
   if (!parser_open(&c->parser, source) || !parser_open(&c->ahead, source)) return HPAC_DEFLATE_NO_MEMORY;
-  c->sizes = s->sizes;
+  c->sizes = s->sizes, c->num_sizes = s->facts.num_blocks;
   c->most_tokens = most_tokens;
   correction_walk(c);
   return c->error;

@@ -5,36 +5,24 @@ a segment is found by trial.
 Source: TIFF 6.0, section 13; libtiff clears its table early when compression becomes worse.
 """
 
-from typing import NamedTuple
-
 from hpac_cli import segments
 from hpac_cli.errors import InputError
+from hpac_cli.segments import LzwWriter
 
 _END = 257
 
 
-class Variant(NamedTuple):
-    """How a writer's coder behaves."""
-
-    full: int
-    """A new table begins before this code would be given out."""
-    checks: bool
-    """A new table begins where the last 10,000 bytes compressed worse (libtiff)."""
-    counts_last: bool
-    """The code before the end counts for the width of the end code."""
-
-
 VARIANTS = tuple(
-    Variant(full, checks, counts_last)
+    LzwWriter(full, checks, counts_last)
     for full in (4094, 4095, 4093, 4096)
     for checks in (True, False)
     for counts_last in (True, False)
 )
 
 
-def compress(data: bytes, variant: Variant) -> bytes:
+def compress(data: bytes, variant: LzwWriter) -> bytes:
     """Code a segment as a writer of that variant does."""
-    return segments.lzw_encode(data, segments.LzwWriter(*variant))
+    return segments.lzw_encode(data, variant)
 
 
 def decompress(coded: bytes, limit: int) -> bytes:

@@ -6,9 +6,9 @@ Source: TIFF 6.0, section 9; DICOM PS3.5, annex G.3.1.
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.segments import RUN_WAYS, packbits_decode, packbits_encode
+from hpac_cli.segments import NUM_RUN_WAYS, packbits_decode, packbits_encode
 
-NUM_VARIANTS = 2 * RUN_WAYS
+NUM_VARIANTS = 2 * NUM_RUN_WAYS
 """Of writers: the ways of runs of two, with runs that end with their row, and then with those that reach into the next."""
 
 
@@ -19,4 +19,4 @@ def unpack_runs(coded: bytes, limit: int) -> bytes:
 
 def pack_rows(rows: NDArray[np.uint8], variant: int) -> bytes:
     """Code rows, (H, N), as a writer of that variant does."""
-    return packbits_encode(rows.reshape(1, -1) if variant >= RUN_WAYS else rows, variant % RUN_WAYS)
+    return packbits_encode(rows.reshape(1, -1) if variant >= NUM_RUN_WAYS else rows, variant % NUM_RUN_WAYS)

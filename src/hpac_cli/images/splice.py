@@ -23,11 +23,14 @@ from .bits import sample_bytes
 from .deflate import Recipe, compress_raw, rebuild
 from .layout import Codec, Head, Layout, Packer, Place, Predictor, unpack
 from .lzw import VARIANTS
+from .packbits import NUM_VARIANTS
 from .padding import Filling, Padded, Padding, take_off
 from .source import Source
 
 _KINDS = "uif"
 _MAX_SIDE = 1 << 31
+_NUM_VARIANTS = {Codec.LZW: len(VARIANTS), Codec.PACKBITS: NUM_VARIANTS, Codec.RLE: NUM_VARIANTS}
+"""Of codecs that come in several; other layouts have Variant 0."""
 _FREE_GROWTH = 1 << 20
 """Coded segments take no more than this and twice the bytes of their samples."""
 
@@ -310,7 +313,7 @@ def _parse_layout(fields: Fields) -> Layout:
         raise InputError("the stored layout is damaged")
     if bits != 8 * sample_bytes(bits) and (split or predictor == Predictor.FLOAT):
         raise InputError("the stored layout is damaged")
-    if variant >= len(VARIANTS) or (codec == Codec.RLE and bits % 8):
+    if variant >= _NUM_VARIANTS.get(Codec(codec), 1) or (codec == Codec.RLE and bits % 8):
         raise InputError("the stored layout is damaged")
     if codec == Codec.JPEG and (bits > 16 or kind == _KINDS.index("f") or predictor != Predictor.NONE or flags & ~17):
         raise InputError("the stored layout is damaged")

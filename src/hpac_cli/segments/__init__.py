@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpac_cli.core import load_library
 
-RUN_WAYS = 5
+NUM_RUN_WAYS = 5
 """In which writers of PackBits treat runs of two, as hpac_segments.h has them."""
 _MOST_FROM_LZW, _MOST_FROM_PACKBITS = 4096, 128
 """Plain bytes that a coded byte can stand for: no room is taken for more, whatever a file claims."""
@@ -23,10 +23,19 @@ class DamagedError(Exception):
     """A code does not exist."""
 
 
-class LzwWriter(ctypes.Structure):
+class LzwWriter(NamedTuple):
     """How a writer of LZW behaves, as hpac_segments.h has it."""
 
-    _fields_ = (("full", c_int32), ("checks", c_int32), ("counts_last", c_int32))
+    full: int
+    """A new table begins before this code would be given out: 4093 to 4096."""
+    checks: bool
+    """A new table begins where the last 10,000 bytes compressed worse (libtiff)."""
+    counts_last: bool
+    """The code before the end counts for the width of the end code."""
+
+
+class _LzwWriter(ctypes.Structure):
+    _fields_ = tuple((name, c_int32) for name in LzwWriter._fields)
 
 
 class _LzwEnd(ctypes.Structure):
@@ -53,7 +62,7 @@ def _library() -> ctypes.CDLL:
     return load_library(
         {
             "hpac_lzw_decode": (c_int64, [_bytes, c_int64, _bytes, c_int64, POINTER(_LzwEnd)]),
-            "hpac_lzw_encode": (c_int64, [_bytes, c_int64, POINTER(LzwWriter), _bytes, c_int64]),
+            "hpac_lzw_encode": (c_int64, [_bytes, c_int64, POINTER(_LzwWriter), _bytes, c_int64]),
             "hpac_packbits_decode": (c_int64, [_bytes, c_int64, _bytes, c_int64]),
             "hpac_packbits_encode": (c_int64, [_bytes, c_int64, c_int64, c_int32, _bytes, c_int64]),
         }
@@ -77,8 +86,8 @@ def lzw_decode(coded: bytes, limit: int) -> LzwDecoded:
 def lzw_encode(plain: bytes, writer: LzwWriter) -> bytes:
     """Code a segment as such a writer does."""
     coded = np.empty(2 * len(plain) + 16, np.uint8)
-    count = _library().hpac_lzw_encode(_at(_array(plain)), len(plain), writer, _at(coded), coded.size)
-    assert count > 0, "there is always room"
+    count = _library().hpac_lzw_encode(_at(_array(plain)), len(plain), _LzwWriter(*writer), _at(coded), coded.size)
+    assert count > 0, "there is such a writer, and always room"
     return coded[:count].tobytes()
 
 
@@ -91,12 +100,12 @@ def packbits_decode(coded: bytes, limit: int) -> bytes:
 
 
 def packbits_encode(rows: NDArray[np.uint8], way: int) -> bytes:
-    """Code rows, (H, N), each by itself, treating runs of two in one of RUN_WAYS."""
+    """Code rows, (H, N), each by itself, treating runs of two in one of NUM_RUN_WAYS ways."""
     height, width = rows.shape
     coded = np.empty(height * (2 * width + 2), np.uint8)
     plain = np.ascontiguousarray(rows)
     count = _library().hpac_packbits_encode(_at(plain), height, width, way, _at(coded), coded.size)
-    assert count >= 0, "there is always room"
+    assert count >= 0, "there is such a way, and always room"
     return coded[:count].tobytes()
 
 

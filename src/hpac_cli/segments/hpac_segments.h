@@ -11,12 +11,14 @@
 #define HPAC_API __attribute__((visibility("default")))
 #endif
 
-/* Results below 0. */
-enum { SEGMENT_DAMAGED = -1, SEGMENT_NO_ROOM = -2 };
+/* Results below 0; a bad argument is a size below 0, or a writer or a way that does not exist. */
+enum { SEGMENT_DAMAGED = -1, SEGMENT_NO_ROOM = -2, SEGMENT_BAD_ARGUMENT = -3 };
+
+enum { LEAST_FULL = 4093, MOST_FULL = 4096 };
 
 /* How a writer of LZW behaves. */
 struct hpac_lzw_writer {
-  int32_t full;        /* a new table begins before this code would be given out: 4093 to 4096 */
+  int32_t full;        /* a new table begins before this code would be given out: LEAST_FULL to MOST_FULL */
   int32_t checks;      /* a new table begins where the last 10,000 bytes compressed worse (libtiff) */
   int32_t counts_last; /* the code before the end counts for the width of the end code */
 };
@@ -29,7 +31,7 @@ struct hpac_lzw_end {
 
 /* When runs of two end a literal: never; always; where none is open; there too, and before another run (libtiff); at
    the end of a row (DCMTK, which writes a single byte that is left of a longer run by itself). */
-enum { RUNS_NEVER, RUNS_ALWAYS, RUNS_FIRST, RUNS_BEFORE_RUNS, RUNS_AT_END, RUNS_WAYS };
+enum { RUNS_NEVER, RUNS_ALWAYS, RUNS_FIRST, RUNS_BEFORE_RUNS, RUNS_AT_END, NUM_RUN_WAYS };
 
 /* Decode until the end code, the end of the data, or `limit` bytes. Returns the bytes that the codes stand for: the last
    one's may be more than `limit`; those are not written. */

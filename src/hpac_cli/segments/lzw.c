@@ -7,11 +7,11 @@ enum {
   CLEAR = 256,
   END = 257,
   FIRST = 258,
-  CODES = 4096,
+  CODES = MOST_FULL,
   NARROWEST = 9,
   WIDEST = 12,
   CHECK_EVERY = 10000,
-  HASH_BITS = 13, /* twice as many slots as there are codes */
+  HASH_BITS = 13, /* twice as many slots as there are codes, so that some are always free */
   HASH_SLOTS = 1 << HASH_BITS
 };
 
@@ -56,6 +56,7 @@ int64_t hpac_lzw_decode(const uint8_t *coded, int64_t size, uint8_t *plain, int6
   int64_t at = 0, written = 0;
   uint32_t waiting = 0; /* its low `bits` bits are to be read */
   int32_t bits = 0, width = NARROWEST, previous = -1;
+  if (size < 0 || limit < 0) return SEGMENT_BAD_ARGUMENT;
   s.count = 0;
   while (written < limit) {
     while (bits < width && at < size) {
@@ -124,6 +125,8 @@ int64_t hpac_lzw_encode(const uint8_t *plain, int64_t size, const struct hpac_lz
   struct known known;
   int32_t following = FIRST, width = NARROWEST;
   int64_t count = 1, best = 0, checkpoint = CHECK_EVERY;
+  /* a table that begins at `full` gives out no code of more than WIDEST bits */
+  if (size < 0 || room < 0 || writer->full < LEAST_FULL || writer->full > MOST_FULL) return SEGMENT_BAD_ARGUMENT;
   memset(known.key, 0, sizeof known.key);
   put_code(&out, CLEAR, NARROWEST);
   int32_t prefix = size ? plain[0] : END;

@@ -9,6 +9,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 int64_t hpac_packbits_decode(const uint8_t *coded, int64_t size, uint8_t *plain, int64_t limit) {
   int64_t at = 0, written = 0;
+  if (size < 0 || limit < 0) return SEGMENT_BAD_ARGUMENT;
   while (at < size && written < limit) {
     const int32_t head = coded[at++];
     const int64_t room = limit - written;
@@ -57,7 +58,7 @@ static int ends_literal(int32_t way, int64_t waiting, int64_t following) {
     case RUNS_FIRST: return !waiting;
     case RUNS_BEFORE_RUNS: return following != 1 || !waiting || waiting == LONGEST - 1;
     case RUNS_AT_END: return !following;
-    default: return 0;
+    default: return 0; /* RUNS_NEVER */
   }
 }
 
@@ -85,6 +86,8 @@ static void put_row(struct sink *out, const uint8_t *row, int64_t width, int32_t
 
 int64_t hpac_packbits_encode(const uint8_t *rows, int64_t height, int64_t width, int32_t way, uint8_t *coded,
                              int64_t room) {
+  if (height < 0 || width < 0 || room < 0 || (width && height > INT64_MAX / width)) return SEGMENT_BAD_ARGUMENT;
+  if (way < 0 || way >= NUM_RUN_WAYS) return SEGMENT_BAD_ARGUMENT;
   struct sink out = {coded, coded + room, 0};
   for (int64_t y = 0; y < height; y++) put_row(&out, rows + y * width, width, way);
   return out.is_over ? SEGMENT_NO_ROOM : out.at - coded;

@@ -22,7 +22,7 @@ import hpac_cli
 from hpac_cli import api, files, images
 from hpac_cli.api import encoding, streams
 from hpac_cli.batch import actions, urls
-from hpac_cli.batch.tasks import Task
+from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
 from hpac_cli.binary import put_varint
 from hpac_cli.container import fields, parse
@@ -396,6 +396,67 @@ def test_a_source_that_changed_meanwhile_is_kept(picture: Path) -> None:
 
     assert "changed while it was read" in remove_after(picture, encode)
     assert picture.read_bytes() == b"something newer"
+
+
+def test_a_source_that_changes_while_it_is_looked_at_a_last_time_is_kept(
+    picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash_stream = api.hash_stream
+
+    def hash_and_change(stream: BinaryIO) -> bytes:
+        digest = hash_stream(stream)
+        if Path(f"{picture}.hpac").exists():
+            picture.write_bytes(b"something newer")
+        return digest
+
+    monkeypatch.setattr(api, "hash_stream", hash_and_change)
+    assert "changed while it was read" in remove_after(picture, actions.encode)
+    assert picture.read_bytes() == b"something newer"
+
+
+def test_a_file_of_a_series_that_changes_while_others_are_looked_at_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for name in names:
+        name.write_bytes(b"text")
+    members = tuple(Source(str(name), name.name) for name in names)
+    output, hash_stream = tmp_path / "s.hpac", api.hash_stream
+
+    def hash_and_change(stream: BinaryIO) -> bytes:
+        if output.exists() and stream.name == str(names[1]):
+            names[0].write_bytes(b"something newer")
+        return hash_stream(stream)
+
+    monkeypatch.setattr(api, "hash_stream", hash_and_change)
+    session = api.Session(api.Options(remove_source=True))
+    outcome = attempt(Task("series", str(output), None, members=members), session, actions.encode)
+    assert "changed while it was read" in outcome.error
+    assert names[0].read_bytes() == b"something newer"
+
+
+def test_a_source_that_changed_and_changed_back_is_kept(picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compress, before, times = api.compress, picture.read_bytes(), picture.stat()
+
+    def compress_another(source: str, target: str | None, session: api.Session) -> api.Result:
+        picture.write_bytes(save_png(RAMP + 1))
+        result = compress(source, target, session)
+        picture.write_bytes(before)
+        os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return result
+
+    monkeypatch.setattr(api, "compress", compress_another)
+    assert "changed back" in remove_after(picture, actions.encode)
+    assert picture.read_bytes() == before
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd/0"), reason="no /proc here")
+def test_a_link_of_the_system_is_not_removed(picture: Path, tmp_path: Path) -> None:
+    with picture.open("rb") as stream:
+        link = tmp_path / "stdin"
+        link.symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        assert "only a file on disk" in remove_after(link, actions.encode)
+    assert link.is_symlink()
 
 
 def test_a_source_is_kept_if_its_output_is_not_as_it_was_written(picture: Path) -> None:

@@ -4,13 +4,13 @@ import os
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hpac_cli import api, files
 from hpac_cli.errors import FileAccessError, HpacError, RoundTripError, UsageError
 
 from . import urls
-from .actions import Action
+from .actions import Action, encode
 from .tasks import Task, is_url
 
 FAULT_CODE = RoundTripError.exit_code
@@ -62,7 +62,7 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
         if result.skipped:
             return Outcome(task.source, "skipped", result.output, source_sha256=result.source_sha256)
         if stamps is not None:
-            _remove(sources, stamps, result)
+            _remove(sources, stamps, result, "" if task.members or action is not encode else result.source_sha256)
     except BrokenPipeError:
         raise
     except HpacError as error:
@@ -106,24 +106,54 @@ def _make_folder(task: Task) -> None:
             files.make_folder(Path(task.folder))
 
 
-def _stamp(source: str) -> object:
+class _Stamp(NamedTuple):
+    """What a source was at some time."""
+
+    facts: object
+    digest: bytes = b""
+    """SHA-256 of a file; a change need not show in times: of mapped memory, or by rsync -t."""
+
+
+def _stamp(source: str) -> _Stamp:
     if is_url(source):
-        return urls.stamp(source)
-    if os.path.exists(source) and not os.path.isfile(source):
+        return _Stamp(urls.stamp(source))
+    if os.path.exists(source) and (not os.path.isfile(source) or _leads_to_a_device(source)):
         raise UsageError("only a file on disk can be removed")
-    with files.open_input(source) as stream:  # a change need not show in times: of mapped memory, or by rsync -t
-        return files.stamp(source), api.hash_stream(stream)
+    with files.open_input(source) as stream:
+        facts, digest = files.stamp(source), api.hash_stream(stream)
+    _check_unchanged(source, facts)
+    return _Stamp(facts, digest)
 
 
-def _remove(sources: list[str], stamps: list[object], result: api.Result) -> None:
-    """Remove sources whose round trip was verified, unless one changed meanwhile, or their output is not in place."""
+def _leads_to_a_device(source: str) -> bool:
+    """Whether a name is one of the system's, as /dev/stdin is, or a link to one, whatever lies behind."""
+    names = [os.path.abspath(source)]
+    if os.path.islink(source):
+        names.append(os.path.abspath(os.path.join(os.path.dirname(source), os.readlink(source))))
+    return any(name.startswith(("/dev/", "/proc/")) for name in names)
+
+
+def _check_unchanged(source: str, facts: object) -> None:
+    if (urls.stamp(source) if is_url(source) else files.stamp(source)) != facts:
+        raise FileAccessError("it changed while it was read, and is kept")
+
+
+def _remove(sources: list[str], stamps: list[_Stamp], result: api.Result, encoded_sha256: str) -> None:
+    """Remove sources whose round trip was verified, unless one changed meanwhile, or their output is not in place.
+
+    Args:
+        encoded_sha256: what was encoded of a single source, where that is known.
+    """
     if not is_url(result.output) and not _is_in_place(result):
         raise FileAccessError(f"{result.output} is not as it was written, so the source is kept")
     if result.fidelity == "samples":
         raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
     if [_stamp(source) for source in sources] != stamps:
         raise FileAccessError(f"it changed while it was read; {result.output} holds what it was, and both are kept")
-    for source in sources:
+    if encoded_sha256 and stamps[0].digest and stamps[0].digest.hex() != encoded_sha256:
+        raise FileAccessError(f"it changed and changed back; {result.output} holds something else, and both are kept")
+    for source, stamp in zip(sources, stamps, strict=True):
+        _check_unchanged(source, stamp.facts)  # while others were read
         if is_url(source):
             urls.remove(source)
             continue

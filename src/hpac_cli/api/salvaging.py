@@ -41,12 +41,20 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     from hpac_cli import images
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.salvaged import decode_salvaged
+    from hpac_cli.container.fields import Kind
+    from hpac_cli.container.parse import peek
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.image import Image
 
     data = read_whole(source)
-    with contextlib.suppress(ContainerError):
+    try:
         return decompress_stream(io.BytesIO(data), source, output, session)
+    except ContainerError:
+        pass
+    except InputError:  # one file of a series that cannot be made again need not keep back the others
+        of_all, _, _ = peek(io.BytesIO(data))
+        if of_all is not Kind.SERIES or decoded_name(source, output, "series", "")[1] != "series":
+            raise
     options = session.options
     found = find_undamaged(data, options.limits)
     if found.header.members:

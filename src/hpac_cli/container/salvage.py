@@ -43,8 +43,10 @@ _CHUNK = re.compile(rb"[HSMPAFTE](?:[\x80-\xff]{1,4}[\x01-\x7f]|[\x00-\x7f])")
 """The head of a chunk of any type, which may be damaged, and of one that is known."""
 _START = len(SIGNATURE) + 2
 """Where the first chunk begins: behind the version."""
-_CHECKS = 64
-"""As many times the size of the file may be spent on checksums that do not match."""
+_CHECKS = 256
+"""As many times the size of the file may be spent on checksums that do not match; of noise it is some 90."""
+_FIELDS_BYTES = 32
+"""All fields of a piece or tile before what is packed are shorter."""
 _EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
 
@@ -196,10 +198,40 @@ class _Search:
     def _find(self, at: int) -> int | None:
         """Where the next good chunk of a known type begins."""
         while match := _CHUNK.search(self._data, at):
-            if self._chunk_at(match.start()):
-                return match.start()
-            at = match.start() + 1
+            at = match.start()
+            if self._is_likely(at) and self._chunk_at(at):
+                return at
+            at += 1
         return None
+
+    def _is_likely(self, at: int) -> bool:
+        """Whether what looks like a chunk is worth its checksum: the longer it claims to be, the more must speak for it."""
+        extent = self._extent(at)
+        if extent is None:
+            return False
+        body, end = extent
+        kind, begin = self._data[at : at + 1], self._data[body : min(body + _FIELDS_BYTES, end - CRC_BYTES)]
+        followers = body - at - 2
+        if kind in (PIECE, TILE):
+            try:
+                if kind == PIECE:
+                    return end - body <= parse_piece(begin).size + _FIELDS_BYTES
+                parse_tile(Chunk(kind, begin, at, end - at))
+            except ContainerError:
+                return False
+            followers -= 2
+        return self._is_followed(end, followers)
+
+    def _is_followed(self, at: int, count: int) -> bool:
+        """Whether so many heads of chunks follow here, or the end of the file does."""
+        for _ in range(count):
+            if at == len(self._data):
+                return True
+            extent = self._extent(at) if _CHUNK.match(self._data, at) else None
+            if extent is None:
+                return False
+            at = extent[1]
+        return True
 
     def _extent(self, at: int) -> tuple[int, int] | None:
         """Where the payload of a chunk begins and the chunk ends that may stand here, by its head."""
@@ -220,9 +252,7 @@ class _Search:
         if extent is None:
             return None
         body, end = extent
-        # what looks as if no chunk followed it is checked only while there is much left
-        follows = end == len(self._data) or _CHUNK.match(self._data, end)
-        if self._left < (0 if follows else _CHECKS * len(self._data) // 2):
+        if self._left < 0:
             return None
         stop = end - CRC_BYTES
         if zlib.crc32(memoryview(self._data)[at:stop]) != int.from_bytes(self._data[stop:end], "little"):

@@ -818,13 +818,20 @@ def test_salvage_knows_a_series_that_holds_a_damaged_hpac_file() -> None:
 
 
 def test_salvage_saves_all_but_a_file_that_cannot_be_made_again(tmp_path: Path) -> None:
-    files = {f"{i}.png": save_png(np.full((6, 7), i, np.uint8)) for i in range(3)}
+    files = {f"{i}.png": save_png(np.arange(42, dtype=np.uint8).reshape(6, 7) * (i + 1)) for i in range(3)}
     data = hpac_cli.encode_series(files, effort=1)
     end = data[-read(data).sizes["end"] : -4]
     data = data[: -len(end) - 4] + chunk(b"E", end[2:-1] + bytes([end[-1] ^ 1]))  # another hash of the last file
     saved, missing = salvage(data, tmp_path)
     assert saved == {name: file for name, file in files.items() if name != "2.png"}
     assert missing == ["2.png"]
+
+
+def test_salvage_saves_files_whose_samples_are_all_the_same(tmp_path: Path) -> None:
+    files = {f"{i}.png": save_png(np.full((6, 7), i, np.uint8)) for i in range(2)}
+    data = bytearray(hpac_cli.encode_series(files, effort=1))
+    data[-1] ^= 1
+    assert salvage(bytes(data), tmp_path) == (files, [])
 
 
 def test_salvage_gives_the_samples_where_all_around_them_is_lost(packed: bytes, tmp_path: Path) -> None:

@@ -151,7 +151,11 @@ def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Mem
         file = _cut(found.pieces, start, end)
         if file is not None:
             yield make_member(entries[number], (), b"", hashes[number], io.BytesIO(file))
-    if not found.tiles or found.metadata is None:
+    frames = found.header.frames
+    are_tiles_lost = not found.tiles and any(
+        frame.num_tiles for frame in frames
+    )  # samples that are all the same need none
+    if not frames or are_tiles_lost or found.metadata is None:
         return
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, session.options.threads)

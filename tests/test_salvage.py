@@ -214,7 +214,27 @@ def test_the_end_of_a_file_within_does_not_end_the_search() -> None:
     around = kept_whole(NOISE[3000:5000] + INNER[16:] + NOISE[5000:7000], NOISE[7000:])
     at = around.index(NOISE[3000:5000]) + 99
     found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
-    assert NOISE[7000:] in found.pieces.values()
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_a_file_within_that_lacks_its_end_is_not_taken_for_ours() -> None:
+    around = kept_whole(NOISE[3000:5000] + INNER[:-9] + NOISE[5000:7000], NOISE[7000:])
+    at = around.index(NOISE[3000:5000]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_nothing_behind_the_end_is_ours() -> None:
+    other = kept_whole(NOISE[:900], NOISE[900:1500])
+    found = find_undamaged(INNER + other[other.rindex(b"P", 0, other.index(NOISE[900:1500]) - 4) :], DEFAULT_LIMITS)
+    assert found.pieces == {0: NOISE[:500]}
+
+
+def test_what_looks_like_an_adapter_behind_a_piece_does_not_spoil_the_header() -> None:
+    within = b"A\x02\0x" + zlib.crc32(b"A\x02\0x").to_bytes(4, "little")
+    around = kept_whole(NOISE[:1000], NOISE[3000:5000] + within + NOISE[5000:7000])
+    at = around.index(NOISE[3000:5000]) + 99
+    assert find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS).header.is_whole
 
 
 def test_chunks_within_a_piece_that_is_damaged_are_none_of_ours() -> None:
@@ -224,11 +244,11 @@ def test_chunks_within_a_piece_that_is_damaged_are_none_of_ours() -> None:
     assert list(find_undamaged(bytes(damaged), DEFAULT_LIMITS).pieces.values()) == [NOISE[7000:]]
 
 
-def test_the_header_of_a_file_within_stands_for_no_lost_one(around: bytes) -> None:
-    damaged = bytearray(around)
-    damaged[12] ^= 0x11
+def test_the_header_of_a_file_within_stands_for_no_lost_one() -> None:
+    around = kept_whole(NOISE[3000:5000] + INNER + NOISE[5000:7000])
+    at = around.index(NOISE[3000:5000]) + 99
     with pytest.raises(ContainerError, match="header is lost"):
-        find_undamaged(bytes(damaged), DEFAULT_LIMITS)
+        find_undamaged(around[:12] + b"x" + around[13:at] + b"x" + around[at:], DEFAULT_LIMITS)
 
 
 # work

@@ -3,7 +3,9 @@
 import io
 import json
 import random
+import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image as PillowImage
 
 from hpac_cli import api, images
 from hpac_cli.codec.salvaged import Lost, decode_salvaged
+from hpac_cli.container import salvage as finding
 from hpac_cli.container.build import Writer
 from hpac_cli.container.fields import Frame, Header, Kind, Part
 from hpac_cli.container.salvage import find_undamaged
@@ -170,3 +173,110 @@ def test_pictures_of_every_compression_are_salvaged(
     assert not wrong[lost["height"] :].any()
     assert (found[: lost["height"], : lost["width"]] == 7).all()
     assert report["metadata_lost"] == (compression in ("zlib", "lzw", "packbits"))
+
+
+# another .hpac file within
+
+
+def kept_whole(*pieces: bytes) -> bytes:
+    stream = io.BytesIO()
+    writer = Writer(stream, Header(Kind.FILE, True, (), (), b".bin", 19), b"")
+    for piece in pieces:
+        writer.piece(piece)
+    writer.end(bytes(32), bytes(32))
+    return stream.getvalue()
+
+
+NOISE = random.Random(2).randbytes(9000)
+INNER = kept_whole(NOISE[:500])
+
+
+@pytest.fixture(scope="module")
+def around() -> bytes:
+    """A file kept whole in three pieces, whose second holds another .hpac file."""
+    return kept_whole(NOISE[1000:3000], NOISE[3000:5000] + INNER + NOISE[5000:7000], NOISE[7000:])
+
+
+@pytest.mark.parametrize("damage", ["body", "length", "inserted"])
+def test_a_file_within_a_damaged_piece_is_not_taken_for_the_one_around_it(around: bytes, damage: str) -> None:
+    begin = around.index(NOISE[3000:5000])
+    damaged = bytearray(around)
+    if damage == "inserted":
+        damaged[begin + 99 : begin + 99] = b"x"
+    else:
+        head = around.rindex(b"P", 0, begin - 4)
+        damaged[begin + 99 if damage == "body" else head + 1] ^= 1
+    found = find_undamaged(bytes(damaged), DEFAULT_LIMITS)
+    assert [len(piece) for piece in found.pieces.values()] == [2000, 2000]
+
+
+def test_the_end_of_a_file_within_does_not_end_the_search() -> None:
+    around = kept_whole(NOISE[3000:5000] + INNER[16:] + NOISE[5000:7000], NOISE[7000:])
+    at = around.index(NOISE[3000:5000]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_a_file_within_that_lacks_its_end_is_not_taken_for_ours() -> None:
+    around = kept_whole(NOISE[3000:5000] + INNER[:-9] + NOISE[5000:7000], NOISE[7000:])
+    at = around.index(NOISE[3000:5000]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_nothing_behind_the_end_is_ours() -> None:
+    other = kept_whole(NOISE[:900], NOISE[900:1500])
+    found = find_undamaged(INNER + other[other.rindex(b"P", 0, other.index(NOISE[900:1500]) - 4) :], DEFAULT_LIMITS)
+    assert found.pieces == {0: NOISE[:500]}
+
+
+def test_what_looks_like_an_adapter_behind_a_piece_does_not_spoil_the_header() -> None:
+    within = b"A\x02\0x" + zlib.crc32(b"A\x02\0x").to_bytes(4, "little")
+    around = kept_whole(NOISE[:1000], NOISE[3000:5000] + within + NOISE[5000:7000])
+    at = around.index(NOISE[3000:5000]) + 99
+    assert find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS).header.is_whole
+
+
+def test_chunks_within_a_piece_that_is_damaged_are_none_of_ours() -> None:
+    within = INNER[12:-9]  # cut at both ends
+    damaged = bytearray(kept_whole(NOISE[3000:5000] + within + NOISE[5000:7000], NOISE[7000:]))
+    damaged[damaged.index(NOISE[5000:7000])] ^= 1
+    assert list(find_undamaged(bytes(damaged), DEFAULT_LIMITS).pieces.values()) == [NOISE[7000:]]
+
+
+def test_the_header_of_a_file_within_stands_for_no_lost_one() -> None:
+    around = kept_whole(NOISE[3000:5000] + INNER + NOISE[5000:7000])
+    at = around.index(NOISE[3000:5000]) + 99
+    with pytest.raises(ContainerError, match="header is lost"):
+        find_undamaged(around[:12] + b"x" + around[13:at] + b"x" + around[at:], DEFAULT_LIMITS)
+
+
+# work
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of all that salvage takes the checksum of."""
+    sizes: list[int] = []
+
+    def crc32(data: bytes) -> int:
+        sizes.append(len(data))
+        return zlib.crc32(data)
+
+    monkeypatch.setattr(finding, "zlib", SimpleNamespace(crc32=crc32))
+    return sizes
+
+
+def test_a_piece_behind_much_noise_is_found_at_little_cost(checked: list[int]) -> None:
+    noise = random.Random(3).randbytes(1 << 20)
+    around = kept_whole(noise[: 1 << 19], noise[1 << 19 :])
+    found = find_undamaged(around[:99] + b"x" + around[99:], DEFAULT_LIMITS)
+    assert found.pieces == {1 << 19: noise[1 << 19 :]}
+    assert sum(checked) < 100 * len(around)
+
+
+def test_heads_that_lie_cost_no_more_than_they_may(checked: list[int]) -> None:
+    data = INNER[:16] + b"x" + b"T\xff\x7f\0\0" * 8000
+    with pytest.raises(ContainerError):
+        find_undamaged(data, DEFAULT_LIMITS)
+    assert 200 * len(data) < sum(checked) < 300 * len(data)

@@ -29,6 +29,7 @@ from hpac_cli.container import build
 from hpac_cli.container.fields import SIGNATURE, Frame, Header, Kind, Member, Part, build_frame
 from hpac_cli.container.members import build_members, check_names, parse_members
 from hpac_cli.container.parse import Reader
+from hpac_cli.container.salvage import find_undamaged
 from hpac_cli.errors import (
     ContainerError,
     FileAccessError,
@@ -804,6 +805,33 @@ def test_salvage_saves_every_file_that_is_whole(packed: bytes, contents: dict[st
         saved, missing = salvage(bytes(damaged), tmp_path)
         assert saved == {name: data for name, data in contents.items() if name not in lost}
         assert set(missing) == lost
+
+
+def test_salvage_knows_a_series_that_holds_a_damaged_hpac_file() -> None:
+    noise = random.Random(4).randbytes(3000)
+    inner = hpac_cli.encode_series({"x": noise[:500]}, effort=1)
+    data = hpac_cli.encode_series({"0.hpac": noise[500:] + inner, "b": b"text"}, effort=1)
+    at = data.index(noise[500:]) + 99
+    for damaged in (data[:at] + b"x" + data[at + 1 :], data[:at] + b"x" + data[at:]):
+        found = find_undamaged(damaged, DEFAULT_LIMITS)
+        assert [member.name for member in found.header.members] == [b"0.hpac", b"b"]
+
+
+def test_salvage_saves_all_but_a_file_that_cannot_be_made_again(tmp_path: Path) -> None:
+    files = {f"{i}.png": save_png(np.arange(42, dtype=np.uint8).reshape(6, 7) * (i + 1)) for i in range(3)}
+    data = hpac_cli.encode_series(files, effort=1)
+    end = data[-read(data).sizes["end"] : -4]
+    data = data[: -len(end) - 4] + chunk(b"E", end[2:-1] + bytes([end[-1] ^ 1]))  # another hash of the last file
+    saved, missing = salvage(data, tmp_path)
+    assert saved == {name: file for name, file in files.items() if name != "2.png"}
+    assert missing == ["2.png"]
+
+
+def test_salvage_saves_files_whose_samples_are_all_the_same(tmp_path: Path) -> None:
+    files = {f"{i}.png": save_png(np.full((6, 7), i, np.uint8)) for i in range(2)}
+    data = bytearray(hpac_cli.encode_series(files, effort=1))
+    data[-1] ^= 1
+    assert salvage(bytes(data), tmp_path) == (files, [])
 
 
 def test_salvage_gives_the_samples_where_all_around_them_is_lost(packed: bytes, tmp_path: Path) -> None:

@@ -41,12 +41,20 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
     from hpac_cli import images
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.salvaged import decode_salvaged
+    from hpac_cli.container.fields import Kind
+    from hpac_cli.container.parse import peek
     from hpac_cli.container.salvage import find_undamaged
     from hpac_cli.image import Image
 
     data = read_whole(source)
-    with contextlib.suppress(ContainerError):
+    try:
         return decompress_stream(io.BytesIO(data), source, output, session)
+    except ContainerError:
+        pass
+    except InputError:  # one file of a series that cannot be made again need not keep back the others
+        of_all, _, _ = peek(io.BytesIO(data))
+        if of_all is not Kind.SERIES or decoded_name(source, output, "series", "")[1] != "series":
+            raise
     options = session.options
     found = find_undamaged(data, options.limits)
     if found.header.members:
@@ -143,7 +151,11 @@ def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Mem
         file = _cut(found.pieces, start, end)
         if file is not None:
             yield make_member(entries[number], (), b"", hashes[number], io.BytesIO(file))
-    if not found.tiles or found.metadata is None:
+    frames = found.header.frames
+    are_tiles_lost = not found.tiles and any(
+        frame.num_tiles for frame in frames
+    )  # samples that are all the same need none
+    if not frames or are_tiles_lost or found.metadata is None:
         return
     with session.count("salvage", found.header.num_samples) as advance:
         threads = max(1, session.options.threads)

@@ -1,10 +1,11 @@
 """What of a damaged container can still be read: every chunk whose checksum matches.
 
-Chunks follow each other without an index, so behind damage the next good one is searched for byte
-by byte. A tile says its own number, so those between stay known as lost.
+Chunks follow each other without an index. A damaged one is passed over where the next good one begins as its head says;
+else that is searched for byte by byte. A tile says its own number, so those between stay known as lost.
 """
 
 import io
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -37,7 +38,15 @@ from .fields import (
 )
 from .parse import Head, TileChunk, parse_tile, unpack_piece
 
-_CHUNK = re.compile(rb"[HSMPAFTE][\x80-\xff]{0,4}[\x00-\x7f]")
+_HEAD = re.compile(rb"[\x00-\xff](?:[\x80-\xff]{1,4}[\x01-\x7f]|[\x00-\x7f])")
+_CHUNK = re.compile(rb"[HSMPAFTE](?:[\x80-\xff]{1,4}[\x01-\x7f]|[\x00-\x7f])")
+"""The head of a chunk of any type, which may be damaged, and of one that is known."""
+_START = len(SIGNATURE) + 2
+"""Where the first chunk begins: behind the version."""
+_CHECKS = 256
+"""As many times the size of the file may be spent on checksums that do not match; of noise it is some 90."""
+_FIELDS_BYTES = 32
+"""All fields of a piece or tile before what is packed are shorter."""
 _EMPTY_END = b"E\0" + zlib.crc32(b"E\0").to_bytes(CRC_BYTES, "little")
 """Stands behind a head that is read alone; nobody looks into it."""
 
@@ -63,8 +72,9 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
         ContainerError: the header or a frame's description is lost, without which no tile can be placed.
         LimitExceededError: more pixels or metadata than limits allow.
     """
-    chunks = list(_good_chunks(data))
-    found = _read_head(data, chunks, limits)
+    chunks = _own_chunks(data)
+    head = list(itertools.takewhile(lambda chunk: chunk.type not in (PIECE, TILE), chunks))
+    found = _read_head(data, head, limits)
     claimed = sum(frame.num_tiles for frame in found.header.frames)
     if claimed > len(data):  # each takes several bytes, so this is no file that was cut short by chance
         raise ContainerError(f"{claimed:,} tiles cannot have been in a file of {len(data):,} bytes")
@@ -141,22 +151,111 @@ class _LostHead(Head):
             raise ContainerError("the table of members does not fit the frames")
 
 
-def _good_chunks(data: bytes) -> Iterator[Chunk]:
-    at = len(SIGNATURE) + 2
-    while match := _CHUNK.search(data, at):
-        chunk = _chunk_at(data, match.start(), match.end())
-        if chunk:
-            yield chunk
-        at = chunk.offset + chunk.size if chunk else match.start() + 1
-        if chunk and chunk.type == END:
-            return
+def _own_chunks(data: bytes) -> list[Chunk]:
+    """Undamaged chunks without those of any .hpac file that lies within this one, as far as can be told."""
+    runs = list(_Search(data).runs())
+    if not runs or _is_inner(data, runs[0][0]):
+        return []
+    first, *others = runs
+    kept: list[list[Chunk]] = []
+    for run in [] if first[-1].type == END else reversed(others):
+        is_ours = run[0].type != HEADER and (run[-1].type != END or not kept)  # nothing of ours follows our end
+        if is_ours:
+            kept.append(run)
+    return [*first, *(chunk for run in reversed(kept) for chunk in run)]
 
 
-def _chunk_at(data: bytes, start: int, body: int) -> Chunk | None:
-    length = sum((byte & 127) << 7 * i for i, byte in enumerate(data[start + 1 : body]))
-    stop = body + length
-    if stop + CRC_BYTES > len(data):
+def _is_inner(data: bytes, chunk: Chunk) -> bool:
+    """Whether a chunk is the header of a file within this one: that has a signature too."""
+    return data.startswith(SIGNATURE) and chunk.offset > _START and data[: chunk.offset - 2].endswith(SIGNATURE)
+
+
+class _Search:
+    """Looks for good chunks; what it does in vain is bounded by a multiple of the file's size."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._left = data, _CHECKS * len(data)
+
+    def runs(self) -> Iterator[list[Chunk]]:
+        """Good chunks that lie one behind the other, no end but at the end of a run.
+
+        A damaged chunk between them is passed over as a whole where it ends as its head says: what it holds may be another
+        .hpac file.
+        """
+        at: int | None = _START
+        while at is not None:
+            run: list[Chunk] = []
+            while chunk := self._chunk_at(at) or self._chunk_behind(at):
+                run.append(chunk)
+                at = chunk.offset + chunk.size
+                if chunk.type == END:
+                    break
+            if run:
+                yield run
+            extent = self._extent(at)
+            at = None if extent and extent[1] == len(self._data) else self._find(at)
+
+    def _find(self, at: int) -> int | None:
+        """Where the next good chunk of a known type begins."""
+        while match := _CHUNK.search(self._data, at):
+            at = match.start()
+            if self._is_likely(at) and self._chunk_at(at):
+                return at
+            at += 1
         return None
-    if zlib.crc32(memoryview(data)[start:stop]) != int.from_bytes(data[stop : stop + CRC_BYTES], "little"):
-        return None
-    return Chunk(data[start : start + 1], data[body:stop], start, stop + CRC_BYTES - start)
+
+    def _is_likely(self, at: int) -> bool:
+        """Whether what looks like a chunk is worth its checksum: the longer it claims to be, the more must speak for it."""
+        extent = self._extent(at)
+        if extent is None:
+            return False
+        body, end = extent
+        kind, begin = self._data[at : at + 1], self._data[body : min(body + _FIELDS_BYTES, end - CRC_BYTES)]
+        followers = body - at - 2
+        if kind in (PIECE, TILE):
+            try:
+                if kind == PIECE:
+                    return end - body <= parse_piece(begin).size + _FIELDS_BYTES
+                parse_tile(Chunk(kind, begin, at, end - at))
+            except ContainerError:
+                return False
+            followers -= 2
+        return self._is_followed(end, followers)
+
+    def _is_followed(self, at: int, count: int) -> bool:
+        """Whether so many heads of chunks follow here, or the end of the file does."""
+        for _ in range(count):
+            if at == len(self._data):
+                return True
+            extent = self._extent(at) if _CHUNK.match(self._data, at) else None
+            if extent is None:
+                return False
+            at = extent[1]
+        return True
+
+    def _extent(self, at: int) -> tuple[int, int] | None:
+        """Where the payload of a chunk begins and the chunk ends that may stand here, by its head."""
+        head = _HEAD.match(self._data, at)
+        if head is None:
+            return None
+        length = sum((byte & 127) << 7 * i for i, byte in enumerate(head.group()[1:]))
+        end = head.end() + length + CRC_BYTES
+        return (head.end(), end) if end <= len(self._data) else None
+
+    def _chunk_behind(self, at: int) -> Chunk | None:
+        """The good chunk right behind the damaged one that begins here."""
+        extent = self._extent(at)
+        return extent and self._chunk_at(extent[1])
+
+    def _chunk_at(self, at: int) -> Chunk | None:
+        extent = self._extent(at)
+        if extent is None:
+            return None
+        body, end = extent
+        if self._left < 0:
+            return None
+        stop = end - CRC_BYTES
+        if zlib.crc32(memoryview(self._data)[at:stop]) != int.from_bytes(self._data[stop:end], "little"):
+            self._left -= end - at
+            return None
+        return Chunk(self._data[at : at + 1], self._data[body:stop], at, end - at)

@@ -58,7 +58,7 @@ def damage_words(coder: TileCoder, image: Image) -> None:
 def main() -> None:
     """Run as a command."""
     for unit in sys.argv[1:]:
-        session = api.Session(api.Options(backend=unit, threads=2, tile=16, effort=1))
+        session = api.Session(api.Options(backend=unit, threads=2, tile=16))
         images = decode_all(session)
         encode_all(session, images)
         for name in ("rgb-medium", "grey-small"):

@@ -45,7 +45,8 @@ lint: $(VENV)/ready
 	$(COMPILE) --check
 	if command -v clang; then $(COMPILE) --check --cc clang; fi
 
-# The manual page and the completions of shells, from the commands; they are committed.
+# The manual page and the completions of shells, from the commands, and the list of files in docs/architecture.md; they
+# are committed.
 packaging: $(VENV)/core
 	$(BIN)/python packaging/generate.py
 

@@ -1,8 +1,10 @@
-"""Writes what packages of hpac hold beside the program: the manual page and the completions of shells.
+"""Writes what packages of hpac hold beside the program, the manual page and the completions of shells, and what
+docs/architecture.md says of every Python file.
 
 `make packaging` runs it; tests/test_packages.py tells when it has to be run.
 """
 
+import ast
 import os
 import subprocess
 import sys
@@ -16,7 +18,10 @@ from hpac_cli import __version__
 from hpac_cli.cli.app import EXIT_CODES, HABITS, app
 from hpac_cli.cli.main import main  # noqa: F401 (importing it registers the commands)
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
+ARCHITECTURE = "docs/architecture.md"
+EVERY_FILE = "## Every Python file\n"
+"""The last heading of docs/architecture.md; what follows is written here."""
 COMPLETIONS = {"bash": "hpac.bash", "zsh": "_hpac", "fish": "hpac.fish"}
 """Files by shell."""
 _FILES = """\
@@ -122,11 +127,27 @@ def completion(shell: str) -> str:
     return done.stdout.strip() + "\n"
 
 
+def architecture() -> str:
+    """docs/architecture.md, at its end every Python file and the first line of what it says of itself, room by room."""
+    text = (ROOT / ARCHITECTURE).read_text(encoding="utf-8")
+    sources = ROOT / "src" / "hpac_cli"
+    rooms: dict[str, list[str]] = {}
+    for path in sorted(sources.rglob("*.py")):
+        module = path.relative_to(sources)
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if path.stem not in ("__init__", "__main__"):
+            says = docstring.splitlines()[0].rstrip(".")
+            rooms.setdefault(str(module.parent), []).append(f"- `{path.stem}`: {says}")
+    lists = [f"**{'base' if room == '.' else f'{room}/'}**\n\n" + "\n".join(rooms[room]) for room in sorted(rooms)]
+    return text[: text.index(EVERY_FILE)] + "\n\n".join([EVERY_FILE.rstrip(), *lists]) + "\n"
+
+
 def generated() -> dict[str, str]:
-    """All files, by name."""
-    return {"hpac.1": manual(), **{name: completion(shell) for shell, name in COMPLETIONS.items()}}
+    """All files, by their paths in the checkout."""
+    completions = {f"packaging/{name}": completion(shell) for shell, name in COMPLETIONS.items()}
+    return {"packaging/hpac.1": manual(), **completions, ARCHITECTURE: architecture()}
 
 
 if __name__ == "__main__":
     for name, text in generated().items():
-        (HERE / name).write_text(text, encoding="utf-8")
+        (ROOT / name).write_text(text, encoding="utf-8")

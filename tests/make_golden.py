@@ -1,9 +1,11 @@
-"""The golden files: what is in them, and how they are written anew.
+"""The golden files: what is in them, and how new ones are written.
 
-    python tests/make_golden.py --regenerate
+    python tests/make_golden.py                 writes those of new cases, and hashes of the layers of new networks
+    python tests/make_golden.py --superseded    and marks those that the encoder writes otherwise now: they are only decoded from then on
+    python tests/make_golden.py --freeze        lists what a version of the format froze, when it is released
 
-replaces every .hpac file in tests/golden, and the hashes of the shipped networks' layers. Before the first release that
-is done whenever the format or the weights change; from then on files are only added.
+What is there is never written anew: whoever changes the encoder adds cases, under names of their own, for what it
+writes now.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import struct
 import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -32,22 +35,35 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 from reference.decoder import Record
 
-from hpac_cli import images
+from hpac_cli import api, images
 from hpac_cli.codec.adapters import pack_adapter
 from hpac_cli.codec.cells import pack_cells
 from hpac_cli.codec.colours import to_rgb, to_triples
 from hpac_cli.codec.efforts import effort_of
 from hpac_cli.codec.encode import encode_image
 from hpac_cli.codec.networks import Networks
-from hpac_cli.container.fields import Adapted, Colours, Frame, Part, Reference, TileMode
+from hpac_cli.container.fields import (
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    Adapted,
+    Colours,
+    Frame,
+    Part,
+    Reference,
+    TileMode,
+)
 from hpac_cli.container.parse import Reader
 from hpac_cli.image import Image, Member, RawSamples, join
 from hpac_cli.images.npy import from_array
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.adapters import LayerAdapter, adaptable_layers
+from hpac_cli.model.files import weights_folder
 from hpac_cli.model.index import load_by_name, shipped_index
 
-GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).resolve().parents[1]
+GOLDEN = ROOT / "tests" / "golden"
+HOW = ("effort", "tile", "orientation", "adapted", "cells", "plan")
+"""Fields of a Case that the manifest keeps: `encode` takes them."""
 
 
 @dataclass(frozen=True)
@@ -444,48 +460,89 @@ def layer_hashes(name: str, unit: str) -> dict[str, str]:
     return {layer: f"{found:016x}" for layer, found in zip(Record(asdict(shape)).hashes, hashes, strict=True)}
 
 
-def main() -> None:
-    """Write every golden file, and what must come of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--regenerate", action="store_true", required=True, help="replace the golden files that exist")
-    parser.parse_args()
+def make_entry(case: Case, networks: Networks) -> tuple[bytes, dict[str, object]]:
+    """Encode a case: the file, and what the manifest says of it."""
+    how = {key: getattr(case, key) for key in HOW}
+    sources = case.source if isinstance(case.source, dict) else {}
+    if sources:
+        image = read_all(sources)
+    else:
+        image = read_any(case.source, case.raw) if isinstance(case.source, bytes) else from_array(case.source)
+    data = encode(image, networks, **how)
+    return data, {
+        **how,
+        "file": sha(data),
+        "samples": sha(b"".join(frame.tobytes() for frame in image.frames)),
+        "envelope": sha(image.envelope),
+        "source": sha(case.source) if isinstance(case.source, bytes) else None,
+        "members": {member: sha(content) for member, content in sources.items()},
+        "ours": is_all_ours(data),
+    }
+
+
+def encode_again(name: str, networks: Networks) -> bytes:
+    """Encode what a golden file holds, in the way in which it was encoded."""
+    session, facts = api.Session(), read_json("manifest.json")[name]
+    image = session.decode(session.open(io.BytesIO((GOLDEN / f"{name}.hpac").read_bytes())))
+    return encode(image, networks, **{key: facts[key] for key in HOW})
+
+
+def write_new(*, superseded: bool) -> None:
+    """Write the golden files of new cases.
+
+    Args:
+        superseded: whether the encoder may write others otherwise than it did.
+    """
     networks, cases = Networks(), dict[str, Case]()
     for some in (photographs, changed, planned, graphics, image_files, other_files, series):
         cases |= some()
-    manifest, files = {}, {}
-    for name, case in cases.items():
-        how = {
-            "effort": case.effort,
-            "tile": case.tile,
-            "orientation": case.orientation,
-            "adapted": case.adapted,
-            "cells": case.cells,
-            "plan": case.plan,
-        }
-        sources = case.source if isinstance(case.source, dict) else {}
-        if sources:
-            image = read_all(sources)
-        else:
-            image = read_any(case.source, case.raw) if isinstance(case.source, bytes) else from_array(case.source)
-        data = files[name] = encode(image, networks, **how)
-        manifest[name] = {
-            **how,
-            "file": sha(data),
-            "samples": sha(b"".join(frame.tobytes() for frame in image.frames)),
-            "envelope": sha(image.envelope),
-            "source": sha(case.source) if isinstance(case.source, bytes) else None,
-            "members": {member: sha(content) for member, content in sources.items()},
-            "ours": is_all_ours(data),
-        }
-    layers = {name: layer_hashes(name, "plain") for name in shipped_index()}
-    GOLDEN.mkdir(exist_ok=True)
-    for path in GOLDEN.glob("*.hpac"):
-        path.unlink()
-    for name, data in files.items():
+    manifest, layers = read_json("manifest.json"), read_json("layers.json")
+    other = [
+        name for name, facts in manifest.items() if facts["ours"] and sha(encode_again(name, networks)) != facts["file"]
+    ]
+    if other and not superseded:
+        raise SystemExit(f"the encoder writes these otherwise now; if that is meant, --superseded: {', '.join(other)}")
+    for name in other:
+        manifest[name]["ours"] = False
+    new = {name: case for name, case in cases.items() if name not in manifest}
+    for name, case in new.items():
+        data, manifest[name] = make_entry(case, networks)
         (GOLDEN / f"{name}.hpac").write_bytes(data)
+    layers |= {name: layer_hashes(name, "plain") for name in shipped_index() if name not in layers}
     (GOLDEN / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     (GOLDEN / "layers.json").write_text(json.dumps(layers, indent=1) + "\n")
-    print(f"{len(files)} files, {sum(map(len, files.values())):,} bytes")
+    print(f"{len(new)} new files; of {len(other)} the encoder writes others now")
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """What a file of facts beside the golden files holds."""
+    path = GOLDEN / name
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def freeze() -> None:
+    """List the golden files and weights that are in no list yet, as sha256sum does, for the present version of the format."""
+    path = GOLDEN / f"frozen-{VERSION_MAJOR}.{VERSION_MINOR}.txt"
+    frozen = {line.split()[1] for listed in GOLDEN.glob("frozen-*.txt") for line in listed.read_text().splitlines()}
+    files = [*sorted(GOLDEN.glob("*.hpac")), *sorted(weights_folder().glob("*.safetensors"))]
+    lines = [f"{sha(file.read_bytes())}  {file.relative_to(ROOT).as_posix()}\n" for file in files]
+    if path.exists():
+        raise SystemExit(f"format {VERSION_MAJOR}.{VERSION_MINOR} is frozen already; see docs/format.md, Versions")
+    with path.open("x") as stream:
+        stream.writelines(line for line in lines if line.split()[1] not in frozen)
+    print(f"{path}: {sha(path.read_bytes())}, for docs/format.md")
+
+
+def main() -> None:
+    """Do what the arguments say."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--superseded", action="store_true", help="the encoder may write some files otherwise now")
+    parser.add_argument("--freeze", action="store_true", help="list what the present version of the format froze")
+    arguments = parser.parse_args()
+    if arguments.freeze:
+        freeze()
+    else:
+        write_new(superseded=arguments.superseded)
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant("no frames, and no file", "container/parse.py", "if header.is_whole and (header.kind", "if False and (header.kind", ("test_whole.py",)),
     Mutant("tiles that are missing", "codec/decode.py", "        if chunk is None:\n            raise", "        if chunk is None:\n            return\n            raise", _SAFETY),
     Mutant("tiles too many", "codec/decode.py", "    if next(tiles, None) is not None:\n", "    if False:\n", _SAFETY),
-    Mutant("newer versions", "container/chunks.py", "if major > VERSION_MAJOR:", "if False:", ("test_container.py",)),
+    Mutant("newer versions", "container/chunks.py", "if (major, minor) > (VERSION_MAJOR, VERSION_MINOR):", "if False:", ("test_container.py",)),
     Mutant("bytes behind a compressed stream", "container/parse.py", "if not decompressor.eof or decompressor.unused_data:", "if False:", _SAFETY),
     # limits
     Mutant("limits of frames together", "limits.py", "            if value > limit:", "            if False:", ("test_container.py",)),

@@ -156,10 +156,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
     assert_one_line(hpac("decode", tmp_path / "no.hpac"), 7, "no such file")
 
 
-def test_newer_format(encoded: Path, tmp_path: Path) -> None:
-    data = bytearray(encoded.read_bytes())
-    data[9] = 9
-    (tmp_path / "new.hpac").write_bytes(data)
+@pytest.mark.parametrize("version", [bytes([2, 0]), bytes([1, 1])])
+def test_newer_format(encoded: Path, tmp_path: Path, version: bytes) -> None:
+    data = encoded.read_bytes()
+    (tmp_path / "new.hpac").write_bytes(data[:9] + version + data[11:])
     assert_one_line(hpac("decode", tmp_path / "new.hpac"), 3, "newer", "update hpac")
 
 

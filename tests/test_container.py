@@ -18,6 +18,7 @@ from hpac_cli.container.fields import (
     SIGNATURE,
     TINY_BYTES,
     VERSION_MAJOR,
+    VERSION_MINOR,
     CodedTile,
     Frame,
     Header,
@@ -134,10 +135,7 @@ def test_every_truncation_is_noticed() -> None:
 
 def test_every_flipped_bit_is_noticed() -> None:
     data = build()
-    minor_version = len(SIGNATURE) + 1
     for bit in range(8 * len(data)):
-        if bit // 8 == minor_version:
-            continue
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises(ContainerError):
@@ -163,11 +161,12 @@ def test_tiles_out_of_order_are_refused() -> None:
         parse(data[: -len(end)] + chunk(b"T", b"\1\0abc") + end)
 
 
-def test_newer_major_version_is_named() -> None:
-    data = bytearray(build())
-    data[len(SIGNATURE)] = VERSION_MAJOR + 1
-    with pytest.raises(NewerVersionError, match=rf"{VERSION_MAJOR + 1}\.0 is newer"):
-        parse(bytes(data))
+@pytest.mark.parametrize(("major", "minor"), [(VERSION_MAJOR + 1, 0), (VERSION_MAJOR, VERSION_MINOR + 1)])
+def test_a_newer_version_is_named(major: int, minor: int) -> None:
+    data = build()
+    newer = SIGNATURE + bytes([major, minor]) + data[len(SIGNATURE) + 2 :]
+    with pytest.raises(NewerVersionError, match=rf"{major}\.{minor} is newer than this program's 1\.0"):
+        parse(newer)
 
 
 def test_there_is_no_version_before_the_first() -> None:
@@ -175,12 +174,6 @@ def test_there_is_no_version_before_the_first() -> None:
     data[len(SIGNATURE)] = 0
     with pytest.raises(ContainerError, match="does not exist"):
         parse(bytes(data))
-
-
-def test_newer_minor_version_is_read() -> None:
-    data = bytearray(build())
-    data[len(SIGNATURE) + 1] = 7
-    assert parse(bytes(data))[0].version == (VERSION_MAJOR, 7)
 
 
 def test_unknown_ancillary_chunks_are_skipped() -> None:

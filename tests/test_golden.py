@@ -2,17 +2,36 @@
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 from fuzz import split_chunks
-from make_golden import GOLDEN, encode, sha
+from make_golden import GOLDEN, ROOT, encode_again, sha
 from reference.decoder import decode as decode_plainly
 
 from hpac_cli import api, images
 from hpac_cli.codec.cells import STEPS
 from hpac_cli.codec.networks import Networks
-from hpac_cli.container.fields import ORIENTATIONS, SAMPLE_TYPES, Coding, Colours, Kind, Packing, TileMode
+from hpac_cli.container.fields import (
+    MAX_CELL_BITS,
+    MAX_CODED_BITS,
+    MAX_REFERENCES,
+    MODES,
+    ORIENTATIONS,
+    SAMPLE_TYPES,
+    VERSION_MAJOR,
+    VERSION_MINOR,
+    Coding,
+    Colours,
+    Kind,
+    Packing,
+    TileMode,
+)
 from hpac_cli.container.parse import Reader
+from hpac_cli.images.layout import Codec
+from hpac_cli.images.lzw import VARIANTS
+from hpac_cli.images.packbits import NUM_VARIANTS
 from hpac_cli.limits import DEFAULT_LIMITS
 from hpac_cli.model.files import weights_folder
 
@@ -32,6 +51,36 @@ def read(name: str) -> Reader:
 
 def test_no_golden_file_is_missing_or_unknown() -> None:
     assert {path.stem for path in GOLDEN.glob("*.hpac")} == set(MANIFEST)
+
+
+@pytest.mark.parametrize("listed", sorted(GOLDEN.glob("frozen-*.txt")), ids=lambda path: path.stem)
+def test_what_a_version_froze_is_as_it_was(listed: Path) -> None:
+    lines = [line.split() for line in listed.read_text().splitlines()]
+    assert [path for digest, path in lines if sha((ROOT / path).read_bytes()) != digest] == []
+
+
+def test_lists_of_what_is_frozen_are_those_of_the_document() -> None:
+    text = (ROOT / "docs" / "format.md").read_text()
+    rows = re.findall(r"(?m)^\| (\d+\.\d+) \| [^|]+ \| `(.*)` ([0-9a-f]{64}) \|$", text)
+    assert rows[-1][0] == f"{VERSION_MAJOR}.{VERSION_MINOR}"
+    assert [path for _, path, _ in rows] == [f"tests/golden/frozen-{version}.txt" for version, _, _ in rows]
+    assert [digest for _, _, digest in rows] == [sha((ROOT / path).read_bytes()) for _, path, _ in rows]
+
+
+def test_nothing_is_added_to_the_format_without_a_version() -> None:
+    values = {kind.__name__: [*map(int, kind)] for kind in (Kind, Packing, Coding, Colours, TileMode, Codec)}
+    numbers = [MODES, ORIENTATIONS, *STEPS, MAX_CODED_BITS, MAX_CELL_BITS, MAX_REFERENCES, NUM_VARIANTS, len(VARIANTS)]
+    assert (VERSION_MAJOR, VERSION_MINOR) == (1, 0), "say here what the new version's values and numbers are"
+    assert values == {
+        "Kind": [*range(12)],
+        "Packing": [*range(3)],
+        "Coding": [*range(4)],
+        "Colours": [*range(16)],
+        "TileMode": [*range(9)],
+        "Codec": [*range(6)],
+    }
+    assert SAMPLE_TYPES == ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
+    assert numbers == [16, 8, 1, 2, 4, 8, 16, 12, 2, 10, 16]
 
 
 @EACH
@@ -65,10 +114,7 @@ def test_a_golden_series_gives_its_files_again(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, facts in MANIFEST.items() if facts["ours"]])
 def test_the_encoder_still_writes_the_golden_file(name: str, networks: Networks) -> None:
-    data, session = load(name), api.Session()
-    image = session.decode(session.open(io.BytesIO(data)))
-    how = {key: MANIFEST[name][key] for key in ("effort", "tile", "orientation", "adapted", "cells", "plan")}
-    assert encode(image, networks, **how) == data
+    assert encode_again(name, networks) == load(name)
 
 
 def test_golden_files_hold_all_that_the_format_has() -> None:

@@ -1,7 +1,7 @@
 """Core, second decoder and constriction go in lock step: the same layers, the same symbols, the same words.
 
-The hashes of tests/golden/layers.json hold every layer of the shipped networks; `python tests/make_golden.py
---regenerate` writes them.
+The hashes of tests/golden/layers.json hold every layer of the shipped networks; `python tests/make_golden.py`
+adds those of new ones.
 """
 
 import json

@@ -1,5 +1,6 @@
 """The network as data: its shape, its table of layers, its weights, and the index that finds them."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from hpac_cli.model.index import (
     SIZES,
     Entry,
     add_weights,
+    latest_entry,
     load_by_digest,
     load_by_name,
     network_name,
@@ -152,12 +154,12 @@ def test_the_index_is_true_to_the_files(name: str) -> None:
     weights = read_weights(weights_folder() / entry.file)
     assert weights.name == name
     assert entry == Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, entry.role, entry.size)
-    assert name == network_name(entry.role, entry.size)
+    assert name.startswith(network_name(entry.role, entry.size))
     assert ROLES[entry.role] == entry.planes
 
 
 def test_every_role_has_a_network_of_each_size() -> None:
-    assert set(INDEX_ENTRIES) == {network_name(role, size) for role in ROLES for size in SIZES}
+    assert {(entry.role, entry.size) for entry in INDEX_ENTRIES.values()} == set(itertools.product(ROLES, SIZES))
 
 
 def test_every_file_of_weights_is_in_the_index() -> None:
@@ -191,16 +193,42 @@ def test_a_damaged_index_is_told(tmp_path: Path, text: str) -> None:
         read_index(tmp_path)
 
 
-def test_a_network_is_added_and_replaced(tmp_path: Path) -> None:
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    for seed in (1, 2):
-        weights = random_weights(3, seed)
-        write_weights(weights, tmp_path / "run.safetensors")
-        entry = add_weights(tmp_path / "run.safetensors", role="ycc", size="small", folder=folder)
-        assert read_index(folder) == {"ycc-small": entry}
-        assert read_weights(folder / entry.file).digest().hex() == entry.digest == weights.digest().hex()
-        assert (entry.role, entry.size) == ("ycc", "small")
+@pytest.fixture
+def three_networks(tmp_path: Path) -> dict[str, Weights]:
+    """Networks that were added to a folder one after another, by name."""
+    names = ("ycc-small", "rgb-small", "ycc-small-2")
+    (tmp_path / "weights").mkdir()
+    for seed, name in enumerate(names):
+        write_weights(random_weights(3, seed), tmp_path / "run.safetensors")
+        add_weights(tmp_path / "run.safetensors", role=name[:3], size="small", folder=tmp_path / "weights")
+    return {name: random_weights(3, seed) for seed, name in enumerate(names)}
+
+
+def test_a_network_is_added_beside_those_that_are_there(three_networks: dict[str, Weights], tmp_path: Path) -> None:
+    index = read_index(tmp_path / "weights")
+    assert list(index) == list(three_networks)
+    for name, weights in three_networks.items():
+        entry, digest = index[name], weights.digest().hex()
+        assert entry == Entry(f"{name}.safetensors", digest, 3, name[:3], "small")
+        added = read_weights(tmp_path / "weights" / entry.file)
+        assert (added.name, added.digest().hex()) == (name, digest)
+
+
+def test_encoders_take_the_network_that_was_added_last(
+    three_networks: dict[str, Weights], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = read_index(tmp_path / "weights")
+    monkeypatch.setattr("hpac_cli.model.index.shipped_index", lambda: index)
+    assert latest_entry("ycc", "small").digest == three_networks["ycc-small-2"].digest().hex()
+    assert latest_entry("rgb", "small").digest == three_networks["rgb-small"].digest().hex()
+    with pytest.raises(ModelError, match="no network for 'grey' of size 'small'"):
+        latest_entry("grey", "small")
+
+
+def test_a_network_is_not_added_twice(three_networks: dict[str, Weights], tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="listed already"):
+        add_weights(tmp_path / "run.safetensors", role="ycc", size="small", folder=tmp_path / "weights")
+    assert len(read_index(tmp_path / "weights")) == len(three_networks)
 
 
 @pytest.mark.parametrize("role", ["grey", "cmyk"])

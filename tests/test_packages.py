@@ -20,7 +20,7 @@ PACKAGING = ROOT / "packaging"
 def test_generated_files_are_current() -> None:
     generated: Callable[[], dict[str, str]] = runpy.run_path(str(PACKAGING / "generate.py"))["generated"]
     for name, text in generated().items():
-        assert (PACKAGING / name).read_text(encoding="utf-8") == text, f"{name}: run make packaging"
+        assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run make packaging"
 
 
 def test_every_file_is_in_the_wheel() -> None:

@@ -814,7 +814,7 @@ def decode(data: bytes, weights_folder: Path) -> list[np.ndarray]:
     known = {w.digest(): w for w in map(Weights.read, paths)}
     file = Fields(data)
     assert file.take(9) == b"\x89HPAC\r\n\x1a\n"
-    assert file.take(2)[0] == 1
+    assert file.take(2) == b"\x01\x00"
     tiles: list[bytes] = []
     frames: list[Frame] = []
     end, source_kind, whole = b"", 0, b""

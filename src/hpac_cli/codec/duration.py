@@ -8,7 +8,6 @@ import numpy as np
 
 from hpac_cli.container.fields import MAX_CODED_BITS, Coding, Frame, Part
 from hpac_cli.image import Image, Samples, kind_of_sample
-from hpac_cli.model.index import network_name
 
 from .efforts import Effort
 from .networks import Network, Networks
@@ -91,7 +90,7 @@ class Rates:
         return Frame(width, height, kind_of_sample(samples.dtype), tile, parts)
 
     def _digest(self, role: str, size: str) -> bytes:
-        return self._networks.digest(network_name(role, size))
+        return self._networks.latest(role, size)
 
     def _of_part(self, part: Part, frame: Frame) -> _Seconds:
         """Of all pixels of a part."""

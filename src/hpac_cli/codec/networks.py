@@ -14,7 +14,7 @@ from hpac_cli.container.fields import Adapted
 from hpac_cli.core import TileCoder, UnknownUnitError, choose_unit
 from hpac_cli.errors import ContainerError, ModelError, UsageError
 from hpac_cli.model.adapters import merge
-from hpac_cli.model.index import ROLES, find_entry, load_by_digest, network_name
+from hpac_cli.model.index import ROLES, find_entry, latest_entry, load_by_digest
 from hpac_cli.model.pack import packed, packed_tables
 from hpac_cli.model.weights import Weights
 
@@ -72,14 +72,22 @@ class Networks:
         """
         return bytes.fromhex(find_entry(name).digest)
 
+    def latest(self, role: str, size: str) -> bytes:
+        """Identify the weights of a role and size with which frames are encoded, without loading them.
+
+        Raises:
+            ModelError: there are none.
+        """
+        return bytes.fromhex(latest_entry(role, size).digest)
+
     def load(self, size: str) -> None:
-        """Load and pack the networks of a size, of all roles.
+        """Load and pack the networks of a size with which frames are encoded, of all roles.
 
         Raises:
             ModelError: they are missing or damaged.
         """
         for role in ROLES:
-            self.by_digest(self.digest(network_name(role, size)))
+            self.by_digest(self.latest(role, size))
 
     def by_digest(self, digest: bytes) -> Network:
         """Look up a network by the identity that a file names.

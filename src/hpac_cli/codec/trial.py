@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpac_cli.container.fields import Part
-from hpac_cli.model.index import network_name
 
 from .network_tiles import encode_values, measure_values
 from .networks import Networks
@@ -75,7 +74,7 @@ class Trials:
 
     def digest(self, role: str, size: str = "") -> bytes:
         """Identify the network of a role, of the size that codes the frame if no other is asked for."""
-        return self.networks.digest(network_name(role, size or self.size))
+        return self.networks.latest(role, size or self.size)
 
     def network_bytes(self, part: Part, channels: Channels, crops: int = FEW) -> float:
         """Estimate bytes of a part of these channels, its table included."""

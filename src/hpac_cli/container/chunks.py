@@ -20,6 +20,7 @@ from .fields import (
     SIGNATURE,
     TILE,
     VERSION_MAJOR,
+    VERSION_MINOR,
 )
 
 HEAD_BYTES = 6
@@ -104,7 +105,7 @@ class ChunkReader:
 
         Raises:
             ContainerError: not hpac, or truncated.
-            NewerVersionError: the format's major version is higher than ours.
+            NewerVersionError: the format's version is higher than ours.
         """
         self._stream = stream
         self._waiting: Chunk | None = None
@@ -165,9 +166,9 @@ class ChunkReader:
             raise ContainerError("not an hpac file")
         self.offset = len(SIGNATURE)
         major, minor = self._exactly(2)
-        if major > VERSION_MAJOR:
+        if (major, minor) > (VERSION_MAJOR, VERSION_MINOR):
             raise NewerVersionError(
-                f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}; update hpac"
+                f"format version {major}.{minor} is newer than this program's {VERSION_MAJOR}.{VERSION_MINOR}; update hpac"
             )
         if major < VERSION_MAJOR:
             raise ContainerError(f"format version {major}.{minor} does not exist")

@@ -65,7 +65,7 @@ class Head:
 
         Raises:
             ContainerError: not hpac, truncated or altered.
-            NewerVersionError: the format's major version is higher than ours.
+            NewerVersionError: the format's version is higher than ours.
             LimitExceededError: more pixels or metadata than limits allow.
         """
         self._chunks, self._limits, self._tally = ChunkReader(stream), limits, Tally(limits)
@@ -209,7 +209,7 @@ def peek(stream: BinaryIO) -> tuple[Kind, bytes, tuple[bytes, ...]]:
 
     Raises:
         ContainerError: not hpac, or damaged.
-        NewerVersionError: the format's major version is higher than ours.
+        NewerVersionError: the format's version is higher than ours.
         LimitExceededError: it claims more members than are allowed.
     """
     chunks = ChunkReader(stream)

@@ -33,7 +33,7 @@ class RangedReader(Head):
 
         Raises:
             ContainerError: not hpac, truncated or altered.
-            NewerVersionError: the format's major version is higher than ours.
+            NewerVersionError: the format's version is higher than ours.
             LimitExceededError: more pixels or metadata than limits allow.
         """
         self._stream, self.start = stream, stream.tell()

@@ -4,7 +4,9 @@
 
     {"rgb-large": {"file": "rgb-large.safetensors", "digest": "0123456789abcdef", "planes": 3, "role": "rgb", "size": "large"}, ...}
 
-To add a network, train and export it (`hpac train`), then, in a checkout:
+Files name their networks by digest, so a network that was released stays for ever. A better one of the same role and size comes after it,
+under the next name ("rgb-large-2"), and encoders take the last one. To add a network, train and export it (`hpac train`), then, in a
+checkout:
 
     python -c "from pathlib import Path; from hpac_cli.model.index import add_weights; \\
         add_weights(Path('run/rgb-large.safetensors'), role='rgb', size='large')"
@@ -24,7 +26,7 @@ INDEX = "index.json"
 ROLES = {"rgb": 3, "ycc": 3, "grey": 1}
 """What networks are for, and how many planes those code: R, G, B; luma and chroma; single channels."""
 SIZES = ("small", "medium", "large")
-"""How much they compute for each pixel, from the least to the most; there is one of each for every role."""
+"""How much they compute for each pixel, from the least to the most; there is at least one of each for every role."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Entry:
     """One of SIZES."""
 
 
-def network_name(role: str, size: str) -> str:
-    """What the network of a role and size is called."""
-    return f"{role}-{size}"
+def network_name(role: str, size: str, number: int = 1) -> str:
+    """What the first network of a role and size, or a later one, is called."""
+    return f"{role}-{size}" if number == 1 else f"{role}-{size}-{number}"
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +77,7 @@ def read_index(folder: Path) -> dict[str, Entry]:
 
 
 def add_weights(path: Path, *, role: str, size: str, folder: Path | None = None) -> Entry:
-    """Put a network into a folder, in place of the one of its role and size, and list it.
+    """Put a network into a folder, beside those of its role and size, and list it as the one that encoders take.
 
     Args:
         path: of its weights file.
@@ -84,22 +86,36 @@ def add_weights(path: Path, *, role: str, size: str, folder: Path | None = None)
         folder: the shipped weights if not given.
 
     Raises:
-        ModelError: the file is damaged, not of as many planes as the role has, or there is no such size.
+        ModelError: the file is damaged or listed already, not of as many planes as the role has, or there is no such size.
     """
-    name, folder = network_name(role, size), folder or weights_folder()
-    weights = replace(read_weights(path), name=name)
+    weights, folder = read_weights(path), folder or weights_folder()
     if ROLES.get(role) != weights.shape.planes:
         raise ModelError(f"{path}: a network of {weights.shape.planes} planes cannot have the role {role!r}")
     if size not in SIZES:
         raise ModelError(f"{path}: there is no size {size!r}; there are {', '.join(SIZES)}")
-    entry = Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, role, size)
     index = read_index(folder) if (folder / INDEX).exists() else {}
+    name = network_name(role, size, 1 + sum((entry.role, entry.size) == (role, size) for entry in index.values()))
+    entry = Entry(f"{name}.safetensors", weights.digest().hex(), weights.shape.planes, role, size)
+    if any(known.digest == entry.digest for known in index.values()):
+        raise ModelError(f"{path}: this network is listed already")
     index[name] = entry
-    write_weights(weights, folder / entry.file)
-    text = json.dumps({name: asdict(index[name]) for name in sorted(index)}, indent=2)
+    write_weights(replace(weights, name=name), folder / entry.file)
+    text = json.dumps({name: asdict(entry) for name, entry in index.items()}, indent=2)
     (folder / INDEX).write_text(text + "\n", "utf-8")
     shipped_index.cache_clear()
     return entry
+
+
+def latest_entry(role: str, size: str) -> Entry:
+    """Look up the network of a role and size that encoders take: the last one in the index.
+
+    Raises:
+        ModelError: there is none.
+    """
+    found = [entry for entry in shipped_index().values() if (entry.role, entry.size) == (role, size)]
+    if not found:
+        raise ModelError(f"there is no network for {role!r} of size {size!r}")
+    return found[-1]
 
 
 def find_entry(name: str) -> Entry:

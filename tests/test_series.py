@@ -270,7 +270,7 @@ def test_an_open_series_has_the_frames_of_all_its_files(packed: bytes, photograp
     for number in range(4):
         assert np.array_equal(picture.read(frame=number)[..., 0], grey + number)
     assert np.array_equal(picture.read(frame=4, region=(3, 4, 10, 9)), photograph[204:213, 303:313])
-    with pytest.raises(UsageError, match="the series has 6"):
+    with pytest.raises(UsageError, match="there are 6"):
         picture.read(frame=6)
     for ask in (picture.read_file, picture.outline):
         with pytest.raises(UsageError, match="member="):

@@ -16,6 +16,9 @@ HpacError
 └── RoundTripError           our bug: decoding did not give back what was encoded     exit 70
 """
 
+CHANGED = "it changed while it was read; try again when it is complete"
+"""What is said of a file that cannot have been read as it is, or was."""
+
 
 class HpacError(Exception):
     """Base of every error that hpac raises on purpose; the message is one line for the user."""

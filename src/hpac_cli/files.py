@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from .errors import FileAccessError, OutputExistsError
+from .errors import CHANGED, FileAccessError, OutputExistsError
 
 STANDARD = "-"
 """Names standard input or output."""
@@ -73,7 +73,7 @@ def check_output(path: Path | None, *, source: str, force: bool) -> None:
         if path.is_dir():
             raise OutputExistsError(f"output {path} is a folder; name a file with -o")
         if not force and not is_special(path):
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it")
+            raise exists_already(path)
     if not path.parent.is_dir():
         raise FileAccessError(f"folder {path.parent} does not exist; make it first")
 
@@ -149,7 +149,7 @@ def unchanging(stream: BinaryIO) -> Iterator[None]:
     before = _state(stream)
     yield
     if _state(stream) != before:
-        raise FileAccessError("it changed while it was read; try again when it is complete")
+        raise FileAccessError(CHANGED)
 
 
 def _state(stream: BinaryIO) -> tuple[int, int] | None:
@@ -255,6 +255,11 @@ def _rename_to_new(temporary: Path, path: Path) -> None:
         raise OSError(number, os.strerror(number), str(path))  # which makes FileExistsError of EEXIST
 
 
+def exists_already(output: object) -> OutputExistsError:
+    """What is said where an output may not be written, as there is a file of its name."""
+    return OutputExistsError(f"output {output} exists; use --force to overwrite it")
+
+
 def _claim(path: Path) -> None:
     """Take a name by an empty file, so that no other process gives it to a file of its own.
 
@@ -264,7 +269,7 @@ def _claim(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError as error:
-        raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+        raise exists_already(path) from error
 
 
 def publish(temporary: Path, path: Path, *, force: bool) -> None:
@@ -279,7 +284,7 @@ def publish(temporary: Path, path: Path, *, force: bool) -> None:
         try:
             os.link(temporary, path)  # unlike a rename, this fails if the name is taken
         except FileExistsError as error:
-            raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+            raise exists_already(path) from error
         except OSError:  # a file system without links
             _publish_without_links(temporary, path)
     sync_folder(path.parent)
@@ -289,7 +294,7 @@ def _publish_without_links(temporary: Path, path: Path) -> None:
     try:
         _rename_to_new(temporary, path)
     except FileExistsError as error:
-        raise OutputExistsError(f"output {path} exists; use --force to overwrite it") from error
+        raise exists_already(path) from error
     except OSError as error:
         if error.errno not in _CANNOT:
             raise

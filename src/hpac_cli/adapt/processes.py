@@ -17,7 +17,7 @@ import torch
 from hpac_cli.errors import HpacError, LimitExceededError
 
 Job = TypeVar("Job")
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
 class _Worker(NamedTuple):
@@ -31,7 +31,7 @@ def can_fork() -> bool:
 
 
 @contextlib.contextmanager
-def team(work: Callable[[Job], Result], *, workers: int) -> Iterator[Callable[[Iterable[Job]], Iterator[Result]]]:
+def team(work: Callable[[Job], Found], *, workers: int) -> Iterator[Callable[[Iterable[Job]], Iterator[Found]]]:
     """Keep processes for several rounds of jobs; give what does one round and yields results in the order of its jobs.
 
     Args:

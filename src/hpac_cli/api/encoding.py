@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from hpac_cli import files
 from hpac_cli.codec.efforts import effort_of
-from hpac_cli.errors import HpacError, LimitExceededError, RoundTripError, UsageError
+from hpac_cli.errors import HpacError, LimitExceededError, RoundTripError
 from hpac_cli.kept import Kept
 
 from . import existing
@@ -43,8 +43,6 @@ def compress(source: str, output: str | None, session: Session) -> Result:
     """
     start, options = time.monotonic(), session.options
     check_tile(options.tile)
-    if options.remove_source and not options.verify:
-        raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output) if output else default_output(source)
     existing.check_target(target, source, options)
     note, judged = "", None

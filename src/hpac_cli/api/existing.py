@@ -23,10 +23,12 @@ def check_target(target: Path | None, source: str, options: Options) -> None:
         target: None for standard output.
 
     Raises:
-        UsageError: the source is to be removed, and the output is no regular file on disk.
+        UsageError: the source is to be removed, and the output is not decoded and compared, or no regular file on disk.
         OutputExistsError: it exists, and is neither to be overwritten nor perhaps to be left out.
         FileAccessError: its folder does not exist.
     """
+    if options.remove_source and not options.verify:
+        raise UsageError("a source is removed only after its output was decoded and compared")
     with files.writing(str(target)):  # a name may be too long to be asked for
         if options.remove_source and (target is None or files.is_special(target)):
             name = "standard output" if target is None else str(target)

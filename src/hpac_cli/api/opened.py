@@ -129,9 +129,10 @@ class Picture:
             UsageError: there is no such frame.
             UnsupportedError: as `pictures`.
         """
+        from hpac_cli.codec.partial import check_frame
+
         number = self.pictures[0] if number is None else number
-        if not 0 <= number < self.num_frames:
-            raise UsageError(f"there is no frame {number}: the file has {self.num_frames}, counted from 0")
+        check_frame(number, self.num_frames)
         facts = self.metadata["frames"][number]
         shape = facts["height"], facts["width"], facts["channels"]
         return FrameArray(self, number, shape, facts["sample_type"], facts["tile"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hpac_cli.errors import UnsupportedError, UsageError
+from hpac_cli.errors import UnsupportedError
 
 from .session import Session
 from .views import View
@@ -50,14 +50,13 @@ def read_part(
     Raises:
         HpacError: any of errors.py.
     """
-    from hpac_cli.codec.partial import decode_region
+    from hpac_cli.codec.partial import check_frame, decode_region
     from hpac_cli.codec.tiles import Box
     from hpac_cli.images import colours as meanings
 
     frames = view.stand_ins()
     frame = find_pictures(view)[0] if frame is None else frame
-    if not 0 <= frame < len(frames):
-        raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
+    check_frame(frame, len(frames))
     box = Box(region[1], region[0], region[3], region[2]) if region else None
     across = meanings.pixels_per_column(view.kind, view.metadata, frames, frame)
     inner = _columns_of(box, across) if box else None

@@ -78,8 +78,6 @@ def compress_series(inputs: Sequence[Input], output: str, session: Session) -> R
     start, options = time.monotonic(), session.options
     check_tile(options.tile)
     check_names(inputs)
-    if options.remove_source and not options.verify:
-        raise UsageError("a source is removed only after its output was decoded and compared")
     target = None if output == files.STANDARD else Path(output)
     for each in inputs:
         existing.check_target(target, each.path, options)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from hpac_cli.codec.efforts import DEFAULT, KEYFRAME, Effort, effort_of, list_efforts
+from hpac_cli.container.fields import MAX_TILE, MIN_TILE, is_tile
 from hpac_cli.errors import LimitExceededError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
@@ -301,5 +302,5 @@ def check_tile(tile: int) -> None:
     Raises:
         UsageError: they cannot.
     """
-    if tile and (not 8 <= tile <= 1024 or tile % 2):
-        raise UsageError(f"tile size {tile} is not an even number from 8 to 1024")
+    if tile and not is_tile(tile):
+        raise UsageError(f"tile size {tile} is not an even number from {MIN_TILE} to {MAX_TILE}")

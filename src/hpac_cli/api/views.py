@@ -94,10 +94,10 @@ def with_frame(views: Sequence[View], frame: int) -> tuple[View, int]:
     Raises:
         UsageError: none has.
     """
+    from hpac_cli.codec.partial import check_frame
+
     at = (
         bisect.bisect_right(views, frame, key=lambda view: view.first) - 1
-    )  # of files without frames the next one's first
-    if not 0 <= frame - views[max(0, at)].first < len(views[max(0, at)].frames):
-        count = views[-1].first + len(views[-1].frames)
-        raise UsageError(f"there is no frame {frame}: the series has {count}, counted from 0")
+    )  # the first of one without frames is the next one's
+    check_frame(frame, views[-1].first + len(views[-1].frames))
     return views[at], frame - views[at].first

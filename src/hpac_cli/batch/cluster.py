@@ -10,7 +10,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from hpac_cli import api
-from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
+from hpac_cli.errors import FileAccessError, UsageError
+from hpac_cli.files import exists_already
 
 from .actions import Action, decode
 from .targets import name_decoded
@@ -68,7 +69,7 @@ def _find_existing(task: Task, action: Action, options: api.Options) -> Outcome 
     def look(task: Task, _session: api.Session) -> api.Result:
         target = name_decoded(task) if action is decode else task.target
         if target is not None and exists(target):
-            raise OutputExistsError(f"output {target} exists; use --force to overwrite it")
+            raise exists_already(target)
         return api.NOTHING
 
     outcome = attempt(replace(task, folder=None), api.Session(replace(options, remove_source=False)), look)

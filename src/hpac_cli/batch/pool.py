@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 Job = TypeVar("Job")
-Outcome = TypeVar("Outcome")
+Found = TypeVar("Found")
 
 
 def can_fork() -> bool:
@@ -27,13 +27,13 @@ class _Worker(NamedTuple):
     connection: Connection
 
 
-class Pool(Generic[Job, Outcome]):
+class Pool(Generic[Job, Found]):
     """Processes that work on files side by side."""
 
     def __init__(
         self,
-        work: Callable[[Job], Outcome],
-        lost: Callable[[Job], Outcome],
+        work: Callable[[Job], Found],
+        lost: Callable[[Job], Found],
         workers: int,
         hear: Callable[[Job, Any], None] = lambda _job, _news: None,
     ) -> None:
@@ -51,7 +51,7 @@ class Pool(Generic[Job, Outcome]):
         self._busy: dict[Connection, tuple[_Worker, Job]] = {}
         self._idle: list[_Worker] = []
 
-    def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+    def run(self, jobs: Iterable[Job]) -> Generator[Found, None, None]:
         """Do every job; yield outcomes as they come. However this ends, no worker is left behind."""
         if self._workers <= 1 or self._context is None:
             for job in jobs:
@@ -83,7 +83,7 @@ class Pool(Generic[Job, Outcome]):
             return self._hand(job)
         self._busy[worker.connection] = worker, job
 
-    def _receive(self, connection: Connection) -> Iterator[Outcome]:
+    def _receive(self, connection: Connection) -> Iterator[Found]:
         """Take what a worker sent; yield what came of its job, if that is it."""
         worker, job = self._busy[connection]
         try:

@@ -109,7 +109,7 @@ def work_on_copy(task: Task, session: api.Session, action: Action) -> api.Result
 
 def _refuse_existing(name: str, options: api.Options) -> None:
     if not (options.force or options.skip_existing) and exists(name):
-        raise OutputExistsError(f"output {name} exists; use --force to overwrite it")
+        raise files.exists_already(name)
 
 
 def _fetch(name: str, copy: str) -> None:

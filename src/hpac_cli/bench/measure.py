@@ -20,7 +20,7 @@ _MAX_RUNS = 5
 _RUNS_SECONDS = 0.5
 """Encoding is run again while that takes no longer in all, and so is decoding."""
 
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 
 class Row(NamedTuple):
@@ -148,7 +148,7 @@ def _is_equal(decoded: Samples, samples: Samples) -> bool:
     return np.array_equal(decoded.reshape(samples.shape) if decoded.size == samples.size else decoded, samples)
 
 
-def _time(work: Callable[[], Result]) -> tuple[Result, float]:
+def _time(work: Callable[[], Found]) -> tuple[Found, float]:
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Runs a command over its files, tells what came of each, and which exit code that makes."""
+"""The run of a command over its files: what came of each is told, and which exit code that makes."""
 
 import contextlib
 import os

@@ -56,8 +56,7 @@ def decode_region(
         ContainerError: damaged.
     """
     frames = reader.header.frames
-    if not 0 <= frame < len(frames):
-        raise UsageError(f"there is no frame {frame}: the file has {len(frames)}, counted from 0")
+    check_frame(frame, len(frames))
     whole = frames[frame]
     region = region or _all_of(whole)
     _check_region(region, whole)
@@ -190,6 +189,16 @@ def _check_region(region: Box, frame: Frame) -> None:
             f"region {region.x},{region.y},{region.width},{region.height} is not inside the frame of "
             f"{frame.width} x {frame.height} pixels"
         )
+
+
+def check_frame(frame: int, count: int) -> None:
+    """Make sure that there is such a frame.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not 0 <= frame < count:
+        raise UsageError(f"there is no frame {frame}: there are {count}, counted from 0")
 
 
 def _round_to_tiles(region: Box, frame: Frame) -> Box:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from hpac_cli.container.fields import GAIN_BITS, MAX_CODED_BITS, MAX_GAIN, Coding, Frame, Part, Reference
+from hpac_cli.container.fields import MAX_CODED_BITS, MAX_GAIN, REFERENCE_GAIN_BITS, Coding, Frame, Part, Reference
 
 from .efforts import KEYFRAME
 from .likeness import Fit, Look, fit, told_by_two
@@ -165,7 +165,7 @@ class ReferenceSearch:
             found = fit(ours, look)
             reference = _reference(number - seen.number, channel, found, ours, look)
             if abs(math.log(found.ratio or 1)) < _LIKE_ITSELF and _counts_alike(part, told):
-                reference = replace(reference, gain=1 << GAIN_BITS, offset=told.offset - part.offset)
+                reference = replace(reference, gain=1 << REFERENCE_GAIN_BITS, offset=told.offset - part.offset)
             yield _Candidate(reference, look, found, seen.needs)
 
 
@@ -189,4 +189,6 @@ def _counts_alike(part: Part, other: Part) -> bool:
 
 
 def _reference(back: int, channel: int, found: Fit, ours: Look, other: Look) -> Reference:
-    return Reference(back, channel, round(found.gain * (1 << GAIN_BITS)), round(ours.mean - found.gain * other.mean))
+    return Reference(
+        back, channel, round(found.gain * (1 << REFERENCE_GAIN_BITS)), round(ours.mean - found.gain * other.mean)
+    )

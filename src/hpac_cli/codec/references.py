@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import GAIN_BITS, Frame, Part, Reference
+from hpac_cli.container.fields import REFERENCE_GAIN_BITS, Frame, Part, Reference
 from hpac_cli.image import Samples
 
 from .tiles import Box
@@ -21,8 +21,10 @@ Told = tuple[NDArray[np.int32], ...]
 
 def bring(values: NDArray[Any], reference: Reference, bit_depth: int) -> NDArray[np.int32]:
     """Make values of another channel like those of a part of so many bits."""
-    moved = values.astype(np.int64) * reference.gain + (reference.offset * (1 << GAIN_BITS) + (1 << (GAIN_BITS - 1)))
-    brought: NDArray[np.int32] = np.clip(moved >> GAIN_BITS, 0, (1 << bit_depth) - 1).astype(np.int32)
+    moved = values.astype(np.int64) * reference.gain + (
+        reference.offset * (1 << REFERENCE_GAIN_BITS) + (1 << (REFERENCE_GAIN_BITS - 1))
+    )
+    brought: NDArray[np.int32] = np.clip(moved >> REFERENCE_GAIN_BITS, 0, (1 << bit_depth) - 1).astype(np.int32)
     return brought
 
 

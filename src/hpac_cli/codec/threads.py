@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 Job = TypeVar("Job")
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 
 AHEAD = 3
 """Jobs of a stream, for each thread, that are held until their results are taken: bounds memory."""
@@ -43,7 +43,7 @@ class Threads:
         if self._pool:
             self._pool.shutdown(cancel_futures=True)  # of streams that were not read to their end
 
-    def spread(self, work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    def spread(self, work: Callable[[Job], Found], jobs: Iterable[Job]) -> Iterator[Found]:
         """Do every job, and yield the results in the order of the jobs.
 
         Args:
@@ -56,7 +56,7 @@ class Threads:
         if not self._pool:
             yield from map(work, jobs)
             return
-        waiting: deque[Future[Result]] = deque()
+        waiting: deque[Future[Found]] = deque()
         try:
             for job in jobs:
                 waiting.append(self._pool.submit(work, job))
@@ -69,7 +69,7 @@ class Threads:
                 future.cancel()
 
 
-def spread(work: Callable[[Job], Result], jobs: Iterable[Job], *, threads: int) -> Iterator[Result]:
+def spread(work: Callable[[Job], Found], jobs: Iterable[Job], *, threads: int) -> Iterator[Found]:
     """Do every job, on so many threads of its own, as Threads.spread does."""
     with Threads(threads) as own:
         yield from own.spread(work, jobs)

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from hpac_cli.image import Samples
 
-MAX_NETWORK_TILE = 1024
 """The largest side of tiles that a network codes, in pixels."""
 _SIDE, _LEAST = 256, 8
 

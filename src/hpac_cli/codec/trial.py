@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpac_cli.container.fields import Part
+from hpac_cli.container.fields import MAX_TILE, Part
 
 from .network_tiles import encode_values, measure_values
 from .networks import Networks
 from .payloads import estimate_quickly, pack_smallest
 from .references import Told
 from .threads import spread
-from .tiles import MAX_NETWORK_TILE, Box, tile_boxes
+from .tiles import Box, tile_boxes
 from .turning import turn
 from .values import Ordered, Values
 
@@ -153,7 +153,7 @@ class Trials:
         """List boxes that stand for the whole frame, each with the share that it stands for."""
         height, width = self.ordered.shape[:2]
         if height * width <= count * _CROP * _CROP:
-            for box in tile_boxes(height, width, MAX_NETWORK_TILE):
+            for box in tile_boxes(height, width, MAX_TILE):
                 yield box, 1.0
             return
         for y, x, share in self._blocks(count):

@@ -31,8 +31,8 @@ HASH_BYTES, TINY_HASH_BYTES = (16, 32), (8, 8)
 """How much is kept of the SHA-256 of the samples and of that of the file: as a rule, and in tiny containers."""
 TINY_BYTES = 4096
 """Containers shorter than this, but for their end, are tiny: every byte counts. So are files of a series that are."""
-MAX_TILE, MAX_BYTES_TILE = 1024, 2048
-"""Largest side of tiles in frames that a network codes, and in those that none does."""
+MIN_TILE, MAX_TILE, MAX_BYTES_TILE = 8, 1024, 2048
+"""Smallest side of tiles, and the largest in frames that a network codes, and in those that none does."""
 MAX_CODED_BITS = 16
 """Depth up to which a network codes samples."""
 MAX_CELL_BITS = 12
@@ -165,8 +165,8 @@ class Piece(NamedTuple):
 MAX_WHOLE = 1 << 24
 """Whole numbers that floats of 32 bits hold exactly reach so far from 0."""
 MAX_GAIN = 1 << 20
-"""Gains, in 2**-GAIN_BITS, and offsets of references are nearer to 0: their sums fit 64 bits by far."""
-GAIN_BITS = 12
+"""Gains, in 2**-REFERENCE_GAIN_BITS, and offsets of references are nearer to 0: their sums fit 64 bits by far."""
+REFERENCE_GAIN_BITS = 12
 """Gains of references count in 2**-12."""
 MAX_REFERENCES = 2
 
@@ -179,8 +179,8 @@ class Reference:
     """In the frame so many before; 0 for the same frame."""
     channel: int
     """Of that frame."""
-    gain: int = 1 << GAIN_BITS
-    """In 2**-GAIN_BITS; may be negative."""
+    gain: int = 1 << REFERENCE_GAIN_BITS
+    """In 2**-REFERENCE_GAIN_BITS; may be negative."""
     offset: int = 0
     """In values; may be negative."""
 
@@ -465,7 +465,9 @@ def parse_frame(payload: bytes, limits: Limits, earlier: Sequence[Frame] = ()) -
     parts = tuple(_parse_part(fields, name) for _ in range(num_parts))
     fields.end()
     frame = Frame(width, height, name, tile, parts, order)
-    _check_tile(tile, MAX_TILE if any(part.weights_digest for part in parts) else MAX_BYTES_TILE)
+    largest = MAX_TILE if any(part.weights_digest for part in parts) else MAX_BYTES_TILE
+    if not is_tile(tile, largest):
+        raise ContainerError(f"tile size {tile} is not an even number from {MIN_TILE} to {largest}")
     if frame.channels > limits.max_channels:
         raise ContainerError(f"{frame.channels} channels: there are 1 to {limits.max_channels}")
     if order and sorted(order) != list(range(frame.channels)):
@@ -556,9 +558,9 @@ def _check_sides(width: int, height: int, limits: Limits) -> None:
         raise ContainerError(f"{width} x {height} pixels: each side is 1 to {limits.max_side}")
 
 
-def _check_tile(tile: int, largest: int) -> None:
-    if not (8 <= tile <= largest) or tile % 2:
-        raise ContainerError(f"tile size {tile} is not an even number from 8 to {largest}")
+def is_tile(side: int, largest: int = MAX_TILE) -> bool:
+    """Whether tiles can have this side."""
+    return MIN_TILE <= side <= largest and side % 2 == 0
 
 
 def build_piece(piece: Piece) -> bytes:

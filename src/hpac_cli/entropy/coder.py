@@ -17,7 +17,6 @@ from hpac_cli.errors import ContainerError
 
 TOTAL_BITS = 24
 _TOTAL = 1 << TOTAL_BITS
-MAX_SYMBOLS = 62
 
 _family: Any = constriction.stream.model.Categorical(perfect=False)
 

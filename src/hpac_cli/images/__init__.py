@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from hpac_cli.errors import (
+    CHANGED,
     DecoderMissingError,
     FileAccessError,
     HpacError,
@@ -18,7 +19,7 @@ from hpac_cli.image import Image, RawSamples, Samples, keep_whole
 from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, MAX_IMAGE_BYTES, Limits
 
-from .source import CHANGED, Source, hash_pieces
+from .source import Source, hash_pieces
 
 SUFFIXES = {
     "png": ".png",

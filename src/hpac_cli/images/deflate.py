@@ -15,6 +15,8 @@ from hpac_cli.errors import InputError, LimitExceededError
 _PIECE = 1 << 16
 """Bytes that are inflated at once."""
 _HEAD_BYTES, _CHECKSUM_BYTES = 2, 4
+MAX_INFLATION = 1100
+"""No deflate stream grows by more; an image that would claims too much."""
 
 
 class Recipe(NamedTuple):

@@ -23,7 +23,7 @@ from hpac_cli.limits import Limits, Tally
 
 from . import jpeg_streams
 from .codestreams import sides_of
-from .deflate import compress_raw, decompress, find_recipe_and_correction
+from .deflate import MAX_INFLATION, compress_raw, decompress, find_recipe_and_correction
 from .layout import Codec, Head, Layout, Packer, Place, count_frames, unpack
 from .packbits import NUM_VARIANTS
 from .source import FileBytes, Source
@@ -64,11 +64,10 @@ _UNDEFINED = 0xFFFFFFFF
 _MOST_HEADS, _VALUE_BYTES, _META_BYTES = 1 << 18, 64, 1 << 16
 _DEFERRED_BYTES = 1 << 16
 """Longer elements are not read before they are needed."""
-_MAX_INFLATION = 1100
 _FREE_ELEMENTS, _MOST_ELEMENTS = 1 << 20, 16
 """Of a deflated data set, so many bytes before its samples are read, or so many times the bytes of the file."""
 _FREE_SAMPLES = 64 << 20
-"""Of encapsulated samples, so many bytes are decoded, or _MAX_INFLATION times those that they take: a blank image of
+"""Of encapsulated samples, so many bytes are decoded, or MAX_INFLATION times those that they take: a blank image of
 any size takes next to none."""
 _ITEM, _MOST_ITEMS = b"\xfe\xff\0\xe0", 1 << 14
 """And no more items of sequences, each of which becomes a data set of pydicom's."""
@@ -211,7 +210,7 @@ def find_colours(file: BinaryIO) -> tuple[str, int]:
     if syntax == DEFLATED:
         file.seek(start)
         coded = file.read()
-        file, start = io.BytesIO(decompress(coded, max(_FREE_SAMPLES, _MAX_INFLATION * len(coded)), raw=True)[0]), 0
+        file, start = io.BytesIO(decompress(coded, max(_FREE_SAMPLES, MAX_INFLATION * len(coded)), raw=True)[0]), 0
         head = file.read(_META_BYTES)
     big = syntax == _BIG_ENDIAN or (not syntax and int.from_bytes(head[start : start + 2], "little") >= 0x400)
     explicit = syntax != _IMPLICIT and (bool(syntax) or head[start + 4 : start + 6].isalpha())
@@ -349,7 +348,7 @@ def _split_unused_bits(data: FileBytes, layouts: list[Layout], dataset: Any) -> 
 def _read_deflated(data: Source, limits: Limits, rewrite: bool) -> Image:
     """Read a file whose data set is one raw deflate stream; where little makes much that is no samples, it stays whole."""
     start = end_of_meta(data)
-    plain, tail = decompress(data[start:], min(limits.max_sample_bytes, _MAX_INFLATION * len(data)), raw=True)
+    plain, tail = decompress(data[start:], min(limits.max_sample_bytes, MAX_INFLATION * len(data)), raw=True)
     found = _find_inflated_pixels(plain, max(_FREE_ELEMENTS, _MOST_ELEMENTS * len(data)))
     if found is None:
         return _keep(data, Kept.LAYOUT)
@@ -424,7 +423,7 @@ def _read_encapsulated(data: Source, dataset: Any, syntax: str, element: Any, li
     if not rewrite or colours not in _KEPT_COLOURS:
         return kept
     _check_coded_sides(data, element, layout, limits)
-    if frames * layout.size > max(_FREE_SAMPLES, _MAX_INFLATION * (len(data) - element.value_tell)):
+    if frames * layout.size > max(_FREE_SAMPLES, MAX_INFLATION * (len(data) - element.value_tell)):
         return kept
     words = b"".join(_decode_frames(dataset, layout, frames, syntax))
     native = _write_native(data, element, words, bits)

@@ -18,7 +18,9 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 """Of each pass: first row and column, steps between rows and columns."""
 WHOLE = ((0, 0, 1, 1),)
 NUM_FILTERS = 5
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""By the number of channels, where samples are no palette's."""
 _BAND_BYTES = 1 << 18
 
 
@@ -56,14 +58,14 @@ def _decode_with_pillow(types: ByteArray, body: ByteArray, lanes: int) -> ByteAr
     from PIL import Image as PillowImage
 
     height, length = body.shape
-    header = struct.pack(">IIBBBBB", length // lanes, height, 8, _COLOUR_TYPES[lanes], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", length // lanes, height, 8, COLOUR_TYPES[lanes], 0, 0, 0)
     coded = zlib.compress(np.concatenate([types, body], axis=1).tobytes(), 0)
     chunks = b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
         for name, data in ((b"IHDR", header), (b"IDAT", coded), (b"IEND", b""))
     )
     try:
-        with PillowImage.open(io.BytesIO(b"\x89PNG\r\n\x1a\n" + chunks), formats=["png"]) as picture:
+        with PillowImage.open(io.BytesIO(SIGNATURE + chunks), formats=["png"]) as picture:
             return np.asarray(picture).reshape(height, -1, lanes)
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"PNG damaged: {error}") from error

@@ -25,12 +25,20 @@ from hpac_cli.limits import Limits, Tally
 
 from .bits import pack_bits, unpack_bits
 from .deflate import Inflater, Recipe, compress_anew, find_recipe_and_correction, rebuild
-from .filters import ADAM7, NUM_FILTERS, WHOLE, band_rows, choose_types, filter_rows, unfilter
+from .filters import (
+    ADAM7,
+    COLOUR_TYPES,
+    NUM_FILTERS,
+    SIGNATURE,
+    WHOLE,
+    band_rows,
+    choose_types,
+    filter_rows,
+    unfilter,
+)
 from .source import PIECE_BYTES, FileBytes, Joined, Source
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
-_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
 _LUMA = (299, 587, 114)
@@ -518,7 +526,7 @@ def _join_bodies(file: FileBytes, bodies: list[_Chunk]) -> Joined:
 def _plain_geometry(shape: tuple[int, ...], itemsize: int, short: bytes) -> _Geometry:
     """What a short skeleton says, or what samples alone need."""
     height, width, channels = shape
-    depth, colour_type, interlace = short or (8 * itemsize, _COLOUR_TYPES[channels], 0)
+    depth, colour_type, interlace = short or (8 * itemsize, COLOUR_TYPES[channels], 0)
     return _Geometry(width, height, depth, colour_type, interlace)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import png, rle
 from .codestreams import holds_only_samples
-from .deflate import decompress
+from .deflate import MAX_INFLATION, decompress
 from .dicom import DEFLATED, end_of_meta, list_items, syntax_of
 from .tiff import REWRITTEN, is_tiff, walk
 
@@ -139,11 +139,8 @@ def same_dicom(data: bytes, again: bytes) -> bool:
 
 def _inflate(data: bytes) -> tuple[bytes, bytes, bytes]:
     start = end_of_meta(data)
-    plain, tail = decompress(data[start:], _MAX_INFLATION * len(data), raw=True)
+    plain, tail = decompress(data[start:], MAX_INFLATION * len(data), raw=True)
     return data[:start], plain, tail
-
-
-_MAX_INFLATION = 1100
 
 
 def _has_samples_alone(dataset: Any, data: bytes) -> bool:

@@ -7,9 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from hpac_cli.errors import FileAccessError
+from hpac_cli.errors import CHANGED, FileAccessError
 
-CHANGED = "it changed while it was read; try again when it is complete"
 PIECE_BYTES = 1 << 20
 """Read at once, of what is gone through from one end to the other."""
 

@@ -25,7 +25,7 @@ from hpac_cli.kept import Kept
 from hpac_cli.limits import DEFAULT_LIMITS, Limits, Tally
 
 from . import lzw
-from .deflate import compress_anew, decompress, find_correction, find_recipe
+from .deflate import MAX_INFLATION, compress_anew, decompress, find_correction, find_recipe
 from .layout import Codec, Layout, Packer, Place, Predictor, count_frames, reverse_bits, unpack
 from .lzw import find_variant
 from .packbits import NUM_VARIANTS, pack_rows, unpack_runs
@@ -51,9 +51,6 @@ _BEYOND = {
 }
 """Compression that is not undone: fax; JPEG, JPEG 2000 and WebP, which tell only inside whether anything was lost."""
 _KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
-_MAX_INFLATION = 1100
-"""No deflate stream grows by more; an image that would claims too much."""
-
 _GDAL_LEADERS, _HEAD_BYTES = b"BLOCK_LEADER=", 4096
 """Says that the length of each segment stands before it too, where no tag points (GDAL's cloud-optimised files)."""
 
@@ -310,7 +307,7 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | K
         return Kept.LAYOUT
     if any(offset + count > file_bytes for offset, count in zip(offsets, counts, strict=True)):
         raise InputError("TIFF truncated: samples lie beyond the end of the file")
-    if sum(expected) > _MAX_INFLATION * max(1, sum(counts)) + 65536:
+    if sum(expected) > MAX_INFLATION * max(1, sum(counts)) + 65536:
         raise InputError(f"TIFF damaged: {sum(counts):,} bytes cannot hold {width} x {height} x {channels} samples")
     return _Page(replace(layout, places=tuple(map(Place, offsets, counts))), compression, tags, order)
 

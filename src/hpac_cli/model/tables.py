@@ -44,8 +44,6 @@ SIGMOID_STEPS = 256
 SIGMOID_LIMIT = 16
 SIGMOID_BITS = 18
 """Logistic table entries are in units of 2**-18."""
-WEIGHT_BITS = 12
-"""Mixture weights sum to 2**12."""
 EXP_ENTRIES = 417
 """exp(-i/32) as 16-bit integers, until it rounds to nothing that matters (e**-13)."""
 

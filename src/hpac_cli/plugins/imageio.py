@@ -1,4 +1,4 @@
-"""imageio reads and writes .hpac: `import hpac_cli.plugins.imageio` once, then `imageio.v3.imread` and `imwrite`.
+""".hpac in imageio: `import hpac_cli.plugins.imageio` once, then `imageio.v3.imread` and `imwrite`.
 
 Unlike through Pillow, samples come as they are stored, of any type and number of channels, and of several frames one
 is read without the others.
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hpac_cli import api
 from hpac_cli.errors import HpacError
 
-NAME, SUFFIX = "HPAC", ".hpac"
+NAME = "HPAC"
 _MOST_CHANNELS = 4
 
 
@@ -32,8 +32,8 @@ class HpacPlugin(PluginV3):
         super().__init__(request)
         self._picture: api.Picture | None = None
         if request.mode.io_mode is IOMode.write:
-            if (request.extension or request.format_hint) != SUFFIX:
-                raise InitializationError(f"hpac writes {SUFFIX} files only")
+            if (request.extension or request.format_hint) != api.SUFFIX:
+                raise InitializationError(f"hpac writes {api.SUFFIX} files only")
             return
         try:
             self._picture = api.open_picture(request.get_file())
@@ -125,9 +125,9 @@ def register() -> None:
     if NAME in known_plugins:
         return
     known_plugins[NAME] = PluginConfig(NAME, HpacPlugin.__name__, __name__)
-    extension = FileExtension(extension=SUFFIX, priority=[NAME], name="Lossless image compression by HPAC")
+    extension = FileExtension(extension=api.SUFFIX, priority=[NAME], name="Lossless image compression by HPAC")
     extension_list.append(extension)
-    known_extensions[SUFFIX] = [extension]
+    known_extensions[api.SUFFIX] = [extension]
 
 
 register()

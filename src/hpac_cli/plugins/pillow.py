@@ -1,4 +1,4 @@
-"""Pillow opens and saves .hpac: `import hpac_cli.plugins.pillow` once, then Image.open and im.save.
+""".hpac in Pillow: `import hpac_cli.plugins.pillow` once, then Image.open and im.save.
 
 imageio reads them through Pillow. Pictures that were PNG or TIFF open as Pillow opens those, palette,
 profile and EXIF included, and so does what was kept whole, if Pillow knows its kind; what is saved becomes PNG or, where
@@ -20,7 +20,7 @@ from hpac_cli.errors import HpacError
 from hpac_cli.images import png
 from hpac_cli.images.colours import show
 
-FORMAT, SUFFIX = "HPAC", ".hpac"
+FORMAT = "HPAC"
 _MOST = (1 << 31) - 1
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
@@ -192,7 +192,7 @@ def register() -> None:
     Image.register_open(FORMAT, HpacImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_save_all(FORMAT, _save_all)
-    Image.register_extension(FORMAT, SUFFIX)
+    Image.register_extension(FORMAT, api.SUFFIX)
     Image.register_mime(FORMAT, "image/x-hpac")
 
 

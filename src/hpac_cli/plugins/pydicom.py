@@ -1,4 +1,4 @@
-"""pydicom reads .hpac: `dcmread("scan.dcm.hpac")` gives the Dataset of the file that was encoded."""
+""".hpac in pydicom: `dcmread("scan.dcm.hpac")` gives the Dataset of the file that was encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains networks and exports their integers, in torch; the codec never needs it."""
+"""The training of networks and the export of their integers, in torch; the codec never needs it."""
 
 from hpac_cli.errors import MissingPackageError
 

@@ -12,14 +12,6 @@ def to_planes(samples: Tensor) -> Tensor:
     return torch.stack([green, red - green, blue - green])
 
 
-def from_planes(planes: Tensor) -> Tensor:
-    """Undo to_planes."""
-    if planes.shape[0] == 1:
-        return planes
-    green, red, blue = planes
-    return torch.stack([red + green, green, blue + green])
-
-
 def lowest_sample(green: Tensor, plane: int) -> Tensor:
     """Lowest value that plane number `plane` can take, int32; the highest is 2**bit_depth - 1 more.
 

@@ -11,7 +11,7 @@ from .augment import Histories, Samples, age, depth_of, rescale
 
 KINDS = SLICES, BANDS = "slices", "bands"
 """Kinds of sources whose tiles (H, W, C) refer: to slices before and after them, or to any other channel."""
-GAIN_BITS = 12
+REFERENCE_GAIN_BITS = 12
 """A gain counts in 2**-12."""
 
 _NONE, _ONE = 0.05, 0.25
@@ -60,7 +60,7 @@ def refer_plainly(tile: Samples, kind: str, most: int, channel: int) -> Samples:
 
 def _as_reference(plane: Samples, other: Samples, kind: str, jitter: float = 0.0) -> NDArray[np.int64]:
     """Bring another plane to a plane's domain of values: slices as they are, bands as they fit."""
-    gain, offset = fit(plane, other, jitter) if kind == BANDS else (1 << GAIN_BITS, 0)
+    gain, offset = fit(plane, other, jitter) if kind == BANDS else (1 << REFERENCE_GAIN_BITS, 0)
     return bring(other, gain, offset, depth_of(plane))
 
 
@@ -100,11 +100,13 @@ def fit(plane: Samples, other: Samples, jitter: float = 0.0) -> tuple[int, int]:
     """
     wanted, given = (np.diff(part.astype(np.float64), axis=1) for part in (plane, other))
     gain = float((wanted * given).sum() / max((given * given).sum(), 1)) * (1 + jitter)
-    whole = round(min(max(gain, -7.0), 7.0) * (1 << GAIN_BITS))
-    return whole, round(float(plane.mean() - other.mean() * whole / (1 << GAIN_BITS)))
+    whole = round(min(max(gain, -7.0), 7.0) * (1 << REFERENCE_GAIN_BITS))
+    return whole, round(float(plane.mean() - other.mean() * whole / (1 << REFERENCE_GAIN_BITS)))
 
 
 def bring(other: Samples, gain: int, offset: int, depth: int) -> NDArray[np.int64]:
     """Bring values by a gain in 1/4096 and an offset to a domain of so many bits, as docs/format.md has it."""
-    moved = (gain * other.astype(np.int64) + (offset << GAIN_BITS) + (1 << (GAIN_BITS - 1))) >> GAIN_BITS
+    moved = (
+        gain * other.astype(np.int64) + (offset << REFERENCE_GAIN_BITS) + (1 << (REFERENCE_GAIN_BITS - 1))
+    ) >> REFERENCE_GAIN_BITS
     return moved.clip(0, (1 << depth) - 1)

@@ -1,4 +1,4 @@
-"""Train one network: many small updates, resumable, stopped by time."""
+"""The training of one network: many small updates, resumable, stopped by time."""
 
 import copy
 import csv

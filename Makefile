@@ -42,6 +42,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $$(find src tests -name '*.[ch]')
 	$(COMPILE) --check
 	if command -v clang; then $(COMPILE) --check --cc clang; fi
 

@@ -4,8 +4,8 @@
 
 /* Bytes of `a` are unsigned, those of `b` signed; products of the even and of the odd ones, two to a sum, fit. */
 static inline __m256i dot_bytes(__m256i sum, __m256i a, __m256i b) {
-  const __m256i even = _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)),
-                                         _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
+  const __m256i even =
+      _mm256_madd_epi16(_mm256_and_si256(a, _mm256_set1_epi16(255)), _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8));
   const __m256i odd = _mm256_madd_epi16(_mm256_srli_epi16(a, 8), _mm256_srai_epi16(b, 8));
   return _mm256_add_epi32(sum, _mm256_add_epi32(even, odd));
 }

@@ -3,8 +3,8 @@
    for all units, compilers and machines. Ends with an error if a unit does not read what it wrote.
 
    The file holds arrays, each a number of numbers and then these, all 32 bits and little endian: the tables, then
-   for every network its shape, weights, biases, shifts and, in turn, each picture's height, width, depth and whether it repeats, the edges of
-   its cells, or none, and its samples; an empty array ends the pictures. */
+   for every network its shape, weights, biases, shifts and, in turn, each picture's height, width, depth and whether it
+   repeats, the edges of its cells, or none, and its samples; an empty array ends the pictures. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static void run_case(int unit, const struct hpac_network *network, const int32_t
                      struct numbers references, struct numbers samples) {
   const int height = size[0], width = size[1], num_hashes = hpac_num_hashes(network);
   const struct hpac_tile tile = {
-      height,     width, size[2], (int32_t)(references.count / height / width), cells.count ? cells.at : NULL,
+      height,        width,  size[2], (int32_t)(references.count / height / width), cells.count ? cells.at : NULL,
       references.at, size[3]};
   const int64_t most = hpac_max_words(network, height, width);
   uint32_t *words = room(most, sizeof *words), *lengths = room((int64_t)height * width, sizeof *lengths);

@@ -1,8 +1,8 @@
 /* A coverage-guided fuzzer of deflate streams: parsing, corrections both ways.
  *
  * An input's first byte chooses: a stream that is surveyed, searched and corrected, and must come back; two streams, of
- * which later readings give the other one, so that nothing but a result or an error may come; or parameters, a correction
- * and plain bytes, of which something or an error must come.
+ * which later readings give the other one, so that nothing but a result or an error may come; or parameters, a
+ * correction and plain bytes, of which something or an error must come.
  */
 #include "hpac_deflate.h"
 
@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUIRE(condition)                                                          \
-  do {                                                                              \
+#define REQUIRE(condition)                                                        \
+  do {                                                                            \
     if (!(condition)) fprintf(stderr, "%d: %s\n", __LINE__, #condition), abort(); \
   } while (0)
 
@@ -171,10 +171,8 @@ static void require_result(int result) { REQUIRE(result <= HPAC_DEFLATE_OK && re
 static void check_changing(const uint8_t *data, size_t size, int matcher, size_t piece) {
   if (size < 3) return;
   const size_t left = size - 3, wanted = data[1] | (size_t)data[2] << 8, first = wanted < left ? wanted : left;
-  const struct memory begin = {.bytes = {data + 3, data + 3 + first},
-                               .size = {first, left - first},
-                               .piece = piece,
-                               .later = data[0]};
+  const struct memory begin = {
+      .bytes = {data + 3, data + 3 + first}, .size = {first, left - first}, .piece = piece, .later = data[0]};
   uint8_t parameters[HPAC_DEFLATE_PARAMETER_BYTES] = PARAMETERS(matcher);
   for (uint32_t which = 0; which < 2; which++) {
     struct memory memory = begin;

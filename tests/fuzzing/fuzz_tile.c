@@ -72,8 +72,11 @@ static int32_t *make_references(int64_t count, int depth) {
 /* Sides from a byte each: few pixels, but of some networks long rows and columns of up to 1024. Under sanitizers a
    pixel of a wide network takes a millisecond. */
 static struct tile choose_tile(const struct integers *n, int unit, uint8_t height, uint8_t width, uint8_t depth) {
-  struct tile t = {.height = 1 + height % 16, .width = 1 + width % 24, .depth = 1 + depth % 16,
-                   .ours = n->packed[unit], .theirs = n->packed[plain]};
+  struct tile t = {.height = 1 + height % 16,
+                   .width = 1 + width % 24,
+                   .depth = 1 + depth % 16,
+                   .ours = n->packed[unit],
+                   .theirs = n->packed[plain]};
   const int most = n->shape[1] > 32 || n->shape[2] > 2 ? 24 : 160, may_be_long = n->shape[0] * n->shape[1] == 16;
   if (height >= 240 && may_be_long) t.height = 1024 - height % 3, t.width = 1;
   else if (width >= 240 && may_be_long) t.width = 1024 - width % 3, t.height = 1;

@@ -81,7 +81,13 @@ def decode_to_folder(reader: Reader, folder: Path | None, source: str, session: 
 
 
 def check_folder(folder: Path, names: list[str], source: str, options: Options) -> None:
-    """Refuse a folder before any work is done for it."""
+    """Refuse a folder before any work is done for it.
+
+    Raises:
+        OutputExistsError: it exists and nothing may be written into it, it is no folder, or it would replace the source.
+        FileAccessError: the folder around it does not exist.
+        UnsupportedError: this system takes no files of such names.
+    """
     with files.writing(str(folder)):
         if not folder.parent.is_dir():
             raise FileAccessError(f"folder {folder.parent} does not exist; make it first")

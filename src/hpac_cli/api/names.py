@@ -33,6 +33,10 @@ def decoded_name(source: str, output: str | None, kind: str, own_suffix: str) ->
 
     Args:
         own_suffix: of the file that was encoded; it ends the name if what is left without .hpac lacks it.
+
+    Raises:
+        UsageError: the source's name leaves none for the output.
+        UnsupportedError: no file becomes what the output's name says.
     """
     from hpac_cli import images
 
@@ -75,7 +79,12 @@ def converted_name(output: str) -> tuple[Path | None, str]:
 
 
 def salvaged_name(source: str, output: str | None, kind: str, own_suffix: str) -> tuple[Path | None, str]:
-    """Where salvaged samples go: as their own kind, or plainly if what lay around them is lost."""
+    """Where salvaged samples go: as their own kind, or plainly if what lay around them is lost.
+
+    Raises:
+        UsageError: no name says where, or as which kind.
+        UnsupportedError: no file becomes what the output's name says.
+    """
     if kind:
         return decoded_name(source, output, kind, own_suffix)
     if output and output != files.STANDARD:

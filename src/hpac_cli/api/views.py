@@ -77,7 +77,11 @@ def list_views(reader: Head) -> Iterator[View]:
 
 
 def find_view(reader: Head, member: str | None, frame: int | None) -> tuple[View, int | None]:
-    """The file that is meant, and which of its frames: a member, or the one that has a frame of all, or the only one."""
+    """The file that is meant, and which of its frames: a member, or the one that has a frame of all, or the only one.
+
+    Raises:
+        UsageError: there is no such member or frame, or none was named of a series.
+    """
     views = list(list_views(reader))
     if member is not None:
         return views[find_member(reader.header, member)], frame
@@ -96,8 +100,7 @@ def with_frame(views: Sequence[View], frame: int) -> tuple[View, int]:
     """
     from hpac_cli.codec.partial import check_frame
 
-    at = (
-        bisect.bisect_right(views, frame, key=lambda view: view.first) - 1
-    )  # the first of one without frames is the next one's
+    # the first frame of a file without any is the next one's
+    at = bisect.bisect_right(views, frame, key=lambda view: view.first) - 1
     check_frame(frame, views[-1].first + len(views[-1].frames))
     return views[at], frame - views[at].first

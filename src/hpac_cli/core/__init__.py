@@ -250,6 +250,7 @@ class TileCoder:
 
         Raises:
             ValueError: another type, or out of bounds.
+            MemoryError: there is not enough.
         """
         height, width, _ = samples.shape
         room = _checked(_library().hpac_max_words(self._handle, height, width))
@@ -273,6 +274,8 @@ class TileCoder:
 
         Raises:
             DamagedWordsError: the words cannot come from the encoder.
+            ValueError: sizes or references are out of bounds.
+            MemoryError: there is not enough.
         """
         if len(words) % 4:
             raise DamagedWordsError("coded words are cut: their length is no multiple of 4")
@@ -292,14 +295,20 @@ class TileCoder:
         *,
         repeats: bool = False,
     ) -> NDArray[np.float64]:
-        """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine."""
+        """Bits that each pixel of a tile takes, (H, W), all planes together; the same on every machine.
+
+        Arguments and errors are those of encode.
+        """
         lengths = np.empty(samples.shape[:2], np.uint32)
         given = self._given(samples, bit_depth, edges, references, repeats=repeats)
         _checked(_library().hpac_measure(*given, _pointer(lengths)))
         return lengths / float(1 << LENGTH_BITS)
 
     def collect(self, samples: Samples, bit_depth: int, references: Sequence[Reference] = ()) -> Mixtures:
-        """Keep the network's mixtures of a tile's samples, for expect: those of each plane, pixel by pixel."""
+        """Keep the network's mixtures of a tile's samples, (P, H * W, K), for expect.
+
+        Arguments and errors are those of encode.
+        """
         height, width, _ = samples.shape
         mixtures = np.empty((self.planes, height * width, self._components), COMPONENT)
         given = self._given(samples, bit_depth, None, references)
@@ -318,6 +327,10 @@ class TileCoder:
 
         Returns:
             (2**bit_depth,) of both.
+
+        Raises:
+            ValueError: values are out of bounds.
+            MemoryError: there is not enough.
         """
         met, expected = np.zeros((2, 1 << bit_depth), np.int64)
         found = (least_spread, _pointer(met), _pointer(expected))
@@ -325,7 +338,10 @@ class TileCoder:
         return met, expected / float(1 << MASS_BITS)
 
     def length(self, mixtures: Mixtures, values: NDArray[np.int32], bit_depth: int, edges: NDArray[np.int32]) -> float:
-        """About the bits that samples take with cells of these edges, (2**bit_depth + 1,); other arguments as in expect."""
+        """About the bits that samples take with cells of these edges, (2**bit_depth + 1,).
+
+        Other arguments, and errors, are those of expect.
+        """
         assert edges.shape == ((1 << bit_depth) + 1,)
         length = _library().hpac_length(*self._collected(mixtures, values, bit_depth), _pointer(edges))
         return _checked(length) / float(1 << LENGTH_BITS)
@@ -336,7 +352,7 @@ class TileCoder:
         return self._handle, len(values), bit_depth, _pointer(values), mixtures.ctypes.data
 
     def trace(self, samples: Samples, bit_depth: int, references: Sequence[Reference] = ()) -> list[int]:
-        """Hashes of all layers' outputs, in the order of trace.h."""
+        """Hashes of all layers' outputs, in the order of trace.h. Arguments and errors are those of encode."""
         hashes = np.empty(_library().hpac_num_hashes(self._handle), np.uint64)
         given = self._given(samples, bit_depth, None, references)
         _checked(_library().hpac_trace(*given, _pointer(hashes)))

@@ -8,7 +8,12 @@
 #include "hpac_core.h"
 #include "unit.h"
 
-enum { SUM_LIMIT = 1 << 24, MAX_SHIFT = 22, LAST_SPREAD = 336, TABLE_NUMBERS = 72 + 3 * 73 + 4097 + 2 * 337 + 417 + 8193 };
+enum {
+  SUM_LIMIT = 1 << 24,
+  MAX_SHIFT = 22,
+  LAST_SPREAD = 336,
+  TABLE_NUMBERS = 72 + 3 * 73 + 4097 + 2 * 337 + 417 + 8193
+};
 
 static int is_between(int v, int low, int high) { return low <= v && v <= high; }
 
@@ -63,8 +68,8 @@ static int are_layers(const struct shape *s, const struct layers *layers, int64_
   int ok = is_layer(&u, c, num_inputs(s)) && is_layer(&u, c, c);
   if (s->context) ok = ok && is_layer(&u, s->context, c + s->planes) && is_layer(&u, (s->blocks + 1) * c, s->context);
   for (int b = 0; b < s->blocks; b++)
-    ok = ok && is_layer(&u, c, c) && is_layer(&u, c, c) && is_layer(&u, c, count_taps(s->rows)) &&
-         is_layer(&u, c, c) && is_layer(&u, s->expand * c, c) && is_layer(&u, c, s->expand * c);
+    ok = ok && is_layer(&u, c, c) && is_layer(&u, c, c) && is_layer(&u, c, count_taps(s->rows)) && is_layer(&u, c, c) &&
+         is_layer(&u, s->expand * c, c) && is_layer(&u, c, s->expand * c);
   for (int p = 0; p < s->planes; p++)
     ok = ok && is_layer(&u, s->head, c + 2 * p) && is_layer(&u, s->components * (3 + p), s->head);
   return ok && !u.weights && !u.outputs;
@@ -73,9 +78,9 @@ static int are_layers(const struct shape *s, const struct layers *layers, int64_
 /* The tables are normative, and whoever loads them checks their digest; here only that all are there. */
 static int cut_tables(const int32_t *numbers, int64_t count, struct tables *tables) {
   static const int lengths[] = {72, 73, 73, 73, 4097, 337, 337, 417, 8193};
-  const int32_t **table[] = {&tables->level_threshold,   &tables->level_scale, &tables->level_limit,
-                             &tables->level_reciprocal,  &tables->asinh,       &tables->spread,
-                             &tables->spread_inverse,    &tables->exp,         &tables->sigmoid};
+  const int32_t **table[] = {&tables->level_threshold,  &tables->level_scale, &tables->level_limit,
+                             &tables->level_reciprocal, &tables->asinh,       &tables->spread,
+                             &tables->spread_inverse,   &tables->exp,         &tables->sigmoid};
   if (count != TABLE_NUMBERS) return 0;
   for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
     *table[k] = numbers;

@@ -1,5 +1,5 @@
-/* Mixtures of samples, kept, and what they expect of every value: what encoders make cells of. Nothing here is needed to
-   decode; a mass may be a little off. */
+/* Mixtures of samples, kept, and what they expect of every value: what encoders make cells of. Nothing here is needed
+   to decode; a mass may be a little off. */
 #ifndef HPAC_COLLECTED_H
 #define HPAC_COLLECTED_H
 

@@ -20,8 +20,7 @@ INLINE int round_up(int v, int step) { return (v + step - 1) / step * step; }
 
 /* Look numbers up one by one: on most processors that is faster than what gathers, or compilers' stand-ins for them,
    make of it. The empty statement keeps compilers from vectorising the loop. */
-#define EACH_SCALAR(i, count) \
-  _Pragma("GCC unroll 8") for (int i = 0; i < (count); i++)
+#define EACH_SCALAR(i, count) _Pragma("GCC unroll 8") for (int i = 0; i < (count); i++)
 #define STAY_SCALAR __asm__ volatile("")
 
 INLINE void look_up(const int32_t *table, const int32_t *index, int32_t *out, int count) {

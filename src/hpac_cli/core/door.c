@@ -91,8 +91,8 @@ int hpac_unit_is_exact(int unit, const int32_t *tables, int64_t num_table) {
 struct hpac_network *hpac_network_new(int unit, const int32_t *shape, const int8_t *weights, int64_t num_weights,
                                       const int32_t *biases, const int32_t *shifts, int64_t num_outputs,
                                       const int32_t *tables, int64_t num_table) {
-  const struct shape s = {shape[0], shape[1], shape[2], shape[3], shape[4], shape[5], shape[6], shape[7], shape[8],
-                          shape[9]};
+  const struct shape s = {shape[0], shape[1], shape[2], shape[3], shape[4],
+                          shape[5], shape[6], shape[7], shape[8], shape[9]};
   const struct layers layers = {weights, biases, shifts};
   struct tables cut;
   if (!hpac_unit_runs_here(unit) || !is_shape(&s) || !cut_tables(tables, num_table, &cut)) return NULL;
@@ -123,8 +123,8 @@ int64_t hpac_max_words(const struct hpac_network *network, int height, int width
 }
 
 static int is_tile(const struct hpac_network *network, const struct hpac_tile *tile) {
-  int ok = is_size(tile->height, tile->width, tile->depth) && is_between(tile->num_references, 0, network->shape.references) &&
-           is_between(tile->repeats, 0, 1);
+  int ok = is_size(tile->height, tile->width, tile->depth) &&
+           is_between(tile->num_references, 0, network->shape.references) && is_between(tile->repeats, 0, 1);
   const int32_t values = ok ? (int32_t)1 << tile->depth : 0;
   for (int p = 0; ok && tile->edges && p < network->shape.planes; p++)
     ok = are_edges(tile->edges + (int64_t)p * (values + 1), values);
@@ -132,45 +132,45 @@ static int is_tile(const struct hpac_network *network, const struct hpac_tile *t
   return ok && are_samples(tile->references, num_pixels * tile->num_references, tile->depth);
 }
 
-static struct picture picture_to_fill(const struct hpac_tile *tile, int32_t *samples) {
-  return (struct picture){tile->height, tile->width, tile->depth, samples, tile->edges, tile->num_references, tile->references, tile->repeats};
+static struct tile tile_to_fill(const struct hpac_tile *tile, int32_t *samples) {
+  return (struct tile){tile->height, tile->width,          tile->depth,      samples,
+                       tile->edges,  tile->num_references, tile->references, tile->repeats};
 }
 
-/* A picture of samples that are only read; its height is 0 if anything is out of bounds. */
-static struct picture picture_of(const struct hpac_network *network, const struct hpac_tile *tile,
-                                 const int32_t *samples) {
-  struct picture picture = picture_to_fill(tile, NULL);
-  memcpy(&picture.samples, &samples, sizeof samples);
-  const int ok = is_tile(network, tile) &&
-                 are_samples(samples, num_samples(network, tile->height, tile->width), tile->depth);
-  if (!ok) picture.height = 0;
-  return picture;
+/* A tile whose samples are only read; its height is 0 if anything is out of bounds. */
+static struct tile tile_of(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples) {
+  struct tile inner = tile_to_fill(tile, NULL);
+  memcpy(&inner.samples, &samples, sizeof samples);
+  const int ok =
+      is_tile(network, tile) && are_samples(samples, num_samples(network, tile->height, tile->width), tile->depth);
+  if (!ok) inner.height = 0;
+  return inner;
 }
 
 int64_t hpac_encode(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                     uint32_t *words, int64_t room) {
-  const struct picture picture = picture_of(network, tile, samples);
-  return picture.height ? network->unit->encode(network->packed, &picture, words, room) : HPAC_BAD_ARGUMENT;
+  const struct tile inner = tile_of(network, tile, samples);
+  return inner.height ? network->unit->encode(network->packed, &inner, words, room) : HPAC_BAD_ARGUMENT;
 }
 
 int64_t hpac_decode(const struct hpac_network *network, const struct hpac_tile *tile, const uint32_t *words,
                     int64_t num_words, int32_t *samples) {
   if (!is_tile(network, tile) || num_words < 0) return HPAC_BAD_ARGUMENT;
-  const struct picture picture = picture_to_fill(tile, samples);
-  return network->unit->decode(network->packed, &picture, words, num_words);
+  const struct tile inner = tile_to_fill(tile, samples);
+  return network->unit->decode(network->packed, &inner, words, num_words);
 }
 
 int64_t hpac_measure(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                      uint32_t *lengths) {
-  const struct picture picture = picture_of(network, tile, samples);
-  return picture.height ? network->unit->measure(network->packed, &picture, lengths) : HPAC_BAD_ARGUMENT;
+  const struct tile inner = tile_of(network, tile, samples);
+  return inner.height ? network->unit->measure(network->packed, &inner, lengths) : HPAC_BAD_ARGUMENT;
 }
 
 int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                      struct hpac_component *components) {
-  struct picture picture = picture_of(network, tile, samples);
-  picture.repeats = 0;
-  return picture.height ? network->unit->collect(network->packed, &picture, components) : HPAC_BAD_ARGUMENT;
+  struct tile inner = tile_of(network, tile, samples);
+  inner.repeats = 0;
+  return inner.height ? network->unit->collect(network->packed, &inner, components) : HPAC_BAD_ARGUMENT;
 }
 
 static int are_collected(const struct hpac_network *network, const struct collected *s) {
@@ -197,6 +197,6 @@ int hpac_num_hashes(const struct hpac_network *network) { return network->unit->
 
 int64_t hpac_trace(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                    uint64_t *hashes) {
-  const struct picture picture = picture_of(network, tile, samples);
-  return picture.height ? network->unit->trace(network->packed, &picture, hashes) : HPAC_BAD_ARGUMENT;
+  const struct tile inner = tile_of(network, tile, samples);
+  return inner.height ? network->unit->trace(network->packed, &inner, hashes) : HPAC_BAD_ARGUMENT;
 }

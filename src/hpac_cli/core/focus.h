@@ -17,7 +17,8 @@ enum {
 
 /* Neighbours in raster order: rows up, columns right. */
 static const int8_t WINDOW_ROW[WINDOW] = {3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 0, 0, 0};
-static const int8_t WINDOW_COLUMN[WINDOW] = {-3, -2, -1, 0, 1, 2, 3, -3, -2, -1, 0, 1, 2, 3, -3, -2, -1, 0, 1, -3, -2, -1};
+static const int8_t WINDOW_COLUMN[WINDOW] = {-3, -2, -1, 0,  1,  2,  3, -3, -2, -1, 0,
+                                             1,  2,  3,  -3, -2, -1, 0, 1,  -3, -2, -1};
 enum { AT_NN = 10, AT_NW = 16, AT_N = 17, AT_NE = 18, AT_WW = 20, AT_W = 21 };
 
 /* Samples of the last wavefronts: (planes, SAMPLE_SLOTS, row_step). */
@@ -39,9 +40,9 @@ INLINE int32_t *ring_samples(const struct sample_ring *ring, int plane, int wave
 
 /* Put one wavefront of a reference into its ring, two pixels around the tile included: there the nearest sample of the
    tile stands. */
-static void fill_reference(const struct sample_ring *ring, const struct picture *picture, int reference, int wave) {
-  const int height = picture->height, width = picture->width, around = reference_radius(0);
-  const int32_t *samples = picture->references + (size_t)reference * (size_t)height * (size_t)width;
+static void fill_reference(const struct sample_ring *ring, const struct tile *tile, int reference, int wave) {
+  const int height = tile->height, width = tile->width, around = reference_radius(0);
+  const int32_t *samples = tile->references + (size_t)reference * (size_t)height * (size_t)width;
   int32_t *column = ring_samples(ring, reference, wave, 0);
   const int last = smaller(height - 1 + around, (wave + around) >> 1);
   for (int y = larger(-around, (wave - width + 2 - around) >> 1); y <= last; y++) {
@@ -85,17 +86,17 @@ NOINLINE void find_bases(const struct run *run, const int32_t *const *near, row_
                          const int32_t *restrict multiplier, int32_t fallback, int32_t *restrict base,
                          int32_t *restrict sum) {
   const int32_t *restrict nw = near[AT_NW], *restrict n = near[AT_N], *restrict ne = near[AT_NE],
-                         *restrict w = near[AT_W], *restrict nn = near[AT_NN], *restrict ww = near[AT_WW];
+                          *restrict w = near[AT_W], *restrict nn = near[AT_NN], *restrict ww = near[AT_WW];
   for (int i = 0; i < run->lanes; i++) {
     const int32_t has_nw = valid[AT_NW][i], has_n = valid[AT_N][i], has_w = valid[AT_W][i];
     const int32_t low = smaller(w[i], n[i]), high = larger(w[i], n[i]);
     const int32_t median = larger(smaller(high, w[i] + n[i] - nw[i]), low);
     const int32_t single = has_w ? w[i] : has_n ? n[i] : fallback;
     base[i] = has_nw ? median : single;
-    const int32_t differences = (magnitude(w[i] - nw[i]) & has_w & has_nw) + (magnitude(n[i] - nw[i]) & has_n & has_nw) +
-                                (magnitude(ne[i] - n[i]) & valid[AT_NE][i] & has_n) +
-                                (magnitude(w[i] - ww[i]) & has_w & valid[AT_WW][i]) +
-                                (magnitude(n[i] - nn[i]) & has_n & valid[AT_NN][i]);
+    const int32_t differences =
+        (magnitude(w[i] - nw[i]) & has_w & has_nw) + (magnitude(n[i] - nw[i]) & has_n & has_nw) +
+        (magnitude(ne[i] - n[i]) & valid[AT_NE][i] & has_n) + (magnitude(w[i] - ww[i]) & has_w & valid[AT_WW][i]) +
+        (magnitude(n[i] - nn[i]) & has_n & valid[AT_NN][i]);
     sum[i] = (2 + differences) * multiplier[i];
   }
 }
@@ -205,12 +206,12 @@ static void find_references(const struct network *n, const struct sample_ring *r
 }
 
 static void find_features(const struct network *n, const struct sample_ring *ring, const struct sample_ring *references,
-                          const struct picture *picture, const struct run *run, const struct focus_rows *out,
+                          const struct tile *tile, const struct run *run, const struct focus_rows *out,
                           feature_words words) {
   const struct tables *tables = &n->tables;
-  const int planes = n->shape.planes, lanes = run->lanes, depth = picture->depth;
+  const int planes = n->shape.planes, lanes = run->lanes, depth = tile->depth;
   row_of_lanes valid[WINDOW], multiplier, sum, place;
-  find_valid(run, picture->width, valid);
+  find_valid(run, tile->width, valid);
   find_multiplier(run, valid, multiplier);
   const int32_t unknown = unknown_level(depth);
   for (int p = 0; p < planes; p++) {
@@ -239,8 +240,8 @@ static void find_features(const struct network *n, const struct sample_ring *rin
     for (int k = 0; k < POSITION_INPUTS; k++)
       feature_column(words, (WINDOW + 2) * planes + k)[i * WORD_INPUTS] = to_activation(parity[k]);
   }
-  if (picture->num_references)
-    find_references(n, references, picture->num_references, run, valid, multiplier, depth, out, words);
+  if (tile->num_references)
+    find_references(n, references, tile->num_references, run, valid, multiplier, depth, out, words);
 }
 
 #endif

@@ -14,11 +14,11 @@ enum { MAX_TAP_WORDS = 23, MARGIN_ROWS = MAX_ROWS };
 /* Words of gates that a pixel needs, seen from it. */
 struct tap_words {
   int num_words, num_taps;
-  int row[MAX_TAP_WORDS];  /* rows up, at least 0 */
-  int back[MAX_TAP_WORDS]; /* wavefronts back, at least 0: a word is found where its rightmost pixel lies */
+  int row[MAX_TAP_WORDS];              /* rows up, at least 0 */
+  int back[MAX_TAP_WORDS];             /* wavefronts back, at least 0: a word is found where its rightmost pixel lies */
   int tap[MAX_TAP_WORDS][WORD_INPUTS]; /* which tap, in raster order, an activation of the word meets; or -1 */
-  int slots; /* of the ring: a power of two above the largest `back` */
-  int reach; /* columns right of a pixel that its taps see */
+  int slots;                           /* of the ring: a power of two above the largest `back` */
+  int reach;                           /* columns right of a pixel that its taps see */
 };
 
 /* Cover the taps of a window of slope 2 with so many rows by words. */

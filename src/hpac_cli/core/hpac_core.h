@@ -20,8 +20,8 @@ struct hpac_component {
   int16_t weight, spread;
 };
 
-/* Grows whenever a function of this library, deflate/, jpeg/ and segments/ included, changes its meaning; the loader asks
-   for the one that it knows. */
+/* Grows whenever a function of this library, deflate/, jpeg/ and segments/ included, changes its meaning; the loader
+   asks for the one that it knows. */
 HPAC_API int hpac_interface(void);
 
 /* Instruction sets that were compiled in, the fastest first; `plain` is the last. */
@@ -34,7 +34,8 @@ HPAC_API int hpac_unit_runs_here(int unit);
 HPAC_API int hpac_unit_is_exact(int unit, const int32_t *tables, int64_t num_table);
 
 /* A network for a unit. shape: planes, width, blocks, expand, rows, head, components, context, context_places,
-   references. All layers' integers in the order of docs/format.md. NULL if any of it is out of bounds, or memory is short. */
+   references. All layers' integers in the order of docs/format.md. NULL if any of it is out of bounds, or memory is
+   short. */
 HPAC_API struct hpac_network *hpac_network_new(int unit, const int32_t *shape, const int8_t *weights,
                                                int64_t num_weights, const int32_t *biases, const int32_t *shifts,
                                                int64_t num_outputs, const int32_t *tables, int64_t num_table);
@@ -69,9 +70,9 @@ HPAC_API int64_t hpac_measure(const struct hpac_network *network, const struct h
 /* components: (planes, height, width, components of the network), without what far repetition adds. Returns 0. */
 HPAC_API int64_t hpac_collect(const struct hpac_network *network, const struct hpac_tile *tile, const int32_t *samples,
                               struct hpac_component *components);
-/* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often each
-   value came, and to expected[2^depth] what the mixtures give it, in 2^-30 samples; samples whose mixture has a large
-   component below least_spread, a number on the table of spreads, are left out. Returns 0. */
+/* Of `count` samples of one plane, values[] with the components that were collected. Adds to met[2^depth] how often
+   each value came, and to expected[2^depth] what the mixtures give it, in 2^-30 samples; samples whose mixture has a
+   large component below least_spread, a number on the table of spreads, are left out. Returns 0. */
 HPAC_API int64_t hpac_expect(const struct hpac_network *network, int64_t count, int depth, const int32_t *values,
                              const struct hpac_component *components, int least_spread, int64_t *met,
                              int64_t *expected);

@@ -85,18 +85,19 @@ enum kind {
 };
 
 struct outputs {
-  activation *y; /* RELU, and narrowed streams */
-  size_t y_step; /* activations from pixel to pixel */
+  activation *y;    /* RELU, and narrowed streams */
+  size_t y_step;    /* activations from pixel to pixel */
   int32_t *numbers; /* VALUE, streams, PARAMETERS */
   size_t number_step;
-  const int32_t *context; /* of the whole wavefront; or NULL */
+  const int32_t *context;      /* of the whole wavefront; or NULL */
   const int32_t *words_before; /* GATE */
   int32_t *words;
   size_t word_step; /* words from pixel to pixel */
-  int64_t *sums; /* SUM_RELU, by channel */
+  int64_t *sums;    /* SUM_RELU, by channel */
 };
 
-INLINE void store_stream(const int vectors, const int grows, vec *v, const struct outputs *out, size_t pixel, int first) {
+INLINE void store_stream(const int vectors, const int grows, vec *v, const struct outputs *out, size_t pixel,
+                         int first) {
   int32_t *stream = out->numbers + pixel * out->number_step + first;
   for (int k = 0; k < vectors; k++) {
     if (grows) v[k] = v_add(v[k], v_load(stream + k * LANES));
@@ -111,9 +112,7 @@ INLINE void store_stream(const int vectors, const int grows, vec *v, const struc
 INLINE void store(const enum kind kind, const int vectors, vec *v, const struct outputs *out, size_t pixel, int first,
                   vec *sums) {
   switch (kind) {
-    case RELU:
-      v_put(vectors, v, out->y + pixel * out->y_step + first, 0);
-      break;
+    case RELU: v_put(vectors, v, out->y + pixel * out->y_step + first, 0); break;
     case GATE:
       for (int k = 0; k < vectors; k++) {
         const size_t at = pixel * out->word_step + (size_t)(first + k * LANES);
@@ -125,9 +124,7 @@ INLINE void store(const enum kind kind, const int vectors, vec *v, const struct 
         v_store(out->numbers + pixel * out->number_step + first + k * LANES, v_clamp(v[k], 127));
       break;
     case SET_STREAM:
-    case ADD_STREAM:
-      store_stream(vectors, kind == ADD_STREAM, v, out, pixel, first);
-      break;
+    case ADD_STREAM: store_stream(vectors, kind == ADD_STREAM, v, out, pixel, first); break;
     case PARAMETERS:
       for (int k = 0; k < vectors; k++)
         v_store(out->numbers + pixel * out->number_step + first + k * LANES, v_clamp(v[k], STREAM_LIMIT));
@@ -221,9 +218,9 @@ INLINE void run_layer(const enum kind kind, const struct linear *layer, const st
   }
 }
 
-#define LAYER_RUNNER(name, kind)                                                                                \
+#define LAYER_RUNNER(name, kind)                                                                                   \
   NOINLINE void name(const struct linear *layer, const struct inputs *in, const struct outputs *out, int pixels) { \
-    run_layer(kind, layer, in, out, pixels);                                                                    \
+    run_layer(kind, layer, in, out, pixels);                                                                       \
   }
 LAYER_RUNNER(run_relu, RELU)
 LAYER_RUNNER(run_gate, GATE)

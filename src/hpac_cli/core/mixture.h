@@ -7,15 +7,15 @@
 
 enum {
   BUCKETS = 22,
-  MAX_EXPONENT = 17,   /* buckets are at most 2^17 samples wide */
-  WEIGHT_BITS = 12,    /* weights sum to 2^12 */
+  MAX_EXPONENT = 17, /* buckets are at most 2^17 samples wide */
+  WEIGHT_BITS = 12,  /* weights sum to 2^12 */
   MASS_BITS = 30,
   MEAN_PLACES = 8,
   MEAN_LIMIT = 1 << 24,
   SIGNIFICANT = 1 << (WEIGHT_BITS - 5),
-  REACH = 6,           /* logistic scales that a window reaches beyond a significant mean */
+  REACH = 6, /* logistic scales that a window reaches beyond a significant mean */
   PLAIN_MARGIN = 7,
-  EDGE_BITS = 10,      /* places on the logistic table are stepped along in 2^-10 */
+  EDGE_BITS = 10, /* places on the logistic table are stepped along in 2^-10 */
   START_LIMIT = 1 << 28,
   MAX_PARAMETERS = MAX_COMPONENTS * (MAX_PLANES + 2)
 };
@@ -31,7 +31,8 @@ struct mixture {
      in 1/64 sample: shifts[0] belongs to `low`. */
   const int32_t *shifts;
   int32_t last_shift;
-  int32_t *first[MAX_COMPONENTS + 1], *step[MAX_COMPONENTS + 1]; /* places on the logistic table of the window's edges */
+  int32_t *first[MAX_COMPONENTS + 1],
+      *step[MAX_COMPONENTS + 1]; /* places on the logistic table of the window's edges */
 };
 
 static int make_mixture_room(struct mixture *m, struct memory *memory, int components, size_t lanes) {

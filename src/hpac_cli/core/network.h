@@ -11,7 +11,7 @@ enum {
   EXP_LAST = 416,
   SPREADS = 337,
   SIGMOID_LAST = 8192,
-  LEVEL_STEPS = 8,          /* parts of an octave, of which each holds one threshold of levels at most */
+  LEVEL_STEPS = 8, /* parts of an octave, of which each holds one threshold of levels at most */
   LEVEL_CELLS = 24 * LEVEL_STEPS
 };
 

@@ -10,17 +10,17 @@ enum coder_mode { WRITE, READ, MEASURE };
 
 enum {
   TOTAL_BITS = 24,
-  LENGTH_BITS = 16,    /* code lengths count in 2^-16 bits */
+  LENGTH_BITS = 16, /* code lengths count in 2^-16 bits */
   LENGTH_TABLE_BITS = 12
 };
 
 struct coder {
-  uint64_t low;        /* WRITE: lower end of the interval. READ: what of the words lies above it */
-  uint64_t range;      /* at least 2^32 */
-  uint32_t *out;       /* WRITE */
-  const uint32_t *in;  /* READ */
-  int64_t at, room;    /* words written or read (those beyond the end, which are 0, too); room or number */
-  uint32_t *lengths;   /* MEASURE: of the present plane's pixels, by number in the wavefront */
+  uint64_t low;              /* WRITE: lower end of the interval. READ: what of the words lies above it */
+  uint64_t range;            /* at least 2^32 */
+  uint32_t *out;             /* WRITE */
+  const uint32_t *in;        /* READ */
+  int64_t at, room;          /* words written or read (those beyond the end, which are 0, too); room or number */
+  uint32_t *lengths;         /* MEASURE: of the present plane's pixels, by number in the wavefront */
   const uint32_t *log_table; /* MEASURE */
   int damaged;
 };
@@ -45,8 +45,7 @@ static struct coder start_reading(const uint32_t *words, int64_t number) {
 /* A carry never runs out of words: the coded number stays below 1. */
 static void propagate_carry(struct coder *c) {
   int64_t k = c->at;
-  while (++c->out[--k] == 0) {
-  }
+  while (++c->out[--k] == 0) {}
 }
 
 INLINE void put(struct coder *c, uint32_t left, uint32_t width) {
@@ -80,7 +79,8 @@ INLINE void skip(struct coder *c, uint32_t left, uint32_t width) {
 /* The length of a symbol of so large a width of 2^24, in 2^-16 bits. */
 INLINE uint32_t length_of(const uint32_t *log_table, uint32_t width) {
   const int bits = 31 - __builtin_clz(width);
-  const uint32_t mantissa = bits >= LENGTH_TABLE_BITS ? width >> (bits - LENGTH_TABLE_BITS) : width << (LENGTH_TABLE_BITS - bits);
+  const uint32_t mantissa =
+      bits >= LENGTH_TABLE_BITS ? width >> (bits - LENGTH_TABLE_BITS) : width << (LENGTH_TABLE_BITS - bits);
   return ((uint32_t)(TOTAL_BITS - bits) << LENGTH_BITS) - log_table[mantissa & ((1 << LENGTH_TABLE_BITS) - 1)];
 }
 

@@ -4,39 +4,39 @@
 
    What is kept of pixels lies wavefront by wavefront, in `slots` of number wave * height + row: what a wavefront's
    pixels have in common then lies side by side, and two pixels as far apart as two others are so in slots, too. A place
-   is such a distance, how many slots it lies before the pixel. Wherever a distance leads in the tile, it leads to a slot
-   before the pixel's: one that holds nothing, or is not known yet, has zeros. */
+   is such a distance, how many slots it lies before the pixel. Wherever a distance leads in the tile, it leads to a
+   slot before the pixel's: one that holds nothing, or is not known yet, has zeros. */
 #ifndef HPAC_REPETITION_H
 #define HPAC_REPETITION_H
 
 #include "symbols.h"
 
 enum {
-  BYTES = 16,           /* of a pixel's neighbourhood, */
-  NEAR = 8,             /* so many of them of the nearest samples; the others count half */
-  AT_NORTH = 2,         /* among the bytes */
+  BYTES = 16,   /* of a pixel's neighbourhood, */
+  NEAR = 8,     /* so many of them of the nearest samples; the others count half */
+  AT_NORTH = 2, /* among the bytes */
   AT_WEST = 5,
-  MARGIN = 3,           /* rows above, and columns at either side, whose pixels have no neighbourhood */
-  PLACES = 4,           /* that a pixel keeps, the best first */
-  TELLERS = 3,          /* W, N and NE, whose places a pixel tries */
-  LATEST = 2,           /* pixels of the same hash that it tries */
+  MARGIN = 3,  /* rows above, and columns at either side, whose pixels have no neighbourhood */
+  PLACES = 4,  /* that a pixel keeps, the best first */
+  TELLERS = 3, /* W, N and NE, whose places a pixel tries */
+  LATEST = 2,  /* pixels of the same hash that it tries */
   CANDIDATES = TELLERS * PLACES + LATEST,
-  PLACE_BITS = 22,      /* (1024 + 2 * 1024) * 1024 slots */
-  MOST_COST = 511,      /* cost and place share the 31 bits of a key */
+  PLACE_BITS = 22, /* (1024 + 2 * 1024) * 1024 slots */
+  MOST_COST = 511, /* cost and place share the 31 bits of a key */
   NO_KEY = INT32_MAX,
   HASH_BITS = 13,
-  RING_WAVES = 4,       /* N lies two wavefronts before */
-  VOTE_BITS = 12,       /* weights of places sum to 2^12 at most, */
+  RING_WAVES = 4,        /* N lies two wavefronts before */
+  VOTE_BITS = 12,        /* weights of places sum to 2^12 at most, */
   ERROR_LIMIT = 1 << 18, /* so that weighted errors sum to 2^30 */
   BINS = 6,
-  HABITS = 4,           /* what a place foretold in the plane before: nothing, or well, better or worse than the network */
+  HABITS = 4, /* what a place foretold in the plane before: nothing, or well, better or worse than the network */
   SHARE_BITS = 20,
   FIRST_SHARE = 31457,  /* 0.03 */
   LEAST_SHARE = 1049,   /* 0.001 */
   MOST_SHARE = 1027604, /* 0.98 */
   DEVIATION_BITS = 12,
   MOST_DEVIATION = 16,
-  NARROWEST = 8         /* on the table of spreads */
+  NARROWEST = 8 /* on the table of spreads */
 };
 
 _Static_assert(3 * MAX_SIDE * MAX_SIDE < 1 << PLACE_BITS, "every place has a number");
@@ -45,23 +45,23 @@ _Static_assert(3 * MAX_SIDE * MAX_SIDE < 1 << PLACE_BITS, "every place has a num
 static const int FROM_DOWN[TELLERS] = {0, 1, 1}, FROM_RIGHT[TELLERS] = {1, 0, -1};
 
 struct repetition {
-  const struct picture *picture;
-  int coarser;                /* bytes count in 2^coarser samples */
-  uint8_t *samples;           /* high bytes of the first plane, (height, width) */
-  uint8_t *bytes;             /* (slots, BYTES) */
-  int32_t *errors;            /* (slots, error_step): sample less the network's mean, in 1/64, by plane */
-  size_t error_step;          /* 1, or 4 of three planes: a vector */
-  int32_t *places;            /* (RING_WAVES, PLACES, height) */
+  const struct tile *tile;
+  int coarser;       /* bytes count in 2^coarser samples */
+  uint8_t *samples;  /* high bytes of the first plane, (height, width) */
+  uint8_t *bytes;    /* (slots, BYTES) */
+  int32_t *errors;   /* (slots, error_step): sample less the network's mean, in 1/64, by plane */
+  size_t error_step; /* 1, or 4 of three planes: a vector */
+  int32_t *places;   /* (RING_WAVES, PLACES, height) */
   size_t ring_step;
   int32_t (*buckets)[LATEST]; /* the latest slots of a hash, the last one first */
   /* of the present wavefront's pixels, by number */
-  int from, to;               /* those that have a neighbourhood lie side by side */
+  int from, to; /* those that have a neighbourhood lie side by side */
   int32_t *hash;
-  int32_t *key[CANDIDATES];   /* cost and place */
-  int32_t *best[PLACES];      /* the lowest keys */
-  int32_t *vote[PLACES];      /* weights of places */
-  int32_t *expected[4];       /* errors, by plane */
-  int32_t *cost;              /* of the best place; above MOST_COST where there is none */
+  int32_t *key[CANDIDATES]; /* cost and place */
+  int32_t *best[PLACES];    /* the lowest keys */
+  int32_t *vote[PLACES];    /* weights of places */
+  int32_t *expected[4];     /* errors, by plane */
+  int32_t *cost;            /* of the best place; above MOST_COST where there is none */
   int32_t *bin;
   /* of its present plane */
   int32_t *habit, *centre, *scale; /* the network's mean and scale, in 1/64 sample */
@@ -75,13 +75,12 @@ static int take_rows(struct memory *memory, int32_t **rows, int count, size_t la
   return 1;
 }
 
-static struct repetition *make_repetition(struct memory *memory, const struct picture *picture, int planes,
-                                          size_t lanes) {
-  const size_t height = (size_t)picture->height, width = (size_t)picture->width, slots = height * (width + 2 * height);
+static struct repetition *make_repetition(struct memory *memory, const struct tile *tile, int planes, size_t lanes) {
+  const size_t height = (size_t)tile->height, width = (size_t)tile->width, slots = height * (width + 2 * height);
   struct repetition *r = take(memory, sizeof *r);
   if (!r) return NULL;
-  r->picture = picture;
-  r->coarser = larger(picture->depth - 8, 0);
+  r->tile = tile;
+  r->coarser = larger(tile->depth - 8, 0);
   r->error_step = planes == 1 ? 1 : 4;
   r->ring_step = height + 1;
   int ok = (r->samples = take(memory, height * width)) && (r->bytes = take(memory, slots * BYTES)) &&
@@ -103,11 +102,11 @@ static struct repetition *make_repetition(struct memory *memory, const struct pi
 }
 
 INLINE size_t slot_of(const struct repetition *r, int wave, int row) {
-  return (size_t)wave * (size_t)r->picture->height + (size_t)row;
+  return (size_t)wave * (size_t)r->tile->height + (size_t)row;
 }
 
 INLINE size_t pixel_of(const struct repetition *r, int wave, int row) {
-  return (size_t)row * (size_t)r->picture->width + (size_t)(wave - 2 * row);
+  return (size_t)row * (size_t)r->tile->width + (size_t)(wave - 2 * row);
 }
 
 /* Places of a rank that are kept of a wavefront, by row. */
@@ -117,14 +116,14 @@ INLINE int32_t *places_of(const struct repetition *r, int wave, int rank) {
 
 /* Which of a wavefront's pixels have all neighbours in the tile. */
 static void find_inner(struct repetition *r, int wave, int first, int pixels) {
-  const int width = r->picture->width;
+  const int width = r->tile->width;
   r->from = clamp(larger(MARGIN, (wave - width + MARGIN + 2) >> 1) - first, 0, pixels);
   r->to = clamp(((wave - MARGIN) >> 1) + 1 - first, r->from, pixels);
 }
 
 /* Copy the neighbours of a wavefront's pixels: NWW, NW, N, NE; WW, W; NN, NNE; and eight around them. */
 NOINLINE void copy_neighbours(const struct repetition *r, int wave, int first) {
-  const ptrdiff_t width = r->picture->width;
+  const ptrdiff_t width = r->tile->width;
   for (int i = r->from; i < r->to; i++) {
     const uint8_t *at = r->samples + pixel_of(r, wave, first + i);
     uint8_t *bytes = r->bytes + slot_of(r, wave, first + i) * BYTES;
@@ -183,15 +182,15 @@ NOINLINE void try_places(const struct repetition *r, int wave, int first) {
   for (int i = r->from; i < r->to; i++) {
     const uint8_t *bytes = r->bytes + (start + (size_t)i) * BYTES;
     for (int c = 0; c < TELLERS * PLACES; c++) r->key[c][i] = key_of(bytes, tried[c][i]);
-    for (int c = TELLERS * PLACES; c < CANDIDATES; c++)
-      r->key[c][i] = key_of(bytes, (int32_t)start + i - r->key[c][i]);
+    for (int c = TELLERS * PLACES; c < CANDIDATES; c++) r->key[c][i] = key_of(bytes, (int32_t)start + i - r->key[c][i]);
   }
 }
 
 INLINE int32_t next_key(int32_t key, int32_t last, int32_t best) { return smaller(best, key > last ? key : NO_KEY); }
 
 /* The lowest of two candidates' keys and `best`, of keys above `last`. */
-NOINLINE void keep_better(int32_t *const *keys, const int32_t *restrict last, int32_t *restrict best, int from, int to) {
+NOINLINE void keep_better(int32_t *const *keys, const int32_t *restrict last, int32_t *restrict best, int from,
+                          int to) {
   const int32_t *restrict a = keys[0], *restrict b = keys[1];
   for (int i = from; i < to; i++) best[i] = next_key(a[i], last[i], next_key(b[i], last[i], best[i]));
 }
@@ -211,14 +210,15 @@ NOINLINE void keep_best(const struct repetition *r) {
    numbers below 2^24, so a quotient that is none lies at least 1 / divisor below the next whole number, and a float of
    its size is off by less. Where there is no place, W stands, of no weight. */
 NOINLINE void weigh_places(const struct repetition *r, int wave, int first) {
-  const int32_t *restrict best = r->best[0], left = r->picture->height;
+  const int32_t *restrict best = r->best[0], left = r->tile->height;
   int32_t *restrict cost = r->cost;
   for (int rank = 0; rank < PLACES; rank++) {
     int32_t *restrict kept = places_of(r, wave, rank) + first, *restrict vote = r->vote[rank];
     const int32_t *restrict key = r->best[rank];
     for (int i = r->from; i < r->to; i++) {
       const int32_t lowest = best[i] >> PLACE_BITS;
-      const int32_t quotient = (int32_t)((float)(1 << VOTE_BITS) / (float)((key[i] >> PLACE_BITS) - (3 * lowest >> 2) + 4));
+      const int32_t quotient =
+          (int32_t)((float)(1 << VOTE_BITS) / (float)((key[i] >> PLACE_BITS) - (3 * lowest >> 2) + 4));
       kept[i] = key[i] == NO_KEY ? left : key[i] & ((1 << PLACE_BITS) - 1);
       vote[i] = key[i] == NO_KEY ? 0 : quotient;
     }
@@ -253,7 +253,7 @@ NOINLINE void find_expected_4(const struct repetition *r, int wave, int first) {
 static void find_places(struct repetition *r, int wave, int first, int pixels) {
   for (int i = 0; i < pixels; i++) r->cost[i] = MOST_COST + 1, r->habit[i] = 0;
   for (int rank = 0; rank < PLACES; rank++)
-    for (int i = 0; i < pixels; i++) places_of(r, wave, rank)[first + i] = r->picture->height;
+    for (int i = 0; i < pixels; i++) places_of(r, wave, rank)[first + i] = r->tile->height;
   find_inner(r, wave, first, pixels);
   copy_neighbours(r, wave, first);
   find_bytes(r, wave, first);
@@ -269,7 +269,7 @@ static void remember_places(const struct repetition *r, int wave, int first, int
   const size_t planes = r->error_step == 1 ? 1 : 3;
   for (int i = 0; i < pixels; i++) {
     const size_t pixel = pixel_of(r, wave, first + i);
-    r->samples[pixel] = (uint8_t)(r->picture->samples[pixel * planes + planes / 2] >> r->coarser);
+    r->samples[pixel] = (uint8_t)(r->tile->samples[pixel * planes + planes / 2] >> r->coarser);
   }
   for (int i = r->from; i < r->to; i++) {
     int32_t *bucket = r->buckets[r->hash[i]];
@@ -307,8 +307,8 @@ NOINLINE void find_bins(const struct repetition *r, int at, int lanes) {
   }
 }
 
-/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are divided
-   evenly. Products are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
+/* Numbers on the table of spreads of about the context's deviation times scale * 179 / 2^20, in octaves that are
+   divided evenly. Products are below 2^48, so that doubles are exact, and their leading bits are octave and part. */
 NOINLINE void find_spreads(const int32_t *deviations, const int32_t *restrict context, const int32_t *restrict scale,
                            int32_t *restrict spread, int lanes) {
   row_of_lanes deviation;
@@ -408,7 +408,8 @@ static void learn_repetition(struct repetition *r, const struct network *n, cons
     if (r->cost[i] > MOST_COST) continue;
     const int32_t k = r->context[i], posterior = r->posterior[i];
     deviation[k] += (posterior * (r->deviant[i] - deviation[k])) >> (WEIGHT_BITS + 5);
-    share[k] = clamp(share[k] + ((posterior * (1 << (SHARE_BITS - WEIGHT_BITS)) - share[k]) >> 6), LEAST_SHARE, MOST_SHARE);
+    share[k] =
+        clamp(share[k] + ((posterior * (1 << (SHARE_BITS - WEIGHT_BITS)) - share[k]) >> 6), LEAST_SHARE, MOST_SHARE);
   }
 }
 

@@ -37,7 +37,9 @@ static void make_test_layer(struct test_room *room, uint32_t *state, int outputs
   for (int k = 0; k < outputs * inputs; k++) {
     const uint32_t random = next_random(state) >> 8;
     /* few weights, but extreme ones, so that saturating arithmetic is found out */
-    room->weights[room->num_weights++] = (int8_t)(random % 5 ? (int)(random >> 4 & 31) - 16 : (random & 16) ? 127 : -127);
+    room->weights[room->num_weights++] = (int8_t)(random % 5      ? (int)(random >> 4 & 31) - 16
+                                                  : (random & 16) ? 127
+                                                                  : -127);
   }
   for (int o = 0; o < outputs; o++) {
     room->biases[room->num_outputs] = (int32_t)(next_random(state) >> 20) - 2048;
@@ -80,16 +82,16 @@ static int runs_as_expected(const struct unit *unit, const struct unit *plain, c
   struct network *ours = unit->pack(shape, layers, tables), *theirs = plain->pack(shape, layers, tables);
   int ok = 0;
   if (ours && theirs) {
-    const struct picture picture = {TEST_HEIGHT,  TEST_WIDTH,        8, room->samples,
-                                    room->edges, shape->references, room->references, repeats};
-    struct picture decoded = picture;
+    const struct tile tile = {TEST_HEIGHT,       TEST_WIDTH,       8,      room->samples, room->edges,
+                              shape->references, room->references, repeats};
+    struct tile decoded = tile;
     decoded.samples = room->decoded;
-    const int64_t number = plain->encode(theirs, &picture, room->expected, TEST_WORDS);
-    ok = number > 0 && unit->encode(ours, &picture, room->words, TEST_WORDS) == number &&
-         !memcmp(room->words, room->expected, (size_t)number * sizeof *room->words) &&
-         !unit->decode(ours, &decoded, room->expected, number) &&
-         !memcmp(room->decoded, room->samples,
-                 TEST_HEIGHT * TEST_WIDTH * (size_t)shape->planes * sizeof *room->samples);
+    const int64_t number = plain->encode(theirs, &tile, room->expected, TEST_WORDS);
+    ok =
+        number > 0 && unit->encode(ours, &tile, room->words, TEST_WORDS) == number &&
+        !memcmp(room->words, room->expected, (size_t)number * sizeof *room->words) &&
+        !unit->decode(ours, &decoded, room->expected, number) &&
+        !memcmp(room->decoded, room->samples, TEST_HEIGHT * TEST_WIDTH * (size_t)shape->planes * sizeof *room->samples);
   }
   if (ours) unit->discard(ours);
   if (theirs) plain->discard(theirs);

@@ -9,7 +9,7 @@
 enum {
   FOCUS_SYMBOLS = BUCKETS + 2,
   FOCUS_COLUMNS = FOCUS_SYMBOLS + 2,
-  MIDDLE = 10,         /* the first bucket edge of those that are looked at first: 83 % of samples lie between them */
+  MIDDLE = 10, /* the first bucket edge of those that are looked at first: 83 % of samples lie between them */
   MIDDLE_EDGES = 4,
   REFINE_BITS = 3,
   REFINE_SYMBOLS = 1 << REFINE_BITS,
@@ -28,13 +28,13 @@ INLINE uint32_t column_left(int32_t mass, int32_t symbol, int32_t columns) {
 /* Room for the symbols of a wavefront. */
 struct symbol_room {
   int32_t *middle[MIDDLE_EDGES];
-  int32_t *bucket, *left, *width; /* focus symbols that are known, and widths of those that were read */
-  int32_t *shift_left, *shift_right; /* of edges, where there are cells */
+  int32_t *bucket, *left, *width;       /* focus symbols that are known, and widths of those that were read */
+  int32_t *shift_left, *shift_right;    /* of edges, where there are cells */
   int32_t *open, *bits, *before, *edge; /* samples under refinement, and what is left of each */
 };
 
 static int make_symbol_room(struct symbol_room *room, struct memory *memory, size_t lanes) {
-  int32_t **rows[9] = {&room->bucket, &room->left,   &room->width, &room->shift_left, &room->shift_right,
+  int32_t **rows[9] = {&room->bucket, &room->left, &room->width,  &room->shift_left, &room->shift_right,
                        &room->open,   &room->bits, &room->before, &room->edge};
   for (int k = 0; k < 9; k++)
     if (!(*rows[k] = take(memory, lanes * sizeof(int32_t)))) return 0;
@@ -248,15 +248,14 @@ NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, 
     const int32_t inverse = n->tables.spread_inverse[least_spread(m->spread[j][i], exponent)];
     find_edge_places(inverse, edge, exponent, m->mean[j][i], &first, &step);
     for (int k = 0; k <= parts; k++)
-      mass[k] += m->weight[j][i] *
-                 n->tables.sigmoid[logistic_index(first + k * step + shift_place(shift[k], step, exponent))];
+      mass[k] +=
+          m->weight[j][i] * n->tables.sigmoid[logistic_index(first + k * step + shift_place(shift[k], step, exponent))];
   }
   for (int k = 0; k <= parts; k++) mass[k] = limit_mass(mass[k], edge + k * (1 << exponent), m->low[i], m->high[i]);
   const int32_t total = mass[parts] - mass[0];
   for (int k = 0; k <= REFINE_SYMBOLS; k++) {
     const int part = smaller(k, parts);
-    const int32_t share =
-        total > 0 ? divide_mass(mass[part] - mass[0], total) : part << (TOTAL_BITS - bits);
+    const int32_t share = total > 0 ? divide_mass(mass[part] - mass[0], total) : part << (TOTAL_BITS - bits);
     left[k] = (int32_t)column_left(share, k, REFINE_SYMBOLS + 2);
   }
 }

@@ -13,9 +13,7 @@ enum trace_place { TRACE_FOCUS, TRACE_INPUT, TRACE_INPUT2, TRACE_CONTEXT_SUMS, T
 enum trace_block { TRACE_GATE, TRACE_VALUE, TRACE_GATED, TRACE_OUT, TRACE_UP, TRACE_DOWN, TRACE_BLOCK };
 enum trace_head { TRACE_HIDDEN, TRACE_PARAMETERS, TRACE_HEAD };
 
-static int num_hashes(const struct shape *s) {
-  return TRACE_BLOCKS + TRACE_BLOCK * s->blocks + TRACE_HEAD * s->planes;
-}
+static int num_hashes(const struct shape *s) { return TRACE_BLOCKS + TRACE_BLOCK * s->blocks + TRACE_HEAD * s->planes; }
 
 INLINE void hash_number(uint64_t *hash, int32_t number) {
   *hash = (*hash ^ (uint32_t)number) * UINT64_C(0x100000001B3);
@@ -51,8 +49,10 @@ static void hash_gates(uint64_t *hash, const int32_t *words, size_t step, int ch
   for (int i = 0; i < pixels; i++)
     for (int c = 0; c < channels; c++) {
       const uint32_t word = (uint32_t)words[(size_t)i * step + stored_place(channels, c)];
-      const int32_t last = WORD_INPUTS == 1 ? (int32_t)word : WORD_INPUTS == 2 ? (int16_t)(word >> 16)
-                           : ZERO_ACTIVATION ? (int32_t)(word >> 24) - ZERO_ACTIVATION : (int8_t)(word >> 24);
+      const int32_t last = WORD_INPUTS == 1   ? (int32_t)word
+                           : WORD_INPUTS == 2 ? (int16_t)(word >> 16)
+                           : ZERO_ACTIVATION  ? (int32_t)(word >> 24) - ZERO_ACTIVATION
+                                              : (int8_t)(word >> 24);
       hash_number(hash, last);
     }
 }

@@ -21,14 +21,14 @@ enum {
   WINDOW = 22, /* neighbours that the network sees of every plane */
   POSITION_INPUTS = 3,
   MAX_SHIFTED = 4 << 6, /* edges of cells are at most 4 samples from where they would be without */
-  WORDS_PER_SAMPLE = 6 /* at most: a focus symbol of 24 bits, then 6 refinements of 24, or 54 bits of escape */
+  WORDS_PER_SAMPLE = 6  /* at most: a focus symbol of 24 bits, then 6 refinements of 24, or 54 bits of escape */
 };
 
 /* What a call returns if it is not a number of words. */
 enum {
-  HPAC_DAMAGED = -1,    /* the words cannot come from the encoder */
+  HPAC_DAMAGED = -1, /* the words cannot come from the encoder */
   HPAC_NO_MEMORY = -2,
-  HPAC_NO_ROOM = -3,    /* the words do not fit the room that was given */
+  HPAC_NO_ROOM = -3, /* the words do not fit the room that was given */
   HPAC_BAD_ARGUMENT = -4
 };
 
@@ -61,18 +61,18 @@ struct layers {
 
 /* The integer tables of docs/format.md, "Tables". */
 struct tables {
-  const int32_t *level_threshold, *level_scale, *level_limit, *level_reciprocal, *asinh, *spread, *spread_inverse,
-      *exp, *sigmoid;
+  const int32_t *level_threshold, *level_scale, *level_limit, *level_reciprocal, *asinh, *spread, *spread_inverse, *exp,
+      *sigmoid;
 };
 
 struct network; /* packed for one unit */
 
 /* One tile: its size in pixels and its samples, (height, width, planes) coded values below 2^depth. */
-struct picture {
+struct tile {
   int height, width, depth;
   int32_t *samples;
-  const int32_t *edges; /* of cells, (planes, 2^depth + 1) as hpac_core.h says, checked by the door; or NULL */
-  int num_references;   /* at most as many as the network has */
+  const int32_t *edges;      /* of cells, (planes, 2^depth + 1) as hpac_core.h says, checked by the door; or NULL */
+  int num_references;        /* at most as many as the network has */
   const int32_t *references; /* (num_references, height, width), below 2^depth */
   int repeats;               /* 1 if far repetition is looked for */
 };
@@ -93,13 +93,13 @@ struct unit {
   struct network *(*pack)(const struct shape *, const struct layers *, const struct tables *);
   void (*discard)(struct network *);
   /* Writes words; returns their number or an error. */
-  int64_t (*encode)(const struct network *, const struct picture *, uint32_t *words, int64_t room);
-  /* Fills picture->samples; returns 0 or an error. */
-  int64_t (*decode)(const struct network *, const struct picture *, const uint32_t *words, int64_t num_words);
+  int64_t (*encode)(const struct network *, const struct tile *, uint32_t *words, int64_t room);
+  /* Fills tile->samples; returns 0 or an error. */
+  int64_t (*decode)(const struct network *, const struct tile *, const uint32_t *words, int64_t num_words);
   /* Writes the code length of every pixel, (height, width) in 2^-16 bits; returns 0 or an error. */
-  int64_t (*measure)(const struct network *, const struct picture *, uint32_t *lengths);
+  int64_t (*measure)(const struct network *, const struct tile *, uint32_t *lengths);
   /* Writes the mixtures of all samples, (planes, height, width, components); returns 0 or an error. */
-  int64_t (*collect)(const struct network *, const struct picture *, struct hpac_component *components);
+  int64_t (*collect)(const struct network *, const struct tile *, struct hpac_component *components);
   /* Counts values, and adds the masses that mixtures give each, where none of their larger components is narrower. */
   void (*expect)(const struct network *, const struct collected *, int32_t least_spread, int64_t *met,
                  int64_t *expected);
@@ -107,7 +107,7 @@ struct unit {
   int64_t (*length)(const struct network *, const struct collected *, const int32_t *edges);
   int (*num_hashes)(const struct shape *);
   /* Writes the hash of every layer's outputs (trace.h); returns 0 or an error. */
-  int64_t (*trace)(const struct network *, const struct picture *, uint64_t *hashes);
+  int64_t (*trace)(const struct network *, const struct tile *, uint64_t *hashes);
 };
 
 #endif

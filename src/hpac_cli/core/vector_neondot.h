@@ -21,7 +21,8 @@ INLINE vec v_append(vec word, vec activations) {
 
 INLINE void v_put(const int vectors, const vec *v, activation *y, const int is_signed) {
   (void)vectors;
-  int16x8_t low = vcombine_s16(vqmovn_s32(v[0]), vqmovn_s32(v[1])), high = vcombine_s16(vqmovn_s32(v[2]), vqmovn_s32(v[3]));
+  int16x8_t low = vcombine_s16(vqmovn_s32(v[0]), vqmovn_s32(v[1])),
+            high = vcombine_s16(vqmovn_s32(v[2]), vqmovn_s32(v[3]));
   int8x16_t q = vcombine_s8(vqmovn_s16(low), vqmovn_s16(high));
   vst1q_s8(y, vmaxq_s8(q, vdupq_n_s8(is_signed ? -127 : 0)));
 }

@@ -10,8 +10,8 @@ typedef struct {
   int32_t lane[4];
 } vec;
 
-#define EACH(expression)                               \
-  vec result;                                          \
+#define EACH(expression)                                     \
+  vec result;                                                \
   for (int i = 0; i < 4; i++) result.lane[i] = (expression); \
   return result
 

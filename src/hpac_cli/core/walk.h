@@ -11,16 +11,16 @@
 #include "trace.h"
 
 /* Everything that one tile needs, allocated before the walk. */
-struct tile {
+struct tile_room {
   const struct network *network;
-  const struct picture *picture;
+  const struct tile *tile;
   struct memory memory;
   struct sample_ring samples, references;
   struct gate_ring gates[MAX_BLOCKS];
   size_t pixel_step; /* activations from pixel to pixel */
   /* of a whole wavefront */
-  activation *first;  /* of the first layer, and normalised residuals behind them */
-  activation *trunk;  /* the narrowed stream, and normalised residuals behind it */
+  activation *first; /* of the first layer, and normalised residuals behind them */
+  activation *trunk; /* the narrowed stream, and normalised residuals behind it */
   struct focus_rows focus;
   int32_t *residual[MAX_PLANES], *value[MAX_PLANES];
   struct mixture mixture;
@@ -36,15 +36,15 @@ struct tile {
   int64_t *sums, count;
   activation *means;
   int32_t *context[MAX_BLOCKS + 1];
-  uint64_t *hashes; /* or NULL */
-  int32_t *shifts[MAX_PLANES]; /* of edges of cells; NULL for a plane where no edge is shifted */
+  uint64_t *hashes;                 /* or NULL */
+  int32_t *shifts[MAX_PLANES];      /* of edges of cells; NULL for a plane where no edge is shifted */
   struct hpac_component *collected; /* or NULL */
 };
 
 /* Take a plane's edges, if any of them is shifted. */
-static int make_shifts(struct tile *t, int plane) {
-  const int32_t values = 1 << t->picture->depth;
-  const int32_t *edges = t->picture->edges + (size_t)plane * ((size_t)values + 1);
+static int make_shifts(struct tile_room *t, int plane) {
+  const int32_t values = 1 << t->tile->depth;
+  const int32_t *edges = t->tile->edges + (size_t)plane * ((size_t)values + 1);
   int32_t *shifts = take(&t->memory, ((size_t)values + 1) * sizeof *shifts), any = 0;
   if (!shifts) return 0;
   for (int32_t v = 0; v <= values; v++) any |= shifts[v] = edges[v] - plain_edge(v);
@@ -52,21 +52,20 @@ static int make_shifts(struct tile *t, int plane) {
   return 1;
 }
 
-static int make_tile(struct tile *t, const struct network *n, const struct picture *picture) {
+static int make_tile_room(struct tile_room *t, const struct network *n, const struct tile *tile) {
   const struct shape *s = &n->shape;
   struct memory *m = &t->memory;
   memset(t, 0, sizeof *t);
   t->network = n;
-  t->picture = picture;
-  const size_t longest = (size_t)smaller(picture->height, (picture->width + 1) / 2);
+  t->tile = tile;
+  const size_t longest = (size_t)smaller(tile->height, (tile->width + 1) / 2);
   const size_t lanes = (longest + CHUNK - 1) / CHUNK * CHUNK, width = (size_t)s->width;
   t->pixel_step = width + 64; /* heads and context read a few residuals behind the activations */
   t->hidden_step = (size_t)round_up(larger(s->expand * s->width, s->head), 64);
   t->parameter_step = (size_t)round_up(s->components * (2 + s->planes), 16);
-  int ok = make_sample_ring(&t->samples, m, s->planes, picture->height);
-  ok = ok && make_sample_ring(&t->references, m, picture->num_references, picture->height);
-  for (int b = 0; b < s->blocks; b++)
-    ok = ok && make_gate_ring(&t->gates[b], m, n->taps.slots, picture->height, s->width);
+  int ok = make_sample_ring(&t->samples, m, s->planes, tile->height);
+  ok = ok && make_sample_ring(&t->references, m, tile->num_references, tile->height);
+  for (int b = 0; b < s->blocks; b++) ok = ok && make_gate_ring(&t->gates[b], m, n->taps.slots, tile->height, s->width);
   ok = ok && (t->first = take(m, lanes * t->pixel_step * sizeof(activation)));
   ok = ok && (t->trunk = take(m, lanes * t->pixel_step * sizeof(activation)));
   for (int p = 0; p < s->planes; p++) {
@@ -74,11 +73,12 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
                          &t->focus.reciprocal[p], &t->residual[p],    &t->value[p]};
     for (int k = 0; k < 6; k++) ok = ok && (*rows[k] = take(m, lanes * sizeof(int32_t)));
   }
-  for (int p = 0; picture->edges && p < s->planes; p++) ok = ok && make_shifts(t, p);
-  ok = ok && make_mixture_room(&t->mixture, m, s->components + picture->repeats, lanes) && make_symbol_room(&t->symbols, m, lanes);
-  if (picture->repeats) ok = ok && (t->repetition = make_repetition(m, picture, s->planes, lanes));
+  for (int p = 0; tile->edges && p < s->planes; p++) ok = ok && make_shifts(t, p);
+  ok = ok && make_mixture_room(&t->mixture, m, s->components + tile->repeats, lanes) &&
+       make_symbol_room(&t->symbols, m, lanes);
+  if (tile->repeats) ok = ok && (t->repetition = make_repetition(m, tile, s->planes, lanes));
   ok = ok && (t->features = take(m, sizeof *t->features));
-  if (ok) clear_references(s, picture->num_references, *t->features);
+  if (ok) clear_references(s, tile->num_references, *t->features);
   ok = ok && (t->gated = take(m, CHUNK * t->pixel_step * sizeof(activation)));
   ok = ok && (t->hidden = take(m, CHUNK * t->hidden_step * sizeof(activation)));
   ok = ok && (t->stream = take(m, CHUNK * width * sizeof(int32_t)));
@@ -93,7 +93,7 @@ static int make_tile(struct tile *t, const struct network *n, const struct pictu
 }
 
 /* Means of the features so far, and what each place of the network is told of them. */
-static void tell_context(struct tile *t) {
+static void tell_context(struct tile_room *t) {
   const struct network *n = t->network;
   for (int e = 0; e < n->shape.context && t->count; e++) {
     const int64_t mean = ((t->sums[e] << (n->shape.context_places + 1)) + t->count) / (2 * t->count);
@@ -112,7 +112,7 @@ INLINE struct inputs activations_of(const activation *x, size_t step) {
 
 /* The network from the neighbours of a run of pixels to its narrowed stream; `at` is the run's place in the
    wavefront. */
-static void run_trunk(struct tile *t, const struct run *run, size_t at) {
+static void run_trunk(struct tile_room *t, const struct run *run, size_t at) {
   const struct network *n = t->network;
   const struct shape *s = &n->shape;
   const size_t step = t->pixel_step, width = (size_t)s->width;
@@ -125,13 +125,13 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
     focus.limit[p] = t->focus.limit[p] + at;
     focus.reciprocal[p] = t->focus.reciprocal[p] + at;
   }
-  find_features(n, &t->samples, &t->references, t->picture, run, &focus, *t->features);
+  find_features(n, &t->samples, &t->references, t->tile, run, &focus, *t->features);
 
   const struct inputs features = {*t->features, WORD_BYTES, CHUNK * WORD_BYTES};
   run_relu(&n->input, &features, &(struct outputs){.y = first, .y_step = step}, pixels);
   const struct inputs from_first = activations_of(first, step), from_trunk = activations_of(trunk, step);
-  struct outputs stream = {.y = trunk, .y_step = step, .numbers = t->stream, .number_step = width,
-                           .context = t->context[0]};
+  struct outputs stream = {
+      .y = trunk, .y_step = step, .numbers = t->stream, .number_step = width, .context = t->context[0]};
   set_stream(&n->input2, &from_first, &stream, pixels);
   uint64_t *hashes = t->hashes;
   if (hashes) {
@@ -147,11 +147,12 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
   for (int b = 0; b < s->blocks; b++) {
     const struct block_layers *block = &n->blocks[b];
     struct outputs gate = {.words = gate_words(&t->gates[b], slots, wave, run->first),
-                           .words_before = gate_words(&t->gates[b], slots, wave - 1, run->first), .word_step = width};
+                           .words_before = gate_words(&t->gates[b], slots, wave - 1, run->first),
+                           .word_step = width};
     run_gate(&block->gate, &from_trunk, &gate, pixels);
     run_value(&block->value, &from_trunk, &(struct outputs){.numbers = t->values, .number_step = width}, pixels);
-    struct gating_run gating = {.values = t->values, .value_step = width, .y = t->gated, .y_step = step,
-                                .pixels = pixels};
+    struct gating_run gating = {
+        .values = t->values, .value_step = width, .y = t->gated, .y_step = step, .pixels = pixels};
     run_gating(&block->gating, &n->taps, &t->gates[b], wave, run->first, &gating);
     const struct inputs from_gated = activations_of(t->gated, step);
     stream.context = NULL;
@@ -175,14 +176,14 @@ static void run_trunk(struct tile *t, const struct run *run, size_t at) {
 }
 
 /* The residuals of plane q in units of the scale of plane p, as activations behind those of each pixel. */
-static void tell_residuals(const struct tile *t, int q, int p, const struct run *run, size_t at, activation *y) {
+static void tell_residuals(const struct tile_room *t, int q, int p, const struct run *run, size_t at, activation *y) {
   row_of_lanes place;
   find_residual_places(t->residual[q] + at, t->focus.limit[p] + at, t->focus.reciprocal[p] + at, place, run->lanes);
   look_up_asinh(t->network, place, y, t->pixel_step, run->pixels);
 }
 
 /* The mixtures of one plane for a run of pixels, whose earlier planes are known. */
-static void run_head(struct tile *t, int plane, const struct run *run, size_t at) {
+static void run_head(struct tile_room *t, int plane, const struct run *run, size_t at) {
   const struct network *n = t->network;
   const struct head_layers *head = &n->heads[plane];
   const size_t step = t->pixel_step;
@@ -203,21 +204,22 @@ static void run_head(struct tile *t, int plane, const struct run *run, size_t at
       for (int k = 0; k < head->out.outputs; k++)
         hash_number(&hashes[TRACE_PARAMETERS], t->parameters[(size_t)i * t->parameter_step + (size_t)k]);
   }
-  struct known known = {.plane = plane, .base = t->focus.base[plane] + at, .level = t->focus.level[plane] + at,
+  struct known known = {.plane = plane,
+                        .base = t->focus.base[plane] + at,
+                        .level = t->focus.level[plane] + at,
                         .green = t->value[0] + at};
   for (int q = 0; q < plane; q++) known.residual[q] = t->residual[q] + at;
-  find_components(n, &known, t->parameters, t->parameter_step, t->picture->depth, (int)at, run->pixels, run->lanes,
+  find_components(n, &known, t->parameters, t->parameter_step, t->tile->depth, (int)at, run->pixels, run->lanes,
                   &t->mixture);
   if (t->repetition) join_mixture(t->repetition, n, &t->mixture, plane, run, (int)at);
   place_windows(n, &t->mixture, (int)at, run->lanes);
 }
 
 /* Add the features of a run of pixels, whose samples are known now, to the tile's statistics. */
-static void sum_features(struct tile *t, const struct run *run, size_t at) {
+static void sum_features(struct tile_room *t, const struct run *run, size_t at) {
   const struct network *n = t->network;
   activation *first = t->first + at * t->pixel_step;
-  for (int p = 0; p < n->shape.planes; p++)
-    tell_residuals(t, p, p, run, at, first + n->shape.width + p);
+  for (int p = 0; p < n->shape.planes; p++) tell_residuals(t, p, p, run, at, first + n->shape.width + p);
   const struct inputs in = activations_of(first, t->pixel_step);
   sum_relu(&n->context_features, &in, &(struct outputs){.sums = t->sums}, run->pixels);
   t->count += run->pixels;
@@ -226,13 +228,13 @@ static void sum_features(struct tile *t, const struct run *run, size_t at) {
 /* Coded values of a pixel are R, G, B; planes are G, R - G, B - G. */
 static const int CHANNEL_OF_PLANE[MAX_PLANES] = {1, 0, 2};
 
-INLINE int32_t *sample_of(const struct tile *t, int plane, int wave, int row) {
+INLINE int32_t *sample_of(const struct tile_room *t, int plane, int wave, int row) {
   const int planes = t->network->shape.planes;
-  const size_t pixel = (size_t)row * (size_t)t->picture->width + (size_t)(wave - 2 * row);
-  return t->picture->samples + pixel * (size_t)planes + (planes == 1 ? 0 : CHANNEL_OF_PLANE[plane]);
+  const size_t pixel = (size_t)row * (size_t)t->tile->width + (size_t)(wave - 2 * row);
+  return t->tile->samples + pixel * (size_t)planes + (planes == 1 ? 0 : CHANNEL_OF_PLANE[plane]);
 }
 
-static void load_samples(struct tile *t, int wave, int first, int pixels) {
+static void load_samples(struct tile_room *t, int wave, int first, int pixels) {
   for (int p = 0; p < t->network->shape.planes; p++)
     for (int i = 0; i < pixels; i++) {
       const int32_t sample = *sample_of(t, p, wave, first + i);
@@ -240,7 +242,7 @@ static void load_samples(struct tile *t, int wave, int first, int pixels) {
     }
 }
 
-static void store_samples(const struct tile *t, int plane, int wave, int first, int pixels) {
+static void store_samples(const struct tile_room *t, int plane, int wave, int first, int pixels) {
   for (int i = 0; i < pixels; i++)
     *sample_of(t, plane, wave, first + i) = t->value[plane][i] + (plane ? t->value[0][i] : 0);
 }
@@ -252,16 +254,16 @@ INLINE struct run run_at(int wave, int first, int pixels, int at) {
 }
 
 /* Keep the mixtures of one plane on a wavefront. */
-static void collect_plane(const struct tile *t, int plane, int wave, int first, int pixels) {
-  const struct picture *picture = t->picture;
+static void collect_plane(const struct tile_room *t, int plane, int wave, int first, int pixels) {
+  const struct tile *tile = t->tile;
   for (int i = 0; i < pixels; i++) {
-    const size_t row = (size_t)plane * (size_t)picture->height + (size_t)(first + i);
-    const size_t pixel = row * (size_t)picture->width + (size_t)(wave - 2 * (first + i));
+    const size_t row = (size_t)plane * (size_t)tile->height + (size_t)(first + i);
+    const size_t pixel = row * (size_t)tile->width + (size_t)(wave - 2 * (first + i));
     collect_mixture(t->network, &t->mixture, i, t->collected + pixel * (size_t)t->network->shape.components);
   }
 }
 
-INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct coder *coder, uint32_t *lengths,
+INLINE void walk_wavefront(const enum coder_mode mode, struct tile_room *t, struct coder *coder, uint32_t *lengths,
                            int wave, int first, int pixels) {
   const struct network *n = t->network;
   const int planes = n->shape.planes;
@@ -278,7 +280,7 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
   }
   for (int p = 0; p < planes; p++) {
     t->mixture.shifts = t->shifts[p];
-    t->mixture.last_shift = 1 << t->picture->depth;
+    t->mixture.last_shift = 1 << t->tile->depth;
     for (int at = 0; at < pixels; at += CHUNK) {
       const struct run run = run_at(wave, first, pixels, at);
       run_head(t, p, &run, (size_t)at);
@@ -297,7 +299,7 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
   if (t->repetition) remember_places(t->repetition, wave, first, pixels);
   if (mode == MEASURE)
     for (int i = 0; i < pixels; i++) {
-      lengths[(size_t)(first + i) * (size_t)t->picture->width + (size_t)(wave - 2 * (first + i))] = coder->lengths[i];
+      lengths[(size_t)(first + i) * (size_t)t->tile->width + (size_t)(wave - 2 * (first + i))] = coder->lengths[i];
       coder->lengths[i] = 0;
     }
   if (!n->shape.context) return;
@@ -310,14 +312,13 @@ INLINE void walk_wavefront(const enum coder_mode mode, struct tile *t, struct co
 }
 
 /* Make ready what is seen of references from a wavefront on. */
-static void look_ahead(const struct tile *t, int wave) {
-  for (int k = 0; k < t->picture->num_references; k++)
-    fill_reference(&t->references, t->picture, k, wave + REFERENCE_AHEAD);
+static void look_ahead(const struct tile_room *t, int wave) {
+  for (int k = 0; k < t->tile->num_references; k++) fill_reference(&t->references, t->tile, k, wave + REFERENCE_AHEAD);
 }
 
 /* Returns 0 or an error. */
-INLINE int64_t walk(const enum coder_mode mode, struct tile *t, struct coder *coder, uint32_t *lengths) {
-  const int height = t->picture->height, width = t->picture->width;
+INLINE int64_t walk(const enum coder_mode mode, struct tile_room *t, struct coder *coder, uint32_t *lengths) {
+  const int height = t->tile->height, width = t->tile->width;
   const struct shape *s = &t->network->shape;
   for (int wave = -2 * REFERENCE_AHEAD; wave < 0; wave++) look_ahead(t, wave);
   for (int wave = 0; wave < width + 2 * (height - 1); wave++) {
@@ -335,10 +336,10 @@ INLINE int64_t walk(const enum coder_mode mode, struct tile *t, struct coder *co
   return 0;
 }
 
-static int64_t encode_tile(const struct network *n, const struct picture *picture, uint32_t *words, int64_t room) {
-  struct tile t;
+static int64_t encode_tile(const struct network *n, const struct tile *tile, uint32_t *words, int64_t room) {
+  struct tile_room t;
   int64_t result = HPAC_NO_MEMORY;
-  if (make_tile(&t, n, picture)) {
+  if (make_tile_room(&t, n, tile)) {
     struct coder coder = start_writing(words, room);
     result = walk(WRITE, &t, &coder, NULL);
     if (!result) result = finish_writing(&coder);
@@ -347,11 +348,10 @@ static int64_t encode_tile(const struct network *n, const struct picture *pictur
   return result;
 }
 
-static int64_t decode_tile(const struct network *n, const struct picture *picture, const uint32_t *words,
-                           int64_t num_words) {
-  struct tile t;
+static int64_t decode_tile(const struct network *n, const struct tile *tile, const uint32_t *words, int64_t num_words) {
+  struct tile_room t;
   int64_t result = HPAC_NO_MEMORY;
-  if (make_tile(&t, n, picture)) {
+  if (make_tile_room(&t, n, tile)) {
     struct coder coder = start_reading(words, num_words);
     result = walk(READ, &t, &coder, NULL);
     if (!result && !is_read_whole(&coder)) result = HPAC_DAMAGED;
@@ -361,14 +361,14 @@ static int64_t decode_tile(const struct network *n, const struct picture *pictur
 }
 
 /* Code lengths, and hashes if they are asked for; or, instead of both, mixtures. */
-static int64_t measure_and_trace(const struct network *n, const struct picture *picture, uint32_t *lengths,
-                                 uint64_t *hashes, struct hpac_component *collected) {
-  struct tile t;
+static int64_t measure_and_trace(const struct network *n, const struct tile *tile, uint32_t *lengths, uint64_t *hashes,
+                                 struct hpac_component *collected) {
+  struct tile_room t;
   int64_t result = HPAC_NO_MEMORY;
-  int ok = make_tile(&t, n, picture);
+  int ok = make_tile_room(&t, n, tile);
   uint32_t *table = ok ? take(&t.memory, (sizeof *table) << LENGTH_TABLE_BITS) : NULL;
-  const size_t pixels = (size_t)picture->height * (size_t)picture->width;
-  uint32_t *present = ok ? take(&t.memory, (size_t)round_up(picture->height, CHUNK) * sizeof *present) : NULL;
+  const size_t pixels = (size_t)tile->height * (size_t)tile->width;
+  uint32_t *present = ok ? take(&t.memory, (size_t)round_up(tile->height, CHUNK) * sizeof *present) : NULL;
   if (ok && !lengths) lengths = take(&t.memory, pixels * sizeof *lengths);
   if (table && present && lengths) {
     fill_log_table(table);
@@ -382,17 +382,16 @@ static int64_t measure_and_trace(const struct network *n, const struct picture *
   return result;
 }
 
-static int64_t measure_tile(const struct network *n, const struct picture *picture, uint32_t *lengths) {
-  return measure_and_trace(n, picture, lengths, NULL, NULL);
+static int64_t measure_tile(const struct network *n, const struct tile *tile, uint32_t *lengths) {
+  return measure_and_trace(n, tile, lengths, NULL, NULL);
 }
 
-static int64_t trace_tile(const struct network *n, const struct picture *picture, uint64_t *hashes) {
-  return measure_and_trace(n, picture, NULL, hashes, NULL);
+static int64_t trace_tile(const struct network *n, const struct tile *tile, uint64_t *hashes) {
+  return measure_and_trace(n, tile, NULL, hashes, NULL);
 }
 
-static int64_t collect_tile(const struct network *n, const struct picture *picture, struct hpac_component *components) {
-  return measure_and_trace(n, picture, NULL, NULL, components);
+static int64_t collect_tile(const struct network *n, const struct tile *tile, struct hpac_component *components) {
+  return measure_and_trace(n, tile, NULL, NULL, components);
 }
-
 
 #endif

@@ -88,7 +88,9 @@ bool find_cheapest(struct cheapest *path, struct nearby *n, const struct window 
     path->hints[at] = (struct hint){
         best_match,
         second_match,
-        best == UINT32_MAX ? MOST_MARGIN : prefers_literal ? margin_of(best, cheap) : margin_of(by_literal, cheap),
+        best == UINT32_MAX ? MOST_MARGIN
+        : prefers_literal  ? margin_of(best, cheap)
+                           : margin_of(by_literal, cheap),
         second == UINT32_MAX ? MOST_MARGIN : margin_of(second, cheap),
         prefers_literal,
     };

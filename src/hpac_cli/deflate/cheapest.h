@@ -14,8 +14,8 @@ enum {
 
 /* What the path says of one position. */
 struct hint {
-  struct token match, second;     /* the two cheapest matches, length 0: there is none */
-  uint8_t margin, second_margin;  /* whole bits between the best step and the best of the other kind; and `second` */
+  struct token match, second;    /* the two cheapest matches, length 0: there is none */
+  uint8_t margin, second_margin; /* whole bits between the best step and the best of the other kind; and `second` */
   bool prefers_literal;
 };
 

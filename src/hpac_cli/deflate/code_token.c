@@ -2,8 +2,15 @@
 
 /* Lengths that behave alike, 0 to 8. */
 static uint32_t length_class(uint32_t length) {
-  return length < 2 ? 0 : length < 4 ? 1 : length < 5 ? 2 : length < 7 ? 3 : length < 11 ? 4 : length < 21 ? 5
-       : length < 58 ? 6 : length < 258 ? 7 : 8;
+  return length < 2     ? 0
+         : length < 4   ? 1
+         : length < 5   ? 2
+         : length < 7   ? 3
+         : length < 11  ? 4
+         : length < 21  ? 5
+         : length < 58  ? 6
+         : length < 258 ? 7
+                        : 8;
 }
 
 static uint32_t distance_class(struct token t) { return is_literal(t) || !t.distance ? 0 : log2_floor(t.distance); }
@@ -69,8 +76,7 @@ static bool code_match(struct correction *c, position p, struct token predicted,
   if (most < MIN_MATCH || !nearby_reach(&c->nearby, w, p, p)) return false;
   const uint32_t longest = longest_nearby(&c->nearby, w, p), set = smaller(longest, 15);
   uint32_t length = span_of(*t);
-  if (!is_literal(predicted) &&
-      code_bit(coder, length == predicted.length, &m->same_token_length[s->class])) {
+  if (!is_literal(predicted) && code_bit(coder, length == predicted.length, &m->same_token_length[s->class])) {
     length = predicted.length;
   } else if (code_bit(coder, length == longest, &m->is_longest[set])) {
     length = longest;

@@ -17,8 +17,8 @@ bool correction_open(struct correction *c, const struct parameters *q, uint64_t 
   c->chunk = malloc(CHUNK_TOKENS * sizeof *c->chunk);
   c->predicted = malloc(CHUNK_TOKENS * sizeof *c->predicted);
   if (q->trees_first) c->cheapest = malloc(sizeof *c->cheapest);
-  return window_open(&c->window, (uint32_t)plain_bytes) && predictor_open(&c->predictor, &c->window, q) &&
-         c->chunk && c->predicted && (c->cheapest || !q->trees_first);
+  return window_open(&c->window, (uint32_t)plain_bytes) && predictor_open(&c->predictor, &c->window, q) && c->chunk &&
+         c->predicted && (c->cheapest || !q->trees_first);
 }
 
 void correction_close(struct correction *c) {
@@ -168,8 +168,7 @@ static bool walk_stored(struct correction *c) {
   const uint32_t count = smaller(c->stored_left, CHUNK_SPAN);
   if (!c->coder.decodes && !parse_stored(&c->parser, count)) return fail(c, HPAC_DEFLATE_DAMAGED);
   if (c->coder.decodes) emit_stored(&c->emitter, bytes_at(&c->window, c->at), count);
-  for (uint32_t k = 0; k < count; k++, c->at++)
-    note_token(&c->predictor, c->at, literal(*bytes_at(&c->window, c->at)));
+  for (uint32_t k = 0; k < count; k++, c->at++) note_token(&c->predictor, c->at, literal(*bytes_at(&c->window, c->at)));
   c->stored_left -= count;
   if (c->stored_left) return true;
   c->stage = c->block.final ? AT_END : AT_BLOCK;

@@ -12,7 +12,8 @@
 #include "predict.h"
 
 enum {
-  MOST_HELD = 1 << 18, /* tokens of a block that wait until its codes are known; larger blocks have theirs coded first */
+  MOST_HELD =
+      1 << 18, /* tokens of a block that wait until its codes are known; larger blocks have theirs coded first */
   CHUNK_TOKENS = CHUNK_SPAN,
 };
 

@@ -19,7 +19,7 @@ enum { HPAC_DEFLATE_PARAMETER_BYTES = 17 };
 
 enum {
   HPAC_DEFLATE_OK = 0,
-  HPAC_DEFLATE_DAMAGED = -1,   /* a stream that is none, or a correction or parameters that cannot be */
+  HPAC_DEFLATE_DAMAGED = -1, /* a stream that is none, or a correction or parameters that cannot be */
   HPAC_DEFLATE_NO_MEMORY = -2,
   HPAC_DEFLATE_NOT_WORTH = -3, /* the correction is too large, or takes too long */
   HPAC_DEFLATE_NO_ROOM = -4,   /* the stream becomes longer than it may be, or more plain bytes come than were said */

@@ -40,8 +40,8 @@ static uint32_t search_lib(struct predictor *m, position p, uint32_t best, uint3
   if (best >= nice && best > MIN_MATCH) return best;
   for (; candidate > cut; candidate = chains_next(chains, candidate)) {
     const uint8_t *there = here - (p - candidate);
-    if (load32(there) == begins && (best <= MIN_MATCH || best >= most ||
-                                    load32(there + best - 3) == load32(here + best - 3))) {
+    if (load32(there) == begins &&
+        (best <= MIN_MATCH || best >= most || load32(there + best - 3) == load32(here + best - 3))) {
       const uint32_t length = common_length(there, here, most);
       if (length > best) {
         best = length;

@@ -5,7 +5,7 @@
 #include "chains.h"
 
 enum {
-  MOST_CANDIDATES = 600,  /* of a hash that are looked at */
+  MOST_CANDIDATES = 600, /* of a hash that are looked at */
   NEARBY_RING = 1 << 17, /* positions are in the chains ahead of the one that is worked on, up to PATH_SPAN */
 };
 

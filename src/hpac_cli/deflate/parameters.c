@@ -26,7 +26,7 @@ bool read_parameters(struct parameters *q, const uint8_t *bytes) {
   q->nice = (uint16_t)load16(bytes + 9), q->chain = (uint16_t)load16(bytes + 11);
   q->block_tokens = load32(bytes + 13);
   return q->matcher < NUM_MATCHERS && q->hash < NUM_HASHES && q->hash_bits >= 8 && q->hash_bits <= 17 &&
-         q->window_bits >= 9 && q->window_bits <= 15 && q->flags <= ALL_FLAGS && q->tree < NUM_TREES &&
-         q->chain >= 1 && q->chain <= 4096 && (q->matcher != MATCH_BUCKETS || q->chain <= 32) &&
+         q->window_bits >= 9 && q->window_bits <= 15 && q->flags <= ALL_FLAGS && q->tree < NUM_TREES && q->chain >= 1 &&
+         q->chain <= 4096 && (q->matcher != MATCH_BUCKETS || q->chain <= 32) &&
          (q->matcher != MATCH_CHEAPEST || q->trees_first);
 }

@@ -15,7 +15,7 @@ enum { INPUT_BYTES = 120000 }; /* more than a stored block has; a little less th
 /* Bits come lowest first. Those behind the end are zero; `overrun` tells that some were used. */
 struct bit_reader {
   struct source source;
-  uint8_t *bytes;  /* room for INPUT_BYTES: those of the source from `start` on */
+  uint8_t *bytes; /* room for INPUT_BYTES: those of the source from `start` on */
   uint64_t start;
   size_t size, at; /* at <= size, unless the source has ended */
   bool ended;      /* no more bytes follow */

@@ -3,16 +3,18 @@
 #include "candidates.h"
 
 enum {
-  FEW = 2500, SOME = 20000, MANY = 100000, /* tokens that candidates are tried on, one number after the other */
-  DESCENT = 6000,                          /* the same while parameters are changed step by step */
-  KEPT = 14,                               /* candidates that are tried on more than FEW tokens */
-  SLACK = 60,                              /* wrong tokens that do not count against a candidate at first */
-  TOKEN_SPAN = 40,                         /* a trial ends, too, after so many bytes for each of its tokens */
-  CODED = 25000,                           /* tokens of which corrections are compared */
+  FEW = 2500,
+  SOME = 20000,
+  MANY = 100000,   /* tokens that candidates are tried on, one number after the other */
+  DESCENT = 6000,  /* the same while parameters are changed step by step */
+  KEPT = 14,       /* candidates that are tried on more than FEW tokens */
+  SLACK = 60,      /* wrong tokens that do not count against a candidate at first */
+  TOKEN_SPAN = 40, /* a trial ends, too, after so many bytes for each of its tokens */
+  CODED = 25000,   /* tokens of which corrections are compared */
   TREES_TRIED = 8,
-  MOST_SAMPLE = 1 << 24,                   /* plain bytes of a sample */
-  OPENING = 20000,                         /* what beginning with a candidate takes, in candidates for matches */
-  MOST_SPENT = 1 << 26,                    /* candidates for matches, plain bytes and openings of all changes */
+  MOST_SAMPLE = 1 << 24, /* plain bytes of a sample */
+  OPENING = 20000,       /* what beginning with a candidate takes, in candidates for matches */
+  MOST_SPENT = 1 << 26,  /* candidates for matches, plain bytes and openings of all changes */
 };
 
 struct sample_block {
@@ -188,8 +190,9 @@ static void choose_writer(struct sample *s, struct trial *trials, uint32_t count
 /* ---- parameters of writers that nobody knows: the best ones changed, one number at a time ---- */
 
 static const uint16_t nices[] = {8, 10, 14, 16, 20, 24, 30, 32, 64, 65, 66, 96, 128, 130, 150, 192, 200, 256, 258};
-static const uint16_t chain_lengths[] = {1,  2,  3,  4,   5,   6,   8,   10,  12,  16,  20,   24,   32,   35,   48,   64,
-                                         80, 96, 100, 128, 150, 200, 256, 300, 500, 512, 600, 1000, 1024, 1500, 2048, 4096};
+static const uint16_t chain_lengths[] = {1,   2,   3,   4,   5,   6,    8,    10,   12,   16,  20,
+                                         24,  32,  35,  48,  64,  80,   96,   100,  128,  150, 200,
+                                         256, 300, 500, 512, 600, 1000, 1024, 1500, 2048, 4096};
 static const uint16_t lazies[] = {2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 64, 128, 258};
 static const uint16_t goods[] = {2, 4, 8, 16, 32, 258};
 
@@ -290,8 +293,7 @@ static uint32_t usual_tokens(const struct survey *s) {
   return s->facts.num_blocks > 1 && s->sizes[0].count ? s->sizes[0].count : 0;
 }
 
-static int find_in_sample(const struct survey *s, struct sample *sample, struct source source,
-                          struct parameters *q) {
+static int find_in_sample(const struct survey *s, struct sample *sample, struct source source, struct parameters *q) {
   struct parameters writers[MOST_WRITERS];
   struct trial trials[MOST_WRITERS];
   const uint32_t usual = usual_tokens(s), lit_bits = log2_floor(usual + 1);

@@ -43,8 +43,7 @@ static void fill(struct state *s) {
     if (s->in.at < s->in.end && !(*s->in.at == MARKER && s->in.end - s->in.at > 1 && s->in.at[1] > 127) &&
         (width == 8 || *s->in.at < 128))
       byte = *s->in.at++;
-    else
-      s->in.zeros++;
+    else s->in.zeros++;
     s->waiting = s->waiting << width | byte;
     s->count += width;
     s->last = byte;
@@ -87,10 +86,8 @@ static inline uint32_t code_golomb(struct state *s, int reading, uint32_t value,
   const int is_short = zeros < longest;
   for (int32_t left = is_short ? zeros : longest; left > 0; left -= 16) put_bits(s, 0, left < 16 ? left : 16);
   put_bits(s, 1, 1);
-  if (!is_short)
-    put_bits(s, (value - 1) & ((1u << s->bits) - 1u), s->bits);
-  else if (k)
-    put_bits(s, value & ((1u << k) - 1u), k);
+  if (!is_short) put_bits(s, (value - 1) & ((1u << s->bits) - 1u), s->bits);
+  else if (k) put_bits(s, value & ((1u << k) - 1u), k);
   return value;
 }
 
@@ -139,10 +136,8 @@ static inline int32_t code_regular(struct state *s, int reading, int32_t q, int3
   uint32_t mapped = 0;
   if (!reading) {
     error = reduce(s, sign * (value - expected));
-    if (is_turned)
-      mapped = (uint32_t)(error >= 0 ? 2 * error + 1 : -2 * (error + 1));
-    else
-      mapped = (uint32_t)(error >= 0 ? 2 * error : -2 * error - 1);
+    if (is_turned) mapped = (uint32_t)(error >= 0 ? 2 * error + 1 : -2 * (error + 1));
+    else mapped = (uint32_t)(error >= 0 ? 2 * error : -2 * error - 1);
   }
   mapped = code_golomb(s, reading, mapped, k, s->limit);
   if (reading) {
@@ -225,10 +220,8 @@ static inline int code_run(struct state *s, int reading, int32_t *index, int len
       }
       if (piece > left) return most; /* the row ends within a piece */
     } else if (piece > left) {
-      if (length < most)
-        put_bits(s, (uint32_t)left, RUN_BITS[*index] + 1); /* a zero, and what is left */
-      else if (left)
-        put_bits(s, 1, 1);
+      if (length < most) put_bits(s, (uint32_t)left, RUN_BITS[*index] + 1); /* a zero, and what is left */
+      else if (left) put_bits(s, 1, 1);
       return length;
     } else {
       put_bits(s, 1, 1);
@@ -259,8 +252,8 @@ static inline int32_t gradient(const struct hpac_scan *scan, struct neighbours n
 }
 
 /* One row of `num` components that are coded sample by sample; each begins at row[channels[i]]. */
-static inline void code_row(struct state *s, int reading, uint16_t *row, const uint16_t *above,
-                            const int32_t *channels, int num, int32_t *index, int32_t *origins) {
+static inline void code_row(struct state *s, int reading, uint16_t *row, const uint16_t *above, const int32_t *channels,
+                            int num, int32_t *index, int32_t *origins) {
   const int width = s->scan->width, step = s->scan->channels;
   int x = 0;
   while (x < width && !s->damaged) {

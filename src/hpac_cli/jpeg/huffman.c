@@ -178,10 +178,8 @@ int64_t hpac_jpeg_decode(const struct hpac_scan *s, const uint8_t *tables, const
     uint16_t **const lookup = &lookups[s->tables[i]];
     if (*lookup) continue;
     *lookup = malloc(LOOKUP * sizeof **lookup);
-    if (!*lookup)
-      result = JPEG_NO_MEMORY;
-    else if (!make_lookup(tables + s->tables[i] * TABLE_BYTES, *lookup))
-      result = JPEG_DAMAGED;
+    if (!*lookup) result = JPEG_NO_MEMORY;
+    else if (!make_lookup(tables + s->tables[i] * TABLE_BYTES, *lookup)) result = JPEG_DAMAGED;
   }
   if (!result) result = decode(s, coded, size, lookups, samples);
   for (int i = 0; i < MAX_COMPONENTS; i++) free(lookups[i]);

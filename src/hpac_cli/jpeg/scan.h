@@ -42,10 +42,8 @@ struct sink {
 };
 
 static inline void put_byte(struct sink *out, uint32_t byte) {
-  if (out->at == out->end)
-    out->is_over = 1;
-  else
-    *out->at++ = (uint8_t)byte;
+  if (out->at == out->end) out->is_over = 1;
+  else *out->at++ = (uint8_t)byte;
 }
 
 static inline int take_restart(struct source *in, uint32_t number) {

@@ -33,8 +33,8 @@ struct hpac_lzw_end {
    the end of a row (DCMTK, which writes a single byte that is left of a longer run by itself). */
 enum { RUNS_NEVER, RUNS_ALWAYS, RUNS_FIRST, RUNS_BEFORE_RUNS, RUNS_AT_END, NUM_RUN_WAYS };
 
-/* Decode until the end code, the end of the data, or `limit` bytes. Returns the bytes that the codes stand for: the last
-   one's may be more than `limit`; those are not written. */
+/* Decode until the end code, the end of the data, or `limit` bytes. Returns the bytes that the codes stand for: the
+   last one's may be more than `limit`; those are not written. */
 HPAC_API int64_t hpac_lzw_decode(const uint8_t *coded, int64_t size, uint8_t *plain, int64_t limit,
                                  struct hpac_lzw_end *end);
 /* Returns the bytes written; 2 * size + 16 are always enough. */

@@ -94,10 +94,8 @@ struct sink {
 };
 
 static void put_byte(struct sink *out, uint32_t byte) {
-  if (out->at == out->end)
-    out->is_over = 1;
-  else
-    *out->at++ = (uint8_t)byte;
+  if (out->at == out->end) out->is_over = 1;
+  else *out->at++ = (uint8_t)byte;
 }
 
 static void put_code(struct sink *out, int32_t code, int32_t width) {

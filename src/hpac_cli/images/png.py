@@ -1,4 +1,4 @@
-"""PNG to `Image` and back: samples, and everything around them kept as it stands.
+"""PNG to `Image` and back: samples, pass by pass if interlaced, and everything around them kept as it stands.
 
 The envelope holds a recipe and a skeleton. The skeleton is the file with its IDAT chunks replaced
 by one empty IDAT, so every other chunk, known or not, comes back in its place (frames of an

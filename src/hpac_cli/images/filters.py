@@ -1,4 +1,4 @@
-"""PNG's row filters, on bytes: every colour type and bit depth is the same here; and the table of Adam7's passes."""
+"""PNG's row filters, on bytes: every colour type and bit depth is the same here; and the table of Adam7's passes.
 
 Source: Portable Network Graphics, ISO/IEC 15948:2004, 8.2 (interlacing) and 9 (filtering).
 """

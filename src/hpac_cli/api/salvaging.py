@@ -79,16 +79,14 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
     image, around_lost = Image(frames, kind or "arrays", found.metadata or b""), found.metadata is None
+    matches = None if lost else _agree(hash_samples(frames), found.samples_hash)
     try:
-        out = to_file(images.with_fresh_streams(image) if lost else image, wanted)
+        out = to_file(images.with_fresh_streams(image) if lost or matches is False else image, wanted)
     except InputError:  # how its samples were compressed does not fit others
         target, around_lost = _plain_place(target, source, options), True
         out = images.convert(Image(frames, "arrays"), "tiff")
-    matches = None
-    if not lost:
-        matches = _agree(hash_samples(frames), found.samples_hash)
-        if matches and not around_lost and found.header.identical and wanted == kind:
-            matches = _agree(hashlib.sha256(out).digest(), *found.file_hashes)
+    if matches and not around_lost and found.header.identical and wanted == kind:
+        matches = _agree(hashlib.sha256(out).digest(), *found.file_hashes)
     report = {
         "file": source,
         "output": str(target or files.STANDARD),

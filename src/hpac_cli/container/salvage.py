@@ -201,19 +201,19 @@ class _Search:
                 at = chunk.offset + chunk.size
                 if chunk.type == END:
                     break
-            else:
-                if run and (piece := self._damaged_piece(at)):
-                    run.append(piece)
+            piece = None if run and run[-1].type == END else self._damaged_piece(at)
+            if piece:
+                run.append(piece)
             if run:
                 yield run
             extent = self._extent(at)
-            at = None if extent and extent[1] == len(self._data) else self._find(at)
+            at = None if extent and extent[1] == len(self._data) else self._find(at + 1 if piece else at)
 
     def _find(self, at: int) -> int | None:
-        """Where the next good chunk of a known type begins."""
+        """Where the next good chunk of a known type begins, or a piece of which no more than the body is damaged."""
         while match := _CHUNK.search(self._data, at):
             at = match.start()
-            if self._is_likely(at) and self._chunk_at(at):
+            if (self._is_likely(at) and self._chunk_at(at)) or self._damaged_piece(at):
                 return at
             at += 1
         return None

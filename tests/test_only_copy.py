@@ -103,6 +103,48 @@ def test_a_full_standard_output_is_one_line(tmp_path: Path, command: str, photog
     assert (run.returncode, len(errors.splitlines())) == (7, 1), errors
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["decode", "--help"], ["--version"]])
+def test_help_for_a_full_standard_output_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        run = start_hpac(*arguments, stdout=full, stderr=subprocess.PIPE)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, len(errors.splitlines())) == (7, 1), errors
+
+
+def run_with_closed(number: int, *arguments: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line without one of its standard streams."""
+    words = ["sh", "-c", f'exec "$@" {number}>&-', "sh", sys.executable, "-m", "hpac_cli", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("command", ["decode x.hpac -o -", "encode a.png -o -", "info x.hpac", "--version"])
+def test_a_closed_standard_output_is_one_line(tmp_path: Path, command: str, photograph: object) -> None:
+    (tmp_path / "a.png").write_bytes(save_png(photograph[:9, :9]))  # type: ignore[index]
+    assert hpac("encode", "a.png", "-o", "x.hpac", cwd=tmp_path).returncode == 0
+    result = run_with_closed(1, *command.split(), folder=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
+
+
+def test_what_is_said_to_a_closed_standard_error_does_not_get_into_the_output(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"some bytes")
+    assert hpac("encode", "--all", "a", cwd=tmp_path).returncode == 0
+    with (tmp_path / "a.hpac").open("ab") as file:
+        file.write(b"damage")
+    result = run_with_closed(2, "decode", "--salvage", "a.hpac", "-o", "-", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (9, b"some bytes")
+
+
+def test_a_closed_standard_input_is_one_line(tmp_path: Path) -> None:
+    result = run_with_closed(0, "decode", "-", folder=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "info", "verify"])
+def test_an_input_that_the_system_cannot_read_is_one_line(tmp_path: Path, command: str) -> None:
+    result = hpac(command, "/proc/self/mem", *(["-o", "x"] if "code" in command else []), cwd=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
+
+
 def test_a_signal_is_an_exit_code_of_the_summary_too(tmp_path: Path, photograph: object) -> None:
     for number in range(40):
         (tmp_path / f"{number}.png").write_bytes(save_png(photograph[number:300]))  # type: ignore[index]

@@ -67,6 +67,8 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
         raise
     except HpacError as error:
         return _failed(task, str(error), error.exit_code)
+    except OSError as error:  # as of a disk that fails while it is read
+        return _failed(task, f"cannot read or write: {error.strerror or error}", FileAccessError.exit_code)
     except MemoryError:
         return _failed(task, "not enough memory", OUT_OF_MEMORY_CODE)
     except Exception as error:

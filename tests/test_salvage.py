@@ -310,6 +310,14 @@ def test_pieces_of_a_file_within_a_damaged_piece_are_none_of_ours() -> None:
     assert list(found.pieces.values()) == [NOISE[7000:]]
 
 
+def test_a_piece_of_a_larger_file_within_a_damaged_piece_is_none_of_ours() -> None:
+    larger = kept_whole(bytes(5000), NOISE[:300])
+    around = kept_whole(NOISE[3000:3300] + larger[16:-9], NOISE[7000:])
+    at = around.index(NOISE[3000:3300]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
 def test_pieces_of_a_file_within_a_piece_that_is_cut_short_are_none_of_ours() -> None:
     around = kept_whole(NOISE[3000:3300], NOISE[3300:3600] + LONG_INNER + NOISE[5000:7000])
     found = find_undamaged(around[:-2000], DEFAULT_LIMITS)

@@ -291,3 +291,16 @@ def test_no_chunk_is_written_that_no_reader_takes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("hpac_cli.container.build.MAX_CHUNK_BYTES", 1000)
     with pytest.raises(LimitExceededError, match="chunk"):
         writer.tile(CodedTile(TileMode.STORED, bytes(1000)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "frames"),
+    [
+        (Kind.ARRAY_FRAMES, (Frame(5, 4, "u1", 64, (Part(1, 0),)), Frame(5, 5, "u1", 64, (Part(1, 0),)))),
+        (Kind.ARRAY, 2 * (Frame(5, 4, "u1", 64, (Part(1, 0),)),)),
+        (Kind.ARRAY_2D, (Frame(5, 4, "u1", 64, (Part(2, 0),)),)),
+    ],
+)
+def test_frames_that_are_no_array_are_refused(kind: Kind, frames: tuple[Frame, ...]) -> None:
+    with pytest.raises(ContainerError, match="not those of one array"):
+        parse(build(Header(kind, False, frames), b"", ()))

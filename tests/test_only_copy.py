@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import hpac, save_png, start_hpac
 
-from hpac_cli import api
-from hpac_cli.batch.tasks import Task
+from hpac_cli import api, files
+from hpac_cli.batch.actions import Action, decode, encode
+from hpac_cli.batch.tasks import Source, Task
 from hpac_cli.batch.work import attempt
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="of files and signals as Linux has them")
@@ -48,6 +49,47 @@ def test_a_source_that_changes_without_showing_it_is_kept(tmp_path: Path, way: s
     assert outcome.status == "failed"
     assert "changed" in outcome.error
     assert source.read_bytes().startswith(b"BBBB")
+
+
+@pytest.mark.parametrize("work", [encode, decode])
+def test_an_output_that_changes_before_its_source_is_removed_keeps_the_source(tmp_path: Path, work: Action) -> None:
+    """As another program, or a failing disk, may change it: its size says nothing."""
+    (tmp_path / "a").write_bytes(b"some bytes")
+    assert hpac("encode", "--all", "a", cwd=tmp_path).returncode == 0
+    source, output = ("a", "b.hpac") if work is encode else ("a.hpac", "b")
+    real = files.publish
+
+    def publish(temporary: Path, path: Path, **options: bool) -> None:
+        real(temporary, path, **options)
+        path.write_bytes(bytes(path.stat().st_size))
+
+    options = api.Options(keep_all=True, remove_source=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "publish", publish)
+        task = Task(str(tmp_path / source), str(tmp_path / output), None)
+        outcome = attempt(task, api.Session(options), work)
+    assert (outcome.exit_code, "not as it was written" in outcome.error) == (7, True)
+    assert (tmp_path / source).exists()
+
+
+def test_files_of_a_series_that_changed_and_changed_back_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    real = api.compress_series
+
+    def compress_series(*args: object) -> api.Result:
+        before = (tmp_path / "a").stat()
+        (tmp_path / "a").write_bytes(b"two")
+        result = real(*args)  # type: ignore[arg-type]
+        (tmp_path / "a").write_bytes(b"one")
+        os.utime(tmp_path / "a", ns=(before.st_atime_ns, before.st_mtime_ns))
+        return result
+
+    task = Task("series", str(tmp_path / "o.hpac"), None, (Source(str(tmp_path / "a"), "a"),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "compress_series", compress_series)
+        outcome = attempt(task, api.Session(api.Options(remove_source=True)), encode)
+    assert outcome.status == "failed"
+    assert (tmp_path / "a").read_bytes() == b"one"
 
 
 def test_an_output_that_another_run_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
@@ -101,6 +143,48 @@ def test_a_full_standard_output_is_one_line(tmp_path: Path, command: str, photog
         run = start_hpac(*command.split(), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
         _, errors = run.communicate(timeout=60)
     assert (run.returncode, len(errors.splitlines())) == (7, 1), errors
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["decode", "--help"], ["--version"]])
+def test_help_for_a_full_standard_output_is_one_line(arguments: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        run = start_hpac(*arguments, stdout=full, stderr=subprocess.PIPE)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, len(errors.splitlines())) == (7, 1), errors
+
+
+def run_with_closed(number: int, *arguments: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line without one of its standard streams."""
+    words = ["sh", "-c", f'exec "$@" {number}>&-', "sh", sys.executable, "-m", "hpac_cli", *arguments]
+    return subprocess.run(words, cwd=folder, capture_output=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("command", ["decode x.hpac -o -", "encode a.png -o -", "info x.hpac", "--version"])
+def test_a_closed_standard_output_is_one_line(tmp_path: Path, command: str, photograph: object) -> None:
+    (tmp_path / "a.png").write_bytes(save_png(photograph[:9, :9]))  # type: ignore[index]
+    assert hpac("encode", "a.png", "-o", "x.hpac", cwd=tmp_path).returncode == 0
+    result = run_with_closed(1, *command.split(), folder=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
+
+
+def test_what_is_said_to_a_closed_standard_error_does_not_get_into_the_output(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"some bytes")
+    assert hpac("encode", "--all", "a", cwd=tmp_path).returncode == 0
+    with (tmp_path / "a.hpac").open("ab") as file:
+        file.write(b"damage")
+    result = run_with_closed(2, "decode", "--salvage", "a.hpac", "-o", "-", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (9, b"some bytes")
+
+
+def test_a_closed_standard_input_is_one_line(tmp_path: Path) -> None:
+    result = run_with_closed(0, "decode", "-", folder=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
+
+
+@pytest.mark.parametrize("command", ["encode", "decode", "info", "verify"])
+def test_an_input_that_the_system_cannot_read_is_one_line(tmp_path: Path, command: str) -> None:
+    result = hpac(command, "/proc/self/mem", *(["-o", "x"] if "code" in command else []), cwd=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (7, 1), result.stderr
 
 
 def test_a_signal_is_an_exit_code_of_the_summary_too(tmp_path: Path, photograph: object) -> None:

@@ -40,6 +40,10 @@ def with_chunk(data: bytes, kind: bytes, body: bytes, before: bytes) -> bytes:
     )
 
 
+END = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+"""A PNG file without any other chunk."""
+
+
 def palette_png(**options: object) -> bytes:
     picture = PillowImage.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16), "L").convert("P")
     picture.putpalette([(7 * i) % 256 for i in range(768)])
@@ -284,3 +288,18 @@ def test_a_file_of_very_many_chunks_is_kept_whole(monkeypatch: pytest.MonkeyPatc
 
 def test_the_photograph_is_what_pillow_sees(photograph: np.ndarray) -> None:
     assert np.array_equal(images.read((DATA / "kodim23.png").read_bytes()).frames[0], photograph)
+
+
+def test_bits_that_pad_rows_keep_a_file_whole_that_is_not_called_damaged() -> None:
+    rows = b"".join(b"\0" + bytes([number | 1]) for number in range(16))  # rows of 5 bits
+    header = struct.pack(">IIBBBBB", 5, 16, 1, 0, 0, 0, 0)
+    data = with_chunk(with_chunk(END, b"IDAT", zlib.compress(rows), b"IEND"), b"IHDR", header, b"IDAT")
+    assert images.read(data).kept is Kept.DIFFERENT
+
+
+def test_more_chunks_than_are_looked_at_keep_a_file_whole_that_is_not_called_damaged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(png, "_MAX_CHUNKS", 2)
+    data = with_chunk(save_png(np.zeros((4, 4), np.uint8)), b"tEXt", b"a\0b", b"IEND")
+    assert images.read(with_chunk(data, b"tEXt", b"c\0d", b"IEND")).kept is Kept.LAYOUT

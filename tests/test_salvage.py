@@ -6,6 +6,7 @@ import random
 import zlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,6 +176,60 @@ def test_pictures_of_every_compression_are_salvaged(
     assert report["metadata_lost"] == (compression in ("zlib", "lzw", "packbits"))
 
 
+# hashes
+
+
+def salvage(data: bytes, target: Path) -> tuple[str, dict[str, Any]]:
+    """What is said, and the report."""
+    source = target.with_name("damaged.hpac")
+    source.write_bytes(data)
+    with pytest.raises(IncompleteError) as said:
+        api.salvage(str(source), str(target), api.Session(), fill=FILL)
+    return str(said.value), json.loads(target.with_name(f"{target.name}.lost.json").read_text())
+
+
+def keep_file(data: bytes, tmp_path: Path) -> bytes:
+    """Encode a file that is kept whole."""
+    file = tmp_path / "x.bin"
+    file.write_bytes(data)
+    api.compress(str(file), str(tmp_path / "x.hpac"), api.Session(api.Options(keep_all=True)))
+    file.unlink()
+    return (tmp_path / "x.hpac").read_bytes()
+
+
+def test_a_file_of_which_pieces_are_missing_unseen_is_said_to_be_another(tmp_path: Path) -> None:
+    whole = keep_file(NOISE, tmp_path)
+    other = kept_whole(NOISE[:400])
+    piece = other[other.index(b"P") : other.rindex(b"E\x10")]
+    damaged = whole[: whole.index(b"P")] + piece + whole[whole.rindex(b"E\x30") :]
+    said, report = salvage(damaged, tmp_path / "x.bin")
+    assert "does not match" in said
+    assert report["bytes_lost"] == []
+    assert report["hash_matches"] is False
+
+
+def test_a_file_that_has_lost_nothing_is_said_to_match(tmp_path: Path) -> None:
+    said, report = salvage(keep_file(NOISE, tmp_path) + b"x", tmp_path / "x.bin")
+    assert "0 of 9,000 bytes are lost, and the stored SHA-256 matches" in said
+    assert report["hash_matches"] is True
+
+
+def test_tiles_of_another_picture_are_said_not_to_match(photograph: np.ndarray, tmp_path: Path) -> None:
+    files = []
+    for part in (photograph[:16, :16], photograph[16:32, :16]):
+        (tmp_path / "a.png").write_bytes(save_png(part))
+        api.compress(str(tmp_path / "a.png"), None, api.Session(api.Options(effort=1, force=True)))
+        files.append((tmp_path / "a.png.hpac").read_bytes())
+    one, other = files
+    (tmp_path / "a.png").unlink()
+    session = api.Session()
+    start, stop = (places_of_tiles(one, session)[i] for i in (0, -1))
+    begin, end = (places_of_tiles(other, session)[i] for i in (0, -1))
+    said, report = salvage(one[:start] + other[begin:end] + one[stop:], tmp_path / "a.png")
+    assert "0 of 768 samples are lost, yet the stored SHA-256 does not match" in said
+    assert report["hash_matches"] is False
+
+
 # another .hpac file within
 
 
@@ -242,6 +297,38 @@ def test_chunks_within_a_piece_that_is_damaged_are_none_of_ours() -> None:
     damaged = bytearray(kept_whole(NOISE[3000:5000] + within + NOISE[5000:7000], NOISE[7000:]))
     damaged[damaged.index(NOISE[5000:7000])] ^= 1
     assert list(find_undamaged(bytes(damaged), DEFAULT_LIMITS).pieces.values()) == [NOISE[7000:]]
+
+
+LONG_INNER = kept_whole(NOISE[:500], NOISE[500:1200], NOISE[1200:1500])[16:-9]
+"""Cut at both ends."""
+
+
+def test_pieces_of_a_file_within_a_damaged_piece_are_none_of_ours() -> None:
+    around = kept_whole(NOISE[3000:3300] + LONG_INNER, NOISE[7000:])
+    at = around.index(NOISE[3000:3300]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_a_piece_of_a_larger_file_within_a_damaged_piece_is_none_of_ours() -> None:
+    larger = kept_whole(bytes(5000), NOISE[:300])
+    around = kept_whole(NOISE[3000:3300] + larger[16:-9], NOISE[7000:])
+    at = around.index(NOISE[3000:3300]) + 99
+    found = find_undamaged(around[:at] + b"x" + around[at:], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[7000:]]
+
+
+def test_pieces_of_a_file_within_a_piece_that_is_cut_short_are_none_of_ours() -> None:
+    around = kept_whole(NOISE[3000:3300], NOISE[3300:3600] + LONG_INNER + NOISE[5000:7000])
+    found = find_undamaged(around[:-2000], DEFAULT_LIMITS)
+    assert list(found.pieces.values()) == [NOISE[3000:3300]]
+
+
+def test_pieces_of_a_file_within_the_second_of_two_damaged_pieces_are_none_of_ours() -> None:
+    around = kept_whole(NOISE[3000:3300], NOISE[3300:3600] + LONG_INNER, NOISE[7000:])
+    for at in (around.index(NOISE[3300:3600]) + 99, around.index(NOISE[3000:3300]) + 99):
+        around = around[:at] + b"x" + around[at:]
+    assert list(find_undamaged(around, DEFAULT_LIMITS).pieces.values()) == [NOISE[7000:]]
 
 
 def test_the_header_of_a_file_within_stands_for_no_lost_one() -> None:

@@ -570,3 +570,10 @@ def test_a_file_that_claims_more_than_deflate_can_hold_is_said_to_be_damaged() -
         if int.from_bytes(data[at : at + 2], "little") in (256, 257, 278):  # width, length, rows in a strip
             data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, 10_000)
     assert images.read(bytes(data)).kept is Kept.DAMAGED
+
+
+def test_a_width_below_zero_is_a_layout_that_is_not_taken() -> None:
+    data = bytearray(make_tiff(np.zeros((64, 64), np.uint8), compression="lzw"))
+    start = int.from_bytes(data[4:8], "little")
+    data[start + 4 : start + 14] = struct.pack("<HIi", 9, 1, -64)  # the type SLONG
+    assert images.read(bytes(data)).kept is Kept.LAYOUT

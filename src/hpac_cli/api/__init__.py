@@ -9,6 +9,7 @@ from hpac_cli.codec.efforts import DEFAULT, EFFORTS, KEYFRAME, Effort
 from .arrays import decode, encode
 from .decoding import decompress, decompress_member, decompress_part, verify
 from .encoding import Expected, check, check_round_trip, compress, estimate, map_code_lengths
+from .existing import held_by
 from .facts import LIKENESSES, Entry, compare, inspect, list_file
 from .lazy import FrameArray
 from .names import SUFFIX, default_output, list_decoded
@@ -56,6 +57,7 @@ __all__ = [
     "estimate",
     "estimate_series",
     "hash_stream",
+    "held_by",
     "inspect",
     "list_decoded",
     "list_file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from hpac_cli.container.salvage import Salvaged
     from hpac_cli.image import Member
 
+_WORDS = {None: "", True: ", and the stored SHA-256 matches", False: ", yet the stored SHA-256 does not match"}
+"""What is said of a hash that was found, or was not."""
 _SCHEMA = 1
 """Of the report: keys are added, never removed or given another meaning."""
 
@@ -39,6 +42,7 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         HpacError: any other of errors.py; nothing is written under the final name then.
     """
     from hpac_cli import images
+    from hpac_cli.codec.hashes import hash_samples
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.codec.salvaged import decode_salvaged
     from hpac_cli.container.fields import Kind
@@ -75,26 +79,35 @@ def salvage(source: str, output: str | None, session: Session, *, fill: int) -> 
         threads = max(1, options.threads)
         frames, lost = decode_salvaged(found, fill, networks=session.networks, threads=threads, progress=advance)
     image, around_lost = Image(frames, kind or "arrays", found.metadata or b""), found.metadata is None
+    matches = None if lost else _agree(hash_samples(frames), found.samples_hash)
     try:
-        out = to_file(images.with_fresh_streams(image) if lost else image, wanted)
+        out = to_file(images.with_fresh_streams(image) if lost or matches is False else image, wanted)
     except InputError:  # how its samples were compressed does not fit others
         target, around_lost = _plain_place(target, source, options), True
         out = images.convert(Image(frames, "arrays"), "tiff")
+    if matches and not around_lost and found.header.identical and wanted == kind:
+        matches = _agree(hashlib.sha256(out).digest(), *found.file_hashes)
     report = {
         "file": source,
         "output": str(target or files.STANDARD),
         "metadata_lost": around_lost,
         "samples": image.num_samples,
         "samples_lost": sum(part.box.height * part.box.width * len(part.channels) for part in lost),
+        "hash_matches": matches,
         "lost": [{"frame": p.frame, "channels": list(p.channels), **p.box._asdict()} for p in lost],
     }
     write_bytes(target, out, force=options.force)
     where = _write_report(beside, report, options)
     around = ", and all metadata" if around_lost else ""
     raise IncompleteError(
-        f"damaged: {report['samples_lost']:,} of {image.num_samples:,} samples are lost{around}; "
+        f"damaged: {report['samples_lost']:,} of {image.num_samples:,} samples are lost{around}{_WORDS[matches]}; "
         f"the rest is in {target or 'standard output'}{where}"
     )
+
+
+def _agree(digest: bytes, *stored: bytes) -> bool | None:
+    """Whether what was found of a SHA-256 is the beginning of this one; None if nothing was."""
+    return digest.startswith(stored[0]) if stored and stored[0] else None
 
 
 def _plain_place(target: Path | None, source: str, options: Options) -> Path | None:
@@ -130,12 +143,12 @@ def _salvage_series(found: Salvaged, source: str, target: Path | None, session: 
         "file": source,
         "output": str(target),
         "metadata_lost": found.metadata is None,
-        "hashes_lost": not found.member_hashes,
+        "hashes_lost": not found.file_hashes,
         "files": len(entries),
         "files_lost": lost,
     }
     where = _write_report(beside, report, options)
-    unproved = "" if found.member_hashes else ", though their hashes are lost"
+    unproved = "" if found.file_hashes else ", though their hashes are lost"
     what = f"{len(lost):,} of {len(entries):,} files are lost" if lost else "no file is lost"
     raise IncompleteError(f"damaged: {what}; the rest is in {target}{unproved}{where}{hint}")
 
@@ -146,7 +159,7 @@ def _whole_members(found: Salvaged, session: Session, fill: int) -> Iterator[Mem
     from hpac_cli.codec.series import make_member, places_of_whole
 
     entries = found.header.members
-    hashes = found.member_hashes or (b"",) * len(entries)
+    hashes = found.file_hashes or (b"",) * len(entries)
     for number, start, end in places_of_whole(entries):
         file = _cut(found.pieces, start, end)
         if file is not None:
@@ -195,12 +208,21 @@ def _salvage_whole(
             parts.append(bytes(offset - at))
         parts.append(data)
         at = offset + len(data)
-    report = {"file": source, "output": str(target or files.STANDARD), "bytes": at, "bytes_lost": lost}
-    write_bytes(target, b"".join(parts), force=options.force)
+    out = b"".join(parts)
+    matches = None if lost else _agree(hashlib.sha256(out).digest(), *found.file_hashes)
+    report = {
+        "file": source,
+        "output": str(target or files.STANDARD),
+        "bytes": at,
+        "bytes_lost": lost,
+        "hash_matches": matches,
+    }
+    write_bytes(target, out, force=options.force)
     where = _write_report(beside, report, options)
     missing = sum(stop - start for start, stop in lost)
+    behind = "" if matches else ", and perhaps more behind them"
     raise IncompleteError(
-        f"damaged: {missing:,} of {at:,} bytes are lost, and perhaps more behind them; "
+        f"damaged: {missing:,} of {at:,} bytes are lost{behind}{_WORDS[matches]}; "
         f"the rest is in {target or 'standard output'}{where}"
     )
 

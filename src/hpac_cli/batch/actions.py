@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hpac_cli import api
 
-from .tasks import Task
+from .tasks import Source, Task
 
 Action = Callable[[Task, api.Session], api.Result]
 
@@ -38,4 +38,9 @@ def estimate(task: Task, session: api.Session) -> api.Result:
 
 
 def _inputs(task: Task) -> list[api.Input]:
-    return [api.Input(member.name, member.within.replace(os.sep, "/")) for member in task.members]
+    return [api.Input(member.name, inner_name(member)) for member in task.members]
+
+
+def inner_name(member: Source) -> str:
+    """What a file of a series is called in it."""
+    return member.within.replace(os.sep, "/")

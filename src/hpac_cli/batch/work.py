@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from hpac_cli import api, files
 from hpac_cli.errors import FileAccessError, HpacError, RoundTripError, UsageError
+from hpac_cli.limits import Limits
 
 from . import urls
-from .actions import Action, encode
+from .actions import Action, decode, encode, inner_name
 from .tasks import Task, is_url
 
 FAULT_CODE = RoundTripError.exit_code
@@ -62,11 +63,16 @@ def attempt(task: Task, session: api.Session, action: Action) -> Outcome:
         if result.skipped:
             return Outcome(task.source, "skipped", result.output, source_sha256=result.source_sha256)
         if stamps is not None:
-            _remove(sources, stamps, result, "" if task.members or action is not encode else result.source_sha256)
+            encoded_sha256 = "" if task.members or action is not encode else result.source_sha256
+            if not is_url(result.output) and not _holds(task, stamps, result, action, session.options.limits):
+                raise FileAccessError(f"{result.output} is not as it was written, so the source is kept")
+            _remove(sources, stamps, result, encoded_sha256)
     except BrokenPipeError:
         raise
     except HpacError as error:
         return _failed(task, str(error), error.exit_code)
+    except OSError as error:  # as of a disk that fails while it is read
+        return _failed(task, f"cannot read or write: {error.strerror or error}", FileAccessError.exit_code)
     except MemoryError:
         return _failed(task, "not enough memory", OUT_OF_MEMORY_CODE)
     except Exception as error:
@@ -138,14 +144,30 @@ def _check_unchanged(source: str, facts: object) -> None:
         raise FileAccessError("it changed while it was read, and is kept")
 
 
+def _holds(task: Task, stamps: list[_Stamp], result: api.Result, action: Action, limits: Limits) -> bool:
+    """Whether what was written on this machine, read once more, is all there and is of what will be removed."""
+    if os.path.isdir(result.output):
+        return True  # its files were read back when they were put in it
+    if not os.path.isfile(result.output) or os.path.getsize(result.output) != result.output_bytes:
+        return False
+    if action is encode:
+        held = api.held_by(Path(result.output), limits)
+        if not task.members:
+            return held.is_of(bytes.fromhex(result.source_sha256))
+        names = map(inner_name, task.members)
+        return held.is_series_of({name: stamp.digest for name, stamp in zip(names, stamps, strict=True)})
+    if action is decode and result.fidelity == "bytes" and result.source_sha256:
+        with files.open_input(result.output) as stream:
+            return api.hash_stream(stream).hex() == result.source_sha256
+    return True
+
+
 def _remove(sources: list[str], stamps: list[_Stamp], result: api.Result, encoded_sha256: str) -> None:
-    """Remove sources whose round trip was verified, unless one changed meanwhile, or their output is not in place.
+    """Remove sources whose round trip was verified, unless one changed meanwhile.
 
     Args:
         encoded_sha256: what was encoded of a single source, where that is known.
     """
-    if not is_url(result.output) and not _is_in_place(result):
-        raise FileAccessError(f"{result.output} is not as it was written, so the source is kept")
     if result.fidelity == "samples":
         raise UsageError(f"{result.output} holds the samples alone, so the source is kept")
     if [_stamp(source) for source in sources] != stamps:
@@ -159,10 +181,3 @@ def _remove(sources: list[str], stamps: list[_Stamp], result: api.Result, encode
             continue
         with files.writing(source):
             os.unlink(source)
-
-
-def _is_in_place(result: api.Result) -> bool:
-    """Whether a file has all its bytes; a folder is there, its files were read back when they were put in it."""
-    if os.path.isdir(result.output):
-        return True
-    return os.path.isfile(result.output) and os.path.getsize(result.output) == result.output_bytes

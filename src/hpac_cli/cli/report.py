@@ -129,8 +129,13 @@ def ending_quietly() -> Iterator[None]:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             complain("standard output", f"cannot write: {error.strerror or error}", FileAccessError.exit_code)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence()
         sys.exit(FileAccessError.exit_code)
+
+
+def silence() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outcome], str]) -> None:

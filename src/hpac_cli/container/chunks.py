@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from hpac_cli.binary import put_varint
-from hpac_cli.errors import ContainerError, NewerVersionError
+from hpac_cli.errors import ContainerError, FileAccessError, NewerVersionError
 
 from .fields import (
     ADAPTER,
@@ -52,11 +52,18 @@ class Chunk:
 
 
 def read_available(stream: BinaryIO, count: int) -> bytes:
-    """So many bytes, or as many as there are."""
+    """So many bytes, or as many as there are.
+
+    Raises:
+        FileAccessError: the operating system cannot read them.
+    """
     parts, missing = list[bytes](), count
-    while missing and (part := stream.read(min(missing, _READ_BYTES))):
-        parts.append(part)
-        missing -= len(part)
+    try:
+        while missing and (part := stream.read(min(missing, _READ_BYTES))):
+            parts.append(part)
+            missing -= len(part)
+    except OSError as error:
+        raise FileAccessError(f"cannot read: {error.strerror or error}") from error
     return b"".join(parts)
 
 
@@ -155,11 +162,11 @@ class ChunkReader:
         Raises:
             ContainerError: something does.
         """
-        if self._stream.read(1):
+        if read_available(self._stream, 1):
             raise ContainerError(f"there are bytes after the end, from byte {self.offset}")
 
     def _read_signature(self) -> tuple[int, int]:
-        found = self._stream.read(len(SIGNATURE))
+        found = read_available(self._stream, len(SIGNATURE))
         if found != SIGNATURE:
             if found[1:5] == SIGNATURE[1:5]:
                 raise ContainerError("the signature is damaged: was the file copied in text mode?")

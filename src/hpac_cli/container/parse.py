@@ -99,6 +99,8 @@ class Head:
             raise ContainerError("what has no frames is a file as it is, and this is none")
         if frames and header.kind is Kind.FILE:
             raise ContainerError("a file that is kept whole has no frames")
+        if header.kind in ARRAYS and not _is_array(header):
+            raise ContainerError("its frames are not those of one array")
         if header.is_series:
             self._check_members(header)
         return header
@@ -113,6 +115,15 @@ class Head:
             raise ContainerError("the table of members does not fit the frames and metadata")
         if header.identical != all(member.identical for member in header.members):
             raise ContainerError("what is said of the series is not true of its members")
+
+
+def _is_array(header: Header) -> bool:
+    """Whether frames are as the kind of array says that they came from."""
+    first = header.frames[0]
+    is_one = header.kind is Kind.ARRAY_FRAMES or len(header.frames) == 1
+    is_flat = header.kind is not Kind.ARRAY_2D or first.channels == 1
+    shapes = {(each.height, each.width, each.channels, each.sample_type) for each in header.frames}
+    return is_one and is_flat and len(shapes) == 1
 
 
 class Reader(Head):
@@ -188,20 +199,26 @@ class Reader(Head):
                 return self._finish(chunk)
 
     def _finish(self, chunk: Chunk) -> None:
-        size = len(chunk.payload)
-        arrays, series = self.header.kind in ARRAYS, self.header.hash_lengths()
-        lengths = ((s, series or [0 if arrays else f]) for s, f in (HASH_BYTES, TINY_HASH_BYTES))
-        of_samples, of_files = next(((s, of) for s, of in lengths if size == s + sum(of)), (0, []))
-        if not of_samples:
-            raise ContainerError("the end chunk has no SHA-256")
-        fields = chunk_fields(chunk.payload)
-        self.samples_hash = fields.take(of_samples)
-        hashes = tuple(fields.take(length) for length in of_files)
+        self.samples_hash, hashes = parse_end(self.header, chunk.payload)
         if self.header.is_series:
             self.member_hashes = hashes
-        else:
+        elif hashes:
             (self.file_hash,) = hashes
         self._chunks.end()
+
+
+def parse_end(header: Header, payload: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Read the end chunk's payload: SHA-256, or its beginning, of all samples, and of each source file; of arrays none.
+
+    Raises:
+        ContainerError: it is not as long as hashes are.
+    """
+    for of_samples, of_file in (HASH_BYTES, TINY_HASH_BYTES):
+        of_files = header.hash_lengths() if header.is_series else [] if header.kind in ARRAYS else [of_file]
+        if len(payload) == of_samples + sum(of_files):
+            fields = chunk_fields(payload)
+            return fields.take(of_samples), tuple(fields.take(length) for length in of_files)
+    raise ContainerError("the end chunk has no SHA-256")
 
 
 def peek(stream: BinaryIO) -> tuple[Kind, bytes, tuple[bytes, ...]]:

@@ -4,6 +4,7 @@ Chunks follow each other without an index. A damaged one is passed over where th
 else that is searched for byte by byte. A tile says its own number, so those between stay known as lost.
 """
 
+import contextlib
 import io
 import itertools
 import re
@@ -20,23 +21,21 @@ from .fields import (
     ARRAYS,
     END,
     FRAME,
-    HASH_BYTES,
     HEADER,
     MEMBERS,
     METADATA,
     PIECE,
     SIGNATURE,
     TILE,
-    TINY_HASH_BYTES,
     VERSION_MAJOR,
     VERSION_MINOR,
     Header,
     Member,
-    chunk_fields,
+    Packing,
     most_unpacked,
     parse_piece,
 )
-from .parse import Head, TileChunk, parse_tile, unpack_piece
+from .parse import Head, TileChunk, parse_end, parse_tile, unpack_piece
 
 _HEAD = re.compile(rb"[\x00-\xff](?:[\x80-\xff]{1,4}[\x01-\x7f]|[\x00-\x7f])")
 _CHUNK = re.compile(rb"[HSMPAFTE](?:[\x80-\xff]{1,4}[\x01-\x7f]|[\x00-\x7f])")
@@ -61,8 +60,10 @@ class Salvaged:
     tiles: dict[int, TileChunk] = field(default_factory=dict)
     pieces: dict[int, bytes] = field(default_factory=dict)
     """Of what is kept whole, by where they begin in it, in ascending order."""
-    member_hashes: tuple[bytes, ...] = ()
-    """SHA-256 of each file of a series, or the beginning of it; empty if they are lost."""
+    samples_hash: bytes = b""
+    """SHA-256 of all samples, or the beginning of it; empty if it is lost."""
+    file_hashes: tuple[bytes, ...] = ()
+    """The same of each file that was encoded; empty if they are lost, and of arrays."""
 
 
 def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
@@ -90,31 +91,32 @@ def find_undamaged(data: bytes, limits: Limits) -> Salvaged:
             found.tiles.setdefault(tile.index, tile)
     if found.header.is_whole or found.header.is_series:
         found.pieces = _unpack_pieces(chunks, most_unpacked(len(data)))
-    if found.header.is_series and chunks[-1].type == END:
-        found.member_hashes = _read_hashes(found.header, chunks[-1])
+    is_table_lost = found.header.is_series and not found.header.members
+    if chunks[-1].type == END and not is_table_lost:
+        with contextlib.suppress(ContainerError):
+            found.samples_hash, found.file_hashes = parse_end(found.header, chunks[-1].payload)
     return found
 
 
-def _read_hashes(header: Header, end: Chunk) -> tuple[bytes, ...]:
-    """The hashes of a series' files, which end its last chunk."""
-    fields, lengths = chunk_fields(end.payload), header.hash_lengths()
-    of_samples = len(end.payload) - sum(lengths)
-    if of_samples not in (HASH_BYTES[0], TINY_HASH_BYTES[0]):
-        return ()
-    fields.take(of_samples)
-    return tuple(fields.take(length) for length in lengths)
-
-
 def _unpack_pieces(chunks: list[Chunk], limit: int) -> dict[int, bytes]:
-    """Pieces of a file of at most `limit` bytes; one that overlaps what comes before it is none."""
+    """Pieces of a file of at most `limit` bytes; one that overlaps what comes before it is none.
+
+    Where a damaged piece lies, nothing but the very next one can have moved to: all else belongs to a file within it.
+    """
     pieces: dict[int, bytes] = {}
-    end = 0
+    end = damaged_until = 0
     for chunk in chunks:
         try:
             piece = parse_piece(chunk.payload) if chunk.type == PIECE else None
-            if piece and end <= piece.offset <= limit - piece.size:
+            if piece is None or piece.offset < end or piece.offset > limit - piece.size:
+                continue
+            if piece.offset > end and (chunk.offset < damaged_until or isinstance(chunk, _Damaged)):
+                continue
+            if isinstance(chunk, _Damaged):
+                damaged_until = chunk.offset + chunk.size
+            else:
                 pieces[piece.offset] = unpack_piece(piece)
-                end = piece.offset + piece.size
+            end = piece.offset + piece.size
         except ContainerError:
             continue
     return pieces
@@ -170,6 +172,15 @@ def _is_inner(data: bytes, chunk: Chunk) -> bool:
     return data.startswith(SIGNATURE) and chunk.offset > _START and data[: chunk.offset - 2].endswith(SIGNATURE)
 
 
+def _length(head: re.Match[bytes]) -> int:
+    """Of a chunk's payload, as its head says."""
+    return sum((byte & 127) << 7 * i for i, byte in enumerate(head.group()[1:]))
+
+
+class _Damaged(Chunk):
+    """A piece whose head and fields agree, so that it is only its body that is damaged, or cut short; its payload is the fields."""
+
+
 class _Search:
     """Looks for good chunks; what it does in vain is bounded by a multiple of the file's size."""
 
@@ -190,16 +201,19 @@ class _Search:
                 at = chunk.offset + chunk.size
                 if chunk.type == END:
                     break
+            piece = None if run and run[-1].type == END else self._damaged_piece(at)
+            if piece:
+                run.append(piece)
             if run:
                 yield run
             extent = self._extent(at)
-            at = None if extent and extent[1] == len(self._data) else self._find(at)
+            at = None if extent and extent[1] == len(self._data) else self._find(at + 1 if piece else at)
 
     def _find(self, at: int) -> int | None:
-        """Where the next good chunk of a known type begins."""
+        """Where the next good chunk of a known type begins, or a piece of which no more than the body is damaged."""
         while match := _CHUNK.search(self._data, at):
             at = match.start()
-            if self._is_likely(at) and self._chunk_at(at):
+            if (self._is_likely(at) and self._chunk_at(at)) or self._damaged_piece(at):
                 return at
             at += 1
         return None
@@ -238,9 +252,23 @@ class _Search:
         head = _HEAD.match(self._data, at)
         if head is None:
             return None
-        length = sum((byte & 127) << 7 * i for i, byte in enumerate(head.group()[1:]))
-        end = head.end() + length + CRC_BYTES
+        end = head.end() + _length(head) + CRC_BYTES
         return (head.end(), end) if end <= len(self._data) else None
+
+    def _damaged_piece(self, at: int) -> _Damaged | None:
+        """The piece that begins here, if it is one that lies as it is in the file, and says of itself what can be."""
+        head = _CHUNK.match(self._data, at)
+        if head is None or head.group()[:1] != PIECE:
+            return None
+        begin = self._data[head.end() : head.end() + _FIELDS_BYTES]
+        try:
+            piece = parse_piece(begin)
+        except ContainerError:
+            return None
+        fields = len(begin) - len(piece.payload)
+        if piece.packing is not Packing.STORED or _length(head) != fields + piece.size:
+            return None
+        return _Damaged(PIECE, begin[:fields], at, len(head.group()) + fields + piece.size + CRC_BYTES)
 
     def _chunk_behind(self, at: int) -> Chunk | None:
         """The good chunk right behind the damaged one that begins here."""

@@ -184,6 +184,7 @@ def _read_exactly(kind: str, file: Source, file_hash: bytes, limits: Limits, raw
     """
     from . import dicom
 
+    image = None
     try:
         image = _read_kind(kind, file, limits, rewrite=False, raw=raw)
         if hash_pieces(write_pieces(image)) == file_hash:
@@ -192,7 +193,7 @@ def _read_exactly(kind: str, file: Source, file_hash: bytes, limits: Limits, raw
     except InputError as error:
         if kind == "raw" or (kind == "dicom" and not dicom.is_marked(file[:_HEAD_BYTES])):
             raise  # it may be anything
-        kept = _why_unread(error)
+        kept = _why_unread(error) if image is None else Kept.DIFFERENT
     _check_unchanged(file, file_hash)
     return keep_whole(file.stream, kind, kept, file_hash)
 

@@ -266,6 +266,8 @@ def _read_page(ifd: Any, order: str, file_bytes: int, tally: Tally) -> _Page | K
         return Kept.LAYOUT
     segment_width = _number(tags, _TILE_WIDTH, 0) if tiled else width
     segment_height = _number(tags, _TILE_LENGTH, 0) if tiled else min(height, _number(tags, _ROWS, height) or height)
+    if min(width, height, channels, segment_width, segment_height, *offsets, *counts) < 0:
+        return Kept.LAYOUT  # tags may be of signed types
     predictor = _number(tags, _PREDICTOR, 1)
     if predictor != Predictor.NONE and compression in (_NONE, _PACKBITS):
         return Kept.LAYOUT  # some readers apply it, others do not

@@ -12,6 +12,7 @@ JPEG := src/hpac_cli/jpeg
 SEGMENTS := src/hpac_cli/segments
 COMPILE := $(BIN)/python $(CORE)/compile.py
 
+.DEFAULT_GOAL := $(VENV)/core
 .PHONY: demo test lint packaging clean
 
 # torch is pinned here to a version known to have a CPU build; pyproject.toml allows a range.

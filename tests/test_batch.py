@@ -200,6 +200,13 @@ def test_lines_of_json_tell_all(tree: Path) -> None:
     assert last["summary"]["output_bytes"] == sum(line["output_bytes"] for line in each)
 
 
+def test_bits_per_sample_are_told_of_hpac_files_alone(tree: Path) -> None:
+    hpac("encode", tree / "a.png", "-o", tree / "a.hpac")
+    decoded, _ = lines(hpac("decode", tree / "a.hpac", "-o", tree / "back.png", "--json"))
+    assert decoded["samples"]
+    assert decoded["bpsp"] is None
+
+
 def test_fail_fast_leaves_the_rest(tree: Path) -> None:
     (tree / "A.png").write_bytes(b"broken")
     names = [tree / name for name in ("A.png", "a.png")]

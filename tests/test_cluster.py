@@ -18,7 +18,9 @@ from hpac_cli import api
 from hpac_cli.batch import actions
 from hpac_cli.batch.sources import find_sources
 from hpac_cli.batch.targets import plan_decoding, plan_encoding
+from hpac_cli.batch.tasks import Task
 from hpac_cli.batch.work import attempt
+from hpac_cli.errors import FileAccessError
 
 fsspec = pytest.importorskip("fsspec")
 distributed = pytest.importorskip("distributed")
@@ -99,6 +101,37 @@ def test_what_cannot_be_reached_is_one_line(url: str) -> None:
     result = hpac("check", url)
     assert result.returncode in (2, 7)
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_reached_is_one_line() -> None:
+    result = hpac("check", "-r", "nonsense://x/y")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_a_store_raises_is_no_fault_of_hpac(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **_options: object) -> None:
+        raise StrangeError("no credentials")
+
+    class StrangeError(Exception):
+        pass
+
+    store = type(fsspec.filesystem("memory"))
+    monkeypatch.setattr(store, "get_file", refuse)
+    monkeypatch.setattr(store, "open", refuse)
+    outcome = attempt(Task("memory://store/a.png", None, None), api.Session(), actions.check)
+    assert (outcome.exit_code, outcome.error) == (7, "cannot reach memory://store/a.png: no credentials")
+    with pytest.raises(FileAccessError, match="no credentials"):
+        api.open_picture("memory://store/a.hpac")
+
+
+def test_urls_are_listed_and_described(tmp_path: Path, pictures: dict[str, bytes]) -> None:
+    (tmp_path / "0.png").write_bytes(pictures["0.png"])
+    assert hpac("encode", tmp_path / "0.png").returncode == 0
+    url = (tmp_path / "0.png.hpac").as_uri()
+    for command in ("list", "info"):
+        (facts, *_) = map(json.loads, hpac(command, "--json", url).stdout.splitlines())
+        assert (facts["file"], facts["source_bytes"]) == (url, len(pictures["0.png"]))
 
 
 def test_a_url_on_the_command_line(tmp_path: Path, pictures: dict[str, bytes]) -> None:

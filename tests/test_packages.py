@@ -23,6 +23,14 @@ def test_generated_files_are_current() -> None:
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run make packaging"
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_make_alone_compiles_the_core_when_its_sources_change() -> None:
+    would = subprocess.run(
+        ["make", "--dry-run", "-W", "src/hpac_cli/core/door.c"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "core/compile.py" in would.stdout
+
+
 def test_every_file_is_in_the_wheel() -> None:
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
     shared = build["wheel"]["shared-data"]

@@ -29,6 +29,11 @@ _ASKING = threading.Lock()
 _SIGNATURE = b"\x89HPAC"
 
 
+def is_url(name: str) -> bool:
+    """Whether a name is a URL rather than a path."""
+    return "://" in name
+
+
 @contextlib.contextmanager
 def open_input(path: str) -> Iterator[BinaryIO]:
     """Open an input, or standard input, for reading as a stream.

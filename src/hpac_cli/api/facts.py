@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hpac_cli import files
 from hpac_cli.errors import InputError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 from .rebuilding import rebuild
+from .remote import open_named
 from .session import Session
 from .streams import Counting, read_whole
 from .views import View, list_views, view_of_all
@@ -67,7 +67,7 @@ def list_file(source: str, limits: Limits = DEFAULT_LIMITS) -> Entry:
     from hpac_cli.codec.kinds import KIND_NAMES
     from hpac_cli.container.parse import Reader
 
-    with files.open_input(source) as stream:
+    with open_named(source) as stream:
         counted = Counting(stream)
         reader = Reader(counted, limits)  # type: ignore[arg-type]
         header = reader.header
@@ -144,7 +144,7 @@ def inspect(source: str, limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     from hpac_cli.container.fields import TileMode
     from hpac_cli.container.parse import Reader
 
-    with files.open_input(source) as stream:
+    with open_named(source) as stream:
         reader = Reader(stream, limits)
         header = reader.header
         file_bytes = sum(piece.size for piece in reader.pieces())

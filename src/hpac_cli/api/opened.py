@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import os
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from hpac_cli.errors import FileAccessError, MissingPackageError, UnsupportedError, UsageError
+from hpac_cli import files
+from hpac_cli.errors import FileAccessError, UnsupportedError, UsageError
 from hpac_cli.limits import DEFAULT_LIMITS, Limits
 
 from .facts import describe_header
 from .lazy import FrameArray, to_dask
 from .parts import Region, find_pictures, read_part
+from .remote import open_url
 from .session import Options, Session
 from .views import find_member, list_views, with_frame
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 64 << 20
 """Of decoded samples that an open file keeps: as many as 128 slices of 512 x 512 and 16 bits have."""
-_BUFFER_BYTES = 1 << 13
-"""Of a file behind a URL, as much is read at once where little is asked for."""
 
 
 class Picture:
@@ -323,7 +322,7 @@ def open_picture(
     if not isinstance(file, (str, os.PathLike)):
         return Picture(file, "", session, owned=False, member=member, cache_bytes=cache_bytes)
     name = os.fspath(file)
-    stream = _open_url(name) if "://" in name else _open_path(name)
+    stream = open_url(name) if files.is_url(name) else _open_path(name)
     try:
         return Picture(stream, name, session, owned=True, member=member, cache_bytes=cache_bytes)
     except BaseException:
@@ -338,19 +337,3 @@ def _open_path(name: str) -> BinaryIO:
         raise FileAccessError(f"{name}: no such file") from error
     except OSError as error:
         raise FileAccessError(f"{name}: cannot read: {error.strerror or error}") from error
-
-
-def _open_url(url: str) -> BinaryIO:
-    """Open a file behind a URL, of which no more is fetched than is read, but for small buffers."""
-    try:
-        import fsspec
-    except ImportError as error:
-        raise MissingPackageError("reading URLs needs fsspec: pip install 'hpac-cli[cluster]'") from error
-    try:
-        system, path = fsspec.url_to_fs(url)
-        raw = system.open(path, "rb", cache_type="none")
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"cannot reach {url}: {error}") from error
-    except OSError as error:
-        raise FileAccessError(f"cannot reach {url}: {error}") from error
-    return io.BufferedReader(raw, _BUFFER_BYTES)

@@ -37,6 +37,10 @@ def estimate(task: Task, session: api.Session) -> api.Result:
     return api.estimate_series(_inputs(task), session) if task.members else api.estimate(task.source, session)
 
 
+ENCODING = (encode, check, estimate)
+"""Those whose output, were it written or not, is an .hpac file."""
+
+
 def _inputs(task: Task) -> list[api.Input]:
     return [api.Input(member.name, inner_name(member)) for member in task.members]
 

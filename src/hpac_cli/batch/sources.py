@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpac_cli import files
+from hpac_cli.files import is_url
 
 from . import urls
-from .tasks import LeftOut, Source, basename, is_url
+from .tasks import LeftOut, Source, basename
 
 _HEAD_BYTES = 512
 _PATTERN = "*?["

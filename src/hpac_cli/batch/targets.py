@@ -6,8 +6,9 @@ from pathlib import Path
 
 from hpac_cli import api, files
 from hpac_cli.errors import HpacError, UsageError
+from hpac_cli.files import is_url
 
-from .tasks import Source, Task, basename, is_url, join, parent
+from .tasks import Source, Task, basename, join, parent
 from .urls import open_url
 
 SUFFIX = api.SUFFIX

@@ -4,6 +4,8 @@ import os
 import posixpath
 from dataclasses import dataclass
 
+from hpac_cli.files import is_url
+
 
 @dataclass(frozen=True)
 class Source:
@@ -34,11 +36,6 @@ class Task:
     """Where the output goes, made if missing; None beside the source, or where the target says."""
     members: tuple[Source, ...] = ()
     """The files that become one series; the source is what they are called together."""
-
-
-def is_url(name: str) -> bool:
-    """Whether a name is a URL rather than a path."""
-    return "://" in name
 
 
 def basename(name: str) -> str:

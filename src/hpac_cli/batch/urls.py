@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from hpac_cli import api, files
-from hpac_cli.errors import FileAccessError, OutputExistsError, UsageError
+from hpac_cli.errors import FileAccessError, HpacError, MissingPackageError, OutputExistsError, UsageError
+from hpac_cli.files import is_url
 
 from .actions import Action
-from .tasks import Source, Task, basename, is_url, join, parent
+from .tasks import Source, Task, basename, join, parent
 
 _HEAD_BYTES = 512
 
@@ -164,16 +165,21 @@ def _asking(url: str) -> Iterator[tuple[Any, str]]:
     """Open the file system of a URL, and translate what it says against something.
 
     Raises:
-        UsageError: fsspec, or what it needs for this kind of URL, is not installed.
+        MissingPackageError: fsspec is not installed.
+        UsageError: what fsspec needs for this kind of URL is not installed, or there is no such kind.
         FileAccessError: it cannot be reached, read or written.
     """
     try:
         import fsspec
-
+    except ImportError as error:
+        raise MissingPackageError("URLs need fsspec: pip install 'hpac-cli[cluster]'") from error
+    try:
         yield fsspec.url_to_fs(url)
+    except (HpacError, MemoryError):
+        raise
     except (ImportError, ValueError) as error:
-        raise UsageError(f"cannot reach {url}: {error}; pip install 'hpac-cli[cluster]' brings fsspec") from error
+        raise UsageError(f"cannot reach {url}: {error}") from error
     except FileNotFoundError as error:
         raise FileAccessError("no such file") from error
-    except OSError as error:
+    except Exception as error:  # stores raise what they like: botocore's NoCredentialsError, say, is no OSError
         raise FileAccessError(f"cannot reach {url}: {error}") from error

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from hpac_cli import api, files
 from hpac_cli.errors import FileAccessError, HpacError, RoundTripError, UsageError
+from hpac_cli.files import is_url
 from hpac_cli.limits import Limits
 
 from . import urls
 from .actions import Action, decode, encode, inner_name
-from .tasks import Task, is_url
+from .tasks import Task
 
 FAULT_CODE = RoundTripError.exit_code
 OUT_OF_MEMORY_CODE = 5

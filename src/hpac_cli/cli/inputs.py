@@ -82,14 +82,17 @@ def gather(choice: Choice, why_not: Judge) -> list[Source]:
         raise typer.BadParameter("name at least one input", param_hint="IN")
     if choice.output is not None and choice.output_dir is not None:
         raise typer.BadParameter("cannot be combined with --output-dir", param_hint="-o")
-    found = find_sources(
-        names,
-        recursive=choice.recursive,
-        why_not=why_not,
-        output_dir=choice.output_dir,
-        flat=choice.series,
-        output=choice.output if choice.series else None,
-    )
+    try:
+        found = find_sources(
+            names,
+            recursive=choice.recursive,
+            why_not=why_not,
+            output_dir=choice.output_dir,
+            flat=choice.series,
+            output=choice.output if choice.series else None,
+        )
+    except HpacError as error:  # of folders behind URLs; files fail one by one
+        raise typer.Exit(complain("inputs", str(error), error.exit_code)) from error
     sources = found.sources
     if choice.output is not None and len(sources) > 1 and not choice.series:
         raise typer.BadParameter("several inputs cannot go to one output", param_hint="-o")

@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from hpac_cli import api, files
-from hpac_cli.batch import cluster
+from hpac_cli.batch import actions, cluster
 from hpac_cli.batch.actions import Action
 from hpac_cli.batch.pool import Pool, can_fork
 from hpac_cli.batch.tasks import Task
@@ -82,7 +82,7 @@ def run(
         try:
             session.load()
         except HpacError as error:
-            raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
+            raise typer.Exit(complain("networks", str(error), error.exit_code)) from error
     talks = not choice.quiet and not choice.json
     on_terminal = talks and sys.stderr.isatty()
     visible = on_terminal or (talks and (choice.verbose or aloud))
@@ -100,14 +100,14 @@ def run(
             for outcome in outcomes:
                 tally.add(outcome)
                 shown.end(outcome.file, _saved(tally))
-                _tell(outcome, choice, visible, tell or describe_sizes)
+                _tell(outcome, choice, visible, tell or describe_sizes, encoded=action in actions.ENCODING)
                 if outcome.exit_code and not choice.keep_going:
                     break
         except (KeyboardInterrupt, SystemExit) as stop:
             tally.codes = [INTERRUPTED if isinstance(stop, KeyboardInterrupt) else int(stop.code or 0)]
             raise
         except HpacError as error:  # of the cluster
-            raise typer.Exit(complain("hpac", str(error), error.exit_code)) from error
+            raise typer.Exit(complain("cluster", str(error), error.exit_code)) from error
         finally:
             outcomes.close()
             if len(tasks) > 1 or choice.json:
@@ -138,9 +138,9 @@ def silence() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outcome], str]) -> None:
+def _tell(outcome: Outcome, choice: Choice, visible: bool, tell: Callable[[Outcome], str], *, encoded: bool) -> None:
     if choice.json:
-        bpsp = 8 * outcome.output_bytes / outcome.samples if outcome.samples and outcome.output_bytes else None
+        bpsp = 8 * outcome.output_bytes / outcome.samples if encoded and outcome.samples else None
         print(json_line({**outcome.to_json(), "bpsp": bpsp and round(bpsp, 4)}), flush=True)
     if outcome.exit_code:
         complain(outcome.file, outcome.error, outcome.exit_code)

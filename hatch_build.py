@@ -1,6 +1,10 @@
-"""hatchling's hook: the native core, compiled into the wheel, or beside its sources for an editable install."""
+"""hatchling's hooks: the native core, compiled into the wheel, or beside its sources for an editable install; and the
+README as package indexes show it.
+"""
 
 import importlib.util
+import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 if TYPE_CHECKING:
     from hpac_cli.core import compile as core
@@ -40,3 +45,26 @@ class CoreHook(BuildHookInterface[BuilderConfig]):
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         if version != "editable":
             self.work.cleanup()
+
+
+_LINK = re.compile(r"(!?\[[^\]]*\]\()(?![a-z]+:|#)")
+"""A link or picture of Markdown, up to its address, if that is a path."""
+
+
+class ReadmeHook(MetadataHookInterface):
+    """Gives the package its README, and its addresses where HPAC_HOMEPAGE names one: that of the repository's page.
+
+    Indexes know nothing of the files beside the README, so links to them lead there.
+    """
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        home = os.environ.get("HPAC_HOMEPAGE", "").rstrip("/")
+        if home:
+            metadata["urls"] = {
+                "Homepage": home,
+                "Changelog": f"{home}/blob/main/CHANGELOG.md",
+                "Issues": f"{home}/issues",
+            }
+            text = _LINK.sub(lambda link: f"{link[1]}{home}/{'raw' if link[1][0] == '!' else 'blob'}/main/", text)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}

@@ -1,6 +1,7 @@
 """What is built and installed: a wheel for every Python of a platform, small, without torch, compiled by what is there."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from hpac_cli.core import compile as core
 
 ROOT = Path(__file__).parents[1]
 MAX_INSTALLED_BYTES = 150_000_000
+HOME = "https://example.org/hpac"
 
 
 def run(*command: str | Path, **changed: str) -> str:
@@ -26,14 +28,17 @@ def run(*command: str | Path, **changed: str) -> str:
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sdist")
-    run(sys.executable, "-c", f"from hatchling.build import build_sdist; build_sdist({str(folder)!r})")
+    build = f"from hatchling.build import build_sdist; build_sdist({str(folder)!r})"
+    run(sys.executable, "-c", build, HPAC_HOMEPAGE=HOME)
     return next(folder.iterdir())
 
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path) -> Path:
     """Built from what PyPI would get, which therefore lacks nothing."""
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", sdist.parent / "wheel", sdist)
+    folder = sdist.parent / "wheel"
+    build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, sdist)
+    run(*build, HPAC_HOMEPAGE=HOME)
     return next((sdist.parent / "wheel").iterdir())
 
 
@@ -65,6 +70,16 @@ def test_wheel_has_the_core_compiled_and_nothing_to_compile(wheel: Path) -> None
     names = zipfile.ZipFile(wheel).namelist()
     assert [name for name in names if name.startswith("hpac_cli/core/hpac_core.")]
     assert not [name for name in names if name.endswith((".c", ".h", "core/compile.py"))]
+
+
+def test_links_of_the_description_lead_somewhere(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]*)\)", metadata)
+    assert ("!", f"{HOME}/raw/main/docs/benchmarks.svg") in links
+    assert ("", f"{HOME}/blob/main/docs/format.md") in links
+    assert not [address for _, address in links if ":" not in address]
+    assert f"Project-URL: Homepage, {HOME}\n" in metadata
 
 
 def test_installed_core_loads_and_exports_its_door_alone(programs: Path) -> None:

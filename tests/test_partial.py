@@ -33,7 +33,7 @@ def session() -> api.Session:
 @pytest.fixture(scope="module")
 def data(frames: tuple[np.ndarray, ...], session: api.Session) -> bytes:
     stream = io.BytesIO()
-    session.encode(Image(frames, "arrays"), stream)
+    session.encode(Image(frames, "tiff", file_hash=bytes(32)), stream)
     return stream.getvalue()
 
 

@@ -258,8 +258,8 @@ def _recognise(data: bytes) -> str:
             return kind
     for magic, offset, name in _FOREIGN:
         if data[offset : offset + len(magic)] == magic:
-            raise UnsupportedError(f"this is {name}, not {KNOWN}; --all keeps other files whole")
-    raise InputError(f"this is no {KNOWN} file; --all keeps other files whole, --raw says how samples lie")
+            raise UnsupportedError(f"this is {name}, not {KNOWN}; encode --all keeps other files whole")
+    raise InputError(f"this is no {KNOWN} file; encode --all keeps other files whole, --raw says how samples lie")
 
 
 def write(image: Image) -> bytes:

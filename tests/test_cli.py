@@ -371,7 +371,7 @@ def test_a_signal_leaves_nothing_behind(tmp_path: Path, number: int) -> None:
     with start_hpac("encode", "big.png", cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         wait_for(lambda: len(list(tmp_path.iterdir())) > 1)
         process.send_signal(number)
-        assert process.wait(60) == 128 + number
+        assert process.wait(60) in (128 + number, -number)  # Python may end so, which shells tell as 128 + number too
     assert [p.name for p in tmp_path.iterdir()] == ["big.png"]
 
 

@@ -1,6 +1,7 @@
 """Deflate streams come back from their plain bytes, parameters and corrections."""
 
 import random
+import signal
 import tracemalloc
 import zlib
 
@@ -242,6 +243,27 @@ def test_a_correction_is_given_back_when_the_source_fails_behind_the_stream(
     with pytest.raises(OSError, match="gone"):
         deflate.find_correction(Failing(), parameters)
     assert freed == [True]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of timers are POSIX")
+def test_what_a_signal_raises_while_a_stream_is_read_is_raised() -> None:
+    """It comes up wherever the interpreter runs next: as the core calls for the next piece."""
+    rng = np.random.default_rng(5)
+    stream = zlib.compress(rng.integers(0, 40, 4_000_000, np.uint8).tobytes(), 6)[2:-4]
+    parameters = deflate.find_parameters(stream)
+
+    def stop(_number: int, _frame: object) -> None:
+        raise InterruptedError("by the timer")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        for delay in (0.01, 0.02, 0.03):
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            with pytest.raises(InterruptedError, match="by the timer"):
+                deflate.find_correction(stream, parameters)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_stream_is_rebuilt_in_little_memory() -> None:

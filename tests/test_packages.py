@@ -98,7 +98,7 @@ def test_the_image_of_a_container_copies_what_a_wheel_is_built_from() -> None:
     copied = {name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
+    needed = {"pyproject.toml", "README.md", *project["project"]["license-files"]}
     needed |= {wheel["hooks"]["custom"]["path"]}
     needed |= {name.split("/")[0] for name in (*wheel["packages"], *wheel["force-include"], *wheel["shared-data"])}
     assert copied == needed

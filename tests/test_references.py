@@ -45,7 +45,8 @@ def encode(images: tuple[np.ndarray, ...], change: Change) -> bytes:
     def adapt(frames: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], tuple[Adapted, ...]]:
         return change(tuple(replace(frame, tile=TILE) for frame in frames)), ()
 
-    image = Image(images, "arrays")
+    is_array = len({frame.shape for frame in images}) == 1
+    image = Image(images, "arrays") if is_array else Image(images, "tiff", file_hash=bytes(32))
     encode_image(image, stream, networks=NETWORKS, effort=effort_of(1), tile=TILE, adapt=adapt)
     return stream.getvalue()
 

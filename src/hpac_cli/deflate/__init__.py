@@ -6,6 +6,8 @@ finds both and rebuilds streams from them; hpac_deflate.h says what its function
 """
 
 import ctypes
+import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, byref, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
@@ -83,7 +85,7 @@ def _reading(stream: Any, start: int) -> Iterator[Any]:
         start: its first byte.
 
     Raises:
-        BaseException: whatever slicing raised.
+        BaseException: whatever slicing raised, or a signal meanwhile.
     """
     raised: list[BaseException] = []
 
@@ -97,10 +99,35 @@ def _reading(stream: Any, start: int) -> Iterator[Any]:
             return 0
 
     try:
-        yield _READ(read)
+        with _catching_at_start(read, raised):
+            yield _READ(read)
     finally:
         if raised:
             raise raised[0]
+
+
+@contextmanager
+def _catching_at_start(function: Any, raised: list[BaseException]) -> Iterator[None]:
+    """Catch what signals raise just as the core calls a function, before it can catch anything: Python ignores that.
+
+    The core then gets a 0. Only the main thread handles signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = sys.unraisablehook
+
+    def keep(ignored: "sys.UnraisableHookArgs") -> None:
+        if ignored.exc_value and (ignored.object is function or repr(function) in (ignored.err_msg or "")):
+            raised.append(ignored.exc_value)
+        else:
+            before(ignored)
+
+    sys.unraisablehook = keep
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def survey(stream: Any, start: int = 0) -> Facts:

@@ -116,7 +116,7 @@ MUTANTS = (
     Mutant("series: a file of the folder as output", "batch/sources.py", "return is_there and files.is_hpac(Path(path))", "return is_there", ("test_series.py::test_a_file_of_the_folder_is_never_the_output",)),
     Mutant("series: the input as one of its files", "api/folders.py", "if source != files.STANDARD and _same(folder / name, source):", "if False:", ("test_series.py::test_a_series_is_not_overwritten_by_its_own_file",)),
     Mutant("series: a file that appears meanwhile", "api/folders.py", "force=what is _Place.OTHER", "force=options.force", ("test_series.py::test_a_file_that_appears_after_all_were_judged_is_not_replaced",)),
-    Mutant("series: a folder that exists", "api/folders.py", "if not (options.force or options.skip_existing):", "if False:", ("test_series.py::test_a_folder_that_exists_is_left_alone",)),
+    Mutant("series: a folder that exists", "api/folders.py", "if not (options.force or options.skip_existing):", "if False:", ("test_series.py::test_a_folder_that_exists_is_told_before_anything_is_decoded",)),
     # decoding
     Mutant(
         "hash of the samples",
@@ -178,7 +178,7 @@ MUTANTS = (
     Mutant("removal: an output that is not in place", "batch/work.py", "if not os.path.isfile(result.output) or os.path.getsize(result.output) != result.output_bytes:", "if False:", _SAFETY),
     Mutant("removal: an output that holds something else", "batch/work.py", "return held.is_of(bytes.fromhex(result.source_sha256))", "return True", ("test_only_copy.py",)),
     Mutant("removal: a decoded file that holds something else", "batch/work.py", "return api.hash_stream(stream).hex() == result.source_sha256", "return True", ("test_only_copy.py",)),
-    Mutant("removal: a series that changed and changed back", "batch/work.py", "        if not task.members:\n", "        if True:\n", ("test_only_copy.py",)),
+    Mutant("removal: a series that changed and changed back", "batch/work.py", "        return held.is_series_of({name: stamp.digest for name, stamp in zip(names, stamps, strict=True)})", "        return True", ("test_only_copy.py",)),
     Mutant("removal: samples alone", "batch/work.py", 'if result.fidelity == "samples":', "if False:", ("test_batch.py",)),
     Mutant("removal: no file", "batch/work.py", "if os.path.exists(source) and (not os.path.isfile(source) or _leads_to_a_device(source)):", "if False:", ("test_batch.py",)),
     Mutant("removal: unverified", "api/existing.py", "if options.remove_source and not options.verify:", "if False:", _SAFETY),

@@ -556,6 +556,13 @@ def test_a_folder_that_exists_is_left_alone(packed: bytes, contents: dict[str, b
     assert all_files(tmp_path / "s") == {**contents, "mine": b"mine"}
 
 
+def test_a_folder_that_exists_is_told_before_anything_is_decoded(packed: bytes, tmp_path: Path) -> None:
+    """Else it would be the damage at the end that is told."""
+    (tmp_path / "s.hpac").write_bytes(packed[:-1] + b"?")
+    (tmp_path / "s").mkdir()
+    assert hpac("decode", tmp_path / "s.hpac").returncode == 6
+
+
 def test_skip_existing_completes_a_folder(packed: bytes, contents: dict[str, bytes], tmp_path: Path) -> None:
     (tmp_path / "s.hpac").write_bytes(packed)
     assert hpac("decode", tmp_path / "s.hpac").returncode == 0

@@ -1,6 +1,7 @@
 """Short runs of the coverage-guided fuzzers of native code; docs/reliability.md says how long they ran."""
 
 import os
+import resource
 import subprocess
 from pathlib import Path
 
@@ -23,8 +24,11 @@ def fuzz_tile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(fuzz_tile: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    ours = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    )  # which a process that we start counts as its own, too
     return subprocess.run(
-        [fuzz_tile, "-timeout=60", *map(str, arguments)],
+        [fuzz_tile, "-timeout=60", f"-rss_limit_mb={2048 + ours}", *map(str, arguments)],
         cwd=fuzz_tile.parent,
         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1"},
         capture_output=True,

@@ -27,15 +27,15 @@ class Effort:
 
 
 EFFORTS = (
-    Effort("small", 0, "small", 16, "", "off", 0.49, 0.43),
-    Effort("small", 16, "small", 8, "", "off", 0.75, 0.43),
-    Effort("medium", 4, "medium", 8, "small", "off", 1.2, 0.95),
-    Effort("medium", 16, "medium", 4, "small", "off", 1.7, 0.95),
-    Effort("large", 16, "small", 2, "small", "off", 3.6, 3.2),
-    Effort("large", 16, "small", 1, "small", "brief", 40.0, 3.2),
-    Effort("large", 16, "small", 1, "small", "fast", 80.0, 3.2),
-    Effort("large", 16, "small", 1, "small", "full", 350.0, 3.2),
-    Effort("large", 16, "small", 1, "small", "longest", 850.0, 3.2),
+    Effort("small", 0, "small", 16, "", "off", 0.52, 0.41),
+    Effort("small", 16, "small", 8, "", "off", 0.70, 0.41),
+    Effort("medium", 4, "medium", 8, "small", "off", 1.35, 0.94),
+    Effort("medium", 16, "medium", 4, "small", "off", 2.2, 0.94),
+    Effort("large", 16, "small", 2, "small", "off", 3.9, 3.1),
+    Effort("large", 16, "small", 1, "small", "brief", 40.0, 3.1),
+    Effort("large", 16, "small", 1, "small", "fast", 80.0, 3.1),
+    Effort("large", 16, "small", 1, "small", "full", 350.0, 3.1),
+    Effort("large", 16, "small", 1, "small", "longest", 850.0, 3.1),
 )
 """Levels 1 to 9."""
 DEFAULT = 5

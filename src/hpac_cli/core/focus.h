@@ -135,9 +135,10 @@ NOINLINE void find_residual_places(const int32_t *restrict residual, const int32
 
 /* Signed activations of places, `step` apart. */
 INLINE void look_up_asinh(const struct network *n, const int32_t *place, activation *y, size_t step, int count) {
+  const activation *asinh = n->asinh; /* what is written to y might be n, for all that a compiler knows */
   EACH_SCALAR(i, count) {
     STAY_SCALAR;
-    y[(size_t)i * step] = n->asinh[place[i]];
+    y[(size_t)i * step] = asinh[place[i]];
   }
 }
 

@@ -50,15 +50,13 @@ static int make_mixture_room(struct mixture *m, struct memory *memory, int compo
 /* What a head says of a run of pixels, by parameter; and the pixels' focus. */
 typedef row_of_lanes parameter_rows[MAX_PARAMETERS];
 
+/* Turn rows of parameters into columns, four by four: what lies behind a row's or the run's end is padding. */
 NOINLINE void transpose(const int32_t *restrict rows, size_t step, int pixels, int lanes, int parameters,
                         row_of_lanes *restrict columns) {
-  for (int k = 0; k < parameters; k++) {
-    EACH_SCALAR(i, pixels) {
-      STAY_SCALAR;
-      columns[k][i] = rows[(size_t)i * step + (size_t)k];
-    }
+  for (int i = 0; i < pixels; i += 4)
+    for (int k = 0; k < parameters; k += 4) v_transpose(rows + (size_t)i * step + k, step, columns[k] + i, CHUNK);
+  for (int k = 0; k < parameters; k++)
     for (int i = pixels; i < lanes; i++) columns[k][i] = 0;
-  }
 }
 
 /* A parameter is below 2^15, a scale at most 2^23: their products need 64 bits. */
@@ -102,8 +100,10 @@ NOINLINE void find_window(const struct network *n, const struct mixture *m, int 
   row_of_lanes centre, half, narrowest;
   int64_t sum[CHUNK] ALIGNED;
   for (int i = 0; i < lanes; i++) sum[i] = 0;
-  for (int j = 0; j < components; j++)
-    for (int i = 0; i < lanes; i++) sum[i] += (int64_t)m->mean[j][at + i] * m->weight[j][at + i];
+  for (int j = 0; j < components; j++) {
+    const int32_t *restrict mean = m->mean[j] + at, *restrict weight = m->weight[j] + at;
+    for (int i = 0; i < lanes; i++) sum[i] += (int64_t)mean[i] * weight[i];
+  }
   for (int i = 0; i < lanes; i++) centre[i] = (int32_t)(sum[i] >> WEIGHT_BITS);
   for (int i = 0; i < lanes; i++) half[i] = 0, narrowest[i] = SPREADS;
   for (int j = 0; j < components; j++) {
@@ -119,12 +119,14 @@ NOINLINE void find_window(const struct network *n, const struct mixture *m, int 
   }
   int32_t *restrict start = m->start + at, *restrict exponent = m->exponent + at, *restrict plain = m->plain + at;
   const int32_t *restrict low = m->low + at, *restrict high = m->high + at;
+  row_of_lanes e;
+  for (int i = 0; i < lanes; i++) e[i] = 0;
+  for (int k = 0; k < MAX_EXPONENT; k++)
+    for (int i = 0; i < lanes; i++) e[i] += (BUCKETS / 2 << POSITION_BITS << k) < half[i];
   for (int i = 0; i < lanes; i++) {
-    int32_t e = 0;
-    for (int k = 0; k < MAX_EXPONENT; k++) e += (BUCKETS / 2 << POSITION_BITS << k) < half[i];
-    const int32_t margin = (BUCKETS / 2) << e;
+    const int32_t margin = (BUCKETS / 2) << e[i];
     const int32_t left = ((centre[i] + (1 << (POSITION_BITS - 1))) >> POSITION_BITS) - margin;
-    exponent[i] = e;
+    exponent[i] = e[i];
     start[i] = larger(smaller(left, high[i] + 1 - 2 * margin), low[i]);
     plain[i] = m->shifts ? 0 : larger((narrowest[i] >> 4) - PLAIN_MARGIN, 0);
   }

@@ -63,17 +63,22 @@ INLINE void put(struct coder *c, uint32_t left, uint32_t width) {
 /* The column's place in [0, 2^24); more where the words are damaged. */
 INLINE uint64_t peek(const struct coder *c) { return c->low / (c->range >> TOTAL_BITS); }
 
-/* Whether the column's place is at or behind an edge: place >= left, without a division. */
-INLINE int is_past(const struct coder *c, uint32_t left) { return c->low >= (c->range >> TOTAL_BITS) * left; }
+/* Where a column's edge lies in the range: low is at or behind it where the column's place is, and no division is
+ * needed. */
+INLINE uint64_t edge_of(const struct coder *c, uint32_t left) { return (c->range >> TOTAL_BITS) * left; }
 
-INLINE void skip(struct coder *c, uint32_t left, uint32_t width) {
-  const uint64_t scale = c->range >> TOTAL_BITS;
-  c->low -= scale * left;
-  c->range = scale * width;
+/* Read the column between two edges. */
+INLINE void skip_between(struct coder *c, uint64_t left_edge, uint64_t right_edge) {
+  c->low -= left_edge;
+  c->range = right_edge - left_edge;
   if (c->range < (uint64_t)1 << 32) {
     c->range <<= 32;
     c->low = c->low << 32 | next_word(c);
   }
+}
+
+INLINE void skip(struct coder *c, uint32_t left, uint32_t width) {
+  skip_between(c, edge_of(c, left), edge_of(c, left + width));
 }
 
 /* The length of a symbol of so large a width of 2^24, in 2^-16 bits. */

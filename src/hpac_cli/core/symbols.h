@@ -202,29 +202,44 @@ INLINE int32_t code_bits(const enum coder_mode mode, struct coder *c, int pixel,
 /* The bucket of a sample that is to be read; -1 or BUCKETS outside the window. */
 INLINE int32_t read_bucket(const struct network *n, const struct mixture *m, struct coder *c, int i,
                            const struct symbol_room *room) {
-  if (!is_past(c, 1) || is_past(c, (1 << TOTAL_BITS) - 1)) {
-    c->damaged = 1;
-    return 0;
-  }
   uint32_t (*const find)(const struct network *, const struct mixture *, int, int32_t) =
       m->shifts ? find_shifted_edge : find_plain_edge;
-  int passed = 0; /* edges that are not above */
-  for (int k = 0; k < MIDDLE_EDGES; k++) passed += is_past(c, (uint32_t)room->middle[k][i]);
-  int32_t bucket = MIDDLE + passed - 1;
+  uint64_t edge[MIDDLE_EDGES];
+  for (int k = 0; k < MIDDLE_EDGES; k++) edge[k] = edge_of(c, (uint32_t)room->middle[k][i]);
   uint32_t left, right;
-  if (passed == 0) {
-    right = (uint32_t)room->middle[0][i];
-    for (; bucket >= 0 && !is_past(c, left = find(n, m, i, bucket)); bucket--) right = left;
-    if (bucket < 0) left = 1;
-  } else if (passed == MIDDLE_EDGES) {
-    left = (uint32_t)room->middle[MIDDLE_EDGES - 1][i];
-    for (; bucket < BUCKETS && is_past(c, right = find(n, m, i, bucket + 1)); bucket++) left = right;
-    if (bucket == BUCKETS) right = (1 << TOTAL_BITS) - 1;
-  } else {
-    left = (uint32_t)room->middle[passed - 1][i];
-    right = (uint32_t)room->middle[passed][i];
+  int32_t bucket;
+  if (c->low < edge[0]) {
+    bucket = MIDDLE;
+    left = (uint32_t)room->middle[0][i];
+    do {
+      right = left;
+      left = --bucket >= 0 ? find(n, m, i, bucket) : 1;
+    } while (bucket >= 0 && c->low < edge_of(c, left));
+    c->damaged |= c->low < edge_of(c, left);
+    skip(c, left, right - left);
+  } else if (c->low >= edge[MIDDLE_EDGES - 1]) {
+    bucket = MIDDLE + MIDDLE_EDGES - 2;
+    right = (uint32_t)room->middle[MIDDLE_EDGES - 1][i];
+    do {
+      left = right;
+      right = ++bucket < BUCKETS ? find(n, m, i, bucket + 1) : (1 << TOTAL_BITS) - 1;
+    } while (bucket < BUCKETS && c->low >= edge_of(c, right));
+    c->damaged |= c->low >= edge_of(c, right);
+    skip(c, left, right - left);
+  } else { /* which of the middle buckets it is cannot be foreseen: steps are added where they are passed, no branches
+            */
+    uint64_t left_edge = edge[0], right_edge = edge[1];
+    bucket = MIDDLE;
+    for (int k = 1; k < MIDDLE_EDGES - 1; k++) {
+      const int is_passed = c->low >= edge[k];
+      left_edge += (edge[k] - edge[k - 1]) & -(uint64_t)is_passed;
+      right_edge += (edge[k + 1] - edge[k]) & -(uint64_t)is_passed;
+      bucket += is_passed;
+    }
+    left = (uint32_t)room->middle[bucket - MIDDLE][i];
+    right = (uint32_t)room->middle[bucket - MIDDLE + 1][i];
+    skip_between(c, left_edge, right_edge);
   }
-  skip(c, left, right - left);
   room->width[i] = (int32_t)(right - left);
   return bucket;
 }
@@ -238,26 +253,41 @@ INLINE int32_t divide_mass(int32_t part, int32_t whole) {
 
 /* Left ends of the columns of a refinement by the mixture: the 2^bits parts of the bucket that begins at `edge`,
    2^exponent samples each. */
-NOINLINE void find_part_edges(const struct network *n, const struct mixture *m, int i, int32_t edge, int32_t exponent,
-                              int bits, int32_t *restrict left) {
-  int32_t mass[REFINE_SYMBOLS + 1] = {0}, shift[REFINE_SYMBOLS + 1];
+INLINE void find_part_edges(const int has_cells, const int bits, const struct network *n, const struct mixture *m,
+                            int i, int32_t edge, int32_t exponent, int32_t *restrict left) {
   const int parts = 1 << bits;
-  for (int k = 0; k <= parts; k++) shift[k] = shift_of(m, i, edge + k * (1 << exponent));
+  int32_t mass[REFINE_SYMBOLS + 1] = {0}, shift[REFINE_SYMBOLS + 1] = {0};
+  if (has_cells)
+    for (int k = 0; k <= parts; k++) shift[k] = shift_of(m, i, edge + k * (1 << exponent));
   for (int j = 0; j < m->components; j++) {
     int32_t first, step;
     const int32_t inverse = n->tables.spread_inverse[least_spread(m->spread[j][i], exponent)];
     find_edge_places(inverse, edge, exponent, m->mean[j][i], &first, &step);
-    for (int k = 0; k <= parts; k++)
-      mass[k] +=
-          m->weight[j][i] * n->tables.sigmoid[logistic_index(first + k * step + shift_place(shift[k], step, exponent))];
+    for (int k = 0; k <= parts; k++) {
+      const int32_t shifted = has_cells ? shift_place(shift[k], step, exponent) : 0;
+      mass[k] += m->weight[j][i] * n->tables.sigmoid[logistic_index(first + k * step + shifted)];
+    }
   }
   for (int k = 0; k <= parts; k++) mass[k] = limit_mass(mass[k], edge + k * (1 << exponent), m->low[i], m->high[i]);
   const int32_t total = mass[parts] - mass[0];
-  for (int k = 0; k <= REFINE_SYMBOLS; k++) {
-    const int part = smaller(k, parts);
-    const int32_t share = total > 0 ? divide_mass(mass[part] - mass[0], total) : part << (TOTAL_BITS - bits);
+  for (int k = 1; k < parts; k++) {
+    const int32_t share = total > 0 ? divide_mass(mass[k] - mass[0], total) : k << (TOTAL_BITS - bits);
     left[k] = (int32_t)column_left(share, k, REFINE_SYMBOLS + 2);
   }
+  left[0] = (int32_t)column_left(0, 0, REFINE_SYMBOLS + 2);
+  for (int k = parts; k <= REFINE_SYMBOLS; k++) left[k] = (int32_t)column_left(1 << TOTAL_BITS, k, REFINE_SYMBOLS + 2);
+}
+
+NOINLINE void find_plain_part_edges(const struct network *n, const struct mixture *m, int i, int32_t edge,
+                                    int32_t exponent, int bits, int32_t *restrict left) {
+  if (bits == 1) find_part_edges(0, 1, n, m, i, edge, exponent, left);
+  else if (bits == 2) find_part_edges(0, 2, n, m, i, edge, exponent, left);
+  else find_part_edges(0, 3, n, m, i, edge, exponent, left);
+}
+
+NOINLINE void find_shifted_part_edges(const struct network *n, const struct mixture *m, int i, int32_t edge,
+                                      int32_t exponent, int bits, int32_t *restrict left) {
+  find_part_edges(1, bits, n, m, i, edge, exponent, left);
 }
 
 INLINE void find_equal_edges(int bits, int32_t *left) {
@@ -276,7 +306,8 @@ INLINE void refine_half(const enum coder_mode mode, const int modelled, const st
     const int bits = smaller(left_bits, modelled ? REFINE_BITS : PLAIN_BITS);
     const int32_t exponent = left_bits - bits;
     int32_t left[PLAIN_SYMBOLS + 1];
-    if (modelled) find_part_edges(n, m, i, room->edge[i], exponent, bits, left);
+    if (modelled)
+      (m->shifts ? find_shifted_part_edges : find_plain_part_edges)(n, m, i, room->edge[i], exponent, bits, left);
     else find_equal_edges(bits, left);
     const int known = mode == READ ? 0 : (value[i] - room->edge[i]) >> exponent;
     const int part = code_symbol(mode, c, i, known, left, modelled ? REFINE_SYMBOLS : PLAIN_SYMBOLS);
@@ -317,22 +348,9 @@ INLINE int32_t code_escape(const enum coder_mode mode, struct coder *c, int i, i
   return c->damaged ? 0 : (int32_t)read;
 }
 
-/* Code the samples of one plane on one wavefront, relative to their bases; reading fills `value`. */
-INLINE void code_plane(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
-                       const struct symbol_room *room, int pixels, int32_t *value) {
-  const int lanes = round_up(pixels, 16);
-  if (mode == READ) (m->shifts ? find_shifted_middle_edges : find_plain_middle_edges)(n, m, lanes, room);
-  else (m->shifts ? find_shifted_buckets : find_plain_buckets)(n, m, value, lanes, room);
-  int num_open = 0;
-  for (int i = 0; i < pixels && !c->damaged; i++) {
-    if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room);
-    else take_symbol(mode, c, i, (uint32_t)room->left[i], (uint32_t)room->width[i]);
-    room->edge[i] = m->start[i] + room->bucket[i] * (1 << m->exponent[i]);
-    room->bits[i] = m->exponent[i];
-    const int inside = room->bucket[i] >= 0 && room->bucket[i] < BUCKETS;
-    if (inside && m->exponent[i]) room->open[num_open++] = i;
-  }
-  refine(mode, n, m, c, room, num_open, value);
+/* Code the distances of samples outside their windows; reading fills in their `value`. */
+INLINE void code_escapes(const enum coder_mode mode, const struct mixture *m, struct coder *c,
+                         const struct symbol_room *room, int pixels, int32_t *value) {
   for (int i = 0; i < pixels && !c->damaged; i++) {
     const int32_t end = m->start[i] + BUCKETS * (1 << m->exponent[i]);
     if (room->bucket[i] < 0) {
@@ -341,11 +359,36 @@ INLINE void code_plane(const enum coder_mode mode, const struct network *n, cons
     } else if (room->bucket[i] == BUCKETS) {
       const int32_t distance = code_escape(mode, c, i, m->exponent[i], mode == READ ? 0 : value[i] - end);
       if (mode == READ) value[i] = end + distance;
-    } else if (mode == READ) {
-      value[i] = room->edge[i];
     }
-    if (mode == READ && (value[i] < m->low[i] || value[i] > m->high[i])) c->damaged = 1;
   }
+}
+
+NOINLINE int are_possible(const int32_t *restrict value, const int32_t *restrict low, const int32_t *restrict high,
+                          int pixels) {
+  int32_t outside = 0;
+  for (int i = 0; i < pixels; i++) outside |= (value[i] < low[i]) | (value[i] > high[i]);
+  return !outside;
+}
+
+/* Code the samples of one plane on one wavefront, relative to their bases; reading fills `value`. */
+INLINE void code_plane(const enum coder_mode mode, const struct network *n, const struct mixture *m, struct coder *c,
+                       const struct symbol_room *room, int pixels, int32_t *value) {
+  const int lanes = round_up(pixels, 16);
+  if (mode == READ) (m->shifts ? find_shifted_middle_edges : find_plain_middle_edges)(n, m, lanes, room);
+  else (m->shifts ? find_shifted_buckets : find_plain_buckets)(n, m, value, lanes, room);
+  int num_open = 0, num_escapes = 0;
+  for (int i = 0; i < pixels && !c->damaged; i++) {
+    if (mode == READ) room->bucket[i] = read_bucket(n, m, c, i, room);
+    else take_symbol(mode, c, i, (uint32_t)room->left[i], (uint32_t)room->width[i]);
+    room->edge[i] = m->start[i] + room->bucket[i] * (1 << m->exponent[i]);
+    room->bits[i] = m->exponent[i];
+    if (room->bucket[i] < 0 || room->bucket[i] == BUCKETS) num_escapes++;
+    else if (m->exponent[i]) room->open[num_open++] = i;
+  }
+  refine(mode, n, m, c, room, num_open, value);
+  if (mode == READ) memcpy(value, room->edge, (size_t)pixels * sizeof *value);
+  if (num_escapes) code_escapes(mode, m, c, room, pixels, value);
+  if (mode == READ && !are_possible(value, m->low, m->high, pixels)) c->damaged = 1;
 }
 
 #endif

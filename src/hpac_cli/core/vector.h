@@ -12,6 +12,8 @@
                                order of channels (see vector_channel)
    v_shift, v_shift_each       arithmetic right shifts
    v_distance(a, b)            the sum of absolute differences of 16 bytes each
+   v_transpose(rows, step, columns, step)
+                               turns four rows of four numbers, so far apart, into columns
    v_keep(v)                   v; the compiler may not move what follows above it (else it spills accumulators)
 
    Layers are computed for MAX_BLOCK pixels at a time, in groups of up to MAX_VECTORS vecs of outputs. */

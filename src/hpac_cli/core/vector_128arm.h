@@ -11,3 +11,10 @@ INLINE vec v_shift(vec v, const int places) { return vshlq_s32(v, vdupq_n_s32(-p
 INLINE vec v_product(vec a, vec b) { return vmulq_s32(a, b); }
 INLINE vec v_keep(vec v) { return v; }
 INLINE int32_t v_distance(const uint8_t *a, const uint8_t *b) { return vaddlvq_u8(vabdq_u8(vld1q_u8(a), vld1q_u8(b))); }
+INLINE void v_transpose(const int32_t *rows, size_t row_step, int32_t *columns, size_t column_step) {
+  int32x4x4_t row;
+  for (int k = 0; k < 4; k++) row.val[k] = vld1q_s32(rows + (size_t)k * row_step);
+  int32_t square[16];
+  vst4q_s32(square, row); /* puts the first lane of each row first, then the second ones */
+  for (int k = 0; k < 4; k++) vst1q_s32(columns + (size_t)k * column_step, vld1q_s32(square + 4 * k));
+}

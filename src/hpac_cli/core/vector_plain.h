@@ -37,6 +37,11 @@ INLINE int32_t v_distance(const uint8_t *a, const uint8_t *b) {
   return sum;
 }
 
+INLINE void v_transpose(const int32_t *rows, size_t row_step, int32_t *columns, size_t column_step) {
+  for (size_t k = 0; k < 4; k++)
+    for (size_t i = 0; i < 4; i++) columns[k * column_step + i] = rows[i * row_step + k];
+}
+
 INLINE void v_put(const int vectors, const vec *v, activation *y, const int is_signed) {
   for (int k = 0; k < vectors; k++)
     for (int i = 0; i < 4; i++) y[4 * k + i] = clamp(v[k].lane[i], is_signed ? -127 : 0, 127);

@@ -24,6 +24,7 @@ from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers, to_integers
 from hpac_cli.training.planes import to_planes
 from hpac_cli.training.run import run
+from hpac_cli.training.teacher import SHARE
 from hpac_cli.training.train import Trainer, train
 from hpac_cli.training.twin import Hpac
 
@@ -288,3 +289,31 @@ def test_the_twin_knows_cells_as_the_integers_do(photograph: np.ndarray) -> None
     measured = make_network(weights).coder.measure(samples, 8, edges).sum()
     assert measured == pytest.approx(estimate, rel=0.005)
     assert abs(plain - estimate) > 0.01 * estimate
+
+
+def test_what_the_teacher_draws_counts_in_the_loss(data: Path) -> None:
+    trainer = Trainer(replace(make_config(), teacher="rgb-small"), data, "cpu")
+    trainer.pool.seek(0)
+    assert trainer.teacher is not None
+    trainer.teacher.seek(0)
+    planes, depth, references = trainer.pool.batch()
+    heads = trainer.net.predict(planes, depth, 0.0, references)
+    came = trainer.net(planes, depth, 0.0).mean()
+    drawn = trainer.teacher.mean_length(heads, planes, depth, 0.0, references)
+    assert losses(trainer, 1)[0] == pytest.approx(((1 - SHARE) * came + SHARE * drawn).item(), rel=1e-5)
+    assert drawn.item() != pytest.approx(came.item(), rel=1e-3)
+
+
+def test_a_resumed_training_draws_the_same_samples(data: Path) -> None:
+    config = replace(make_config(), teacher="rgb-small")
+    expected = losses(Trainer(config, data, "cpu"), 6)
+    first = Trainer(config, data, "cpu")
+    found = losses(first, 3)
+    second = Trainer(config, data, "cpu")
+    second.load(first.state())
+    assert found + losses(second, 3) == expected
+
+
+def test_a_teacher_of_other_planes_is_refused(data: Path) -> None:
+    with pytest.raises(ModelError, match="grey-small cannot teach small"):
+        Trainer(replace(make_config(), teacher="grey-small"), data, "cpu")

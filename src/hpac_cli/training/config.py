@@ -35,6 +35,8 @@ class Config:
     """Updates until the learning rate is reached."""
     quantise_from: float = 0.75
     """Share of the training after which values are rounded."""
+    teacher: str = ""
+    """Shipped network, larger than this one, that teaches it; none if empty."""
     seed: int = 1
     shape: dict[str, int] = field(default_factory=dict)
     histories: dict[str, float] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from hpac_cli.errors import ModelError
 from hpac_cli.model.layers import CONTEXT_ROLES, layer_table
 
 from .augment import Samples, age, depth_of
+from .code_length import code_length
 from .config import Config
 from .data import Source, read_sources
 from .inputs import References, all_present
@@ -28,6 +29,7 @@ from .plot import plot_log
 from .pool import Pool
 from .refer import refer_plainly
 from .soap import Soap
+from .teacher import SHARE, Teacher
 from .twin import Hpac
 
 EMA_HORIZON = 1000
@@ -62,6 +64,7 @@ class Trainer:
         self.optimiser = Soap(self._parameters)
         self.sources = read_sources(config, data)
         self.pool = Pool(self.sources, config, self.device, threads)
+        self.teacher = Teacher(config.teacher, config, self.device) if config.teacher else None
         self.update = 0
         self.seconds = 0.0
         self._quantise, self._ema_step, self._loss = (torch.zeros((), device=self.device) for _ in range(3))
@@ -111,6 +114,8 @@ class Trainer:
         """
         done = self.update / self.config.updates if done is None else done
         self.pool.seek(self.update)
+        if self.teacher:
+            self.teacher.seek(self.update)
         self._run = self._run or self._prepare()
         self.optimiser.learning_rate.fill_(self._rate(done))
         self._quantise.fill_(done >= self.config.quantise_from)
@@ -153,11 +158,14 @@ class Trainer:
     def _mean_length(self, planes: Tensor, depth: Tensor, references: References | None) -> Tensor:
         on_cpu = self.device.type == "cpu"  # where the number is at hand, and 0 saves work
         quantise = self._quantise.item() if on_cpu else self._quantise
-        length: Tensor = self.net(planes, depth, quantise, references=references)
-        return length.mean()
+        heads = self.net.predict(planes, depth, quantise, references)
+        length = torch.stack([code_length(*pair, quantise) for pair in zip(heads, planes, strict=True)]).mean()
+        if self.teacher:
+            return length.lerp(self.teacher.mean_length(heads, planes, depth, quantise, references), SHARE)
+        return length
 
     def take_loss(self) -> float:
-        """Sum of the bits per sub-pixel of the batches since this was last asked."""
+        """Sum of the losses since this was last asked: bits per sub-pixel of the batches, and of what a teacher draws."""
         loss = self._loss.item()
         self._loss.zero_()
         return loss

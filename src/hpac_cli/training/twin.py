@@ -15,11 +15,12 @@ from hpac_cli.model.shape import Shape
 from hpac_cli.model.tables import TABLE_LENGTHS, load_tables
 from hpac_cli.model.window import NUM_REFERENCE_FEATURES, causal_offsets, reference_window
 
-from .code_length import code_length
+from .code_length import HeadOutput, code_length
 from .context import tile_means
 from .depthwise import convolve_causally
 from .focus import Focus, features, find_focus, normalise, reference_features
 from .inputs import References, gather_reference, gather_window, plane_fallback, tile_parity
+from .planes import lowest_sample
 from .quantise import Quantise, activate, round_weight
 
 
@@ -174,14 +175,27 @@ class Hpac(nn.Module):
         """Compute code lengths in bits.
 
         Args:
-            planes: (P, B, H, W) int32 samples of the coded planes.
-            bit_depth: of the source samples; (B,) int32 where tiles differ.
-            quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
-            shifts: of the edges of values' cells, as in code_length; tiles are then of one depth.
-            references: of a network that may have some, the first of them; None where all are absent.
+            planes, bit_depth, quantise, references: as for predict.
+            shifts: (P, 2**bit_depth + 1) of the edges of values' cells, as in code_length; tiles are then of one depth.
 
         Returns:
             (P, B, H, W) float32.
+        """
+        heads = self.predict(planes, bit_depth, quantise, references)
+        of_planes = [None] * len(heads) if shifts is None else shifts
+        said = zip(heads, planes, of_planes, strict=True)
+        return torch.stack([code_length(head, samples, quantise, own) for head, samples, own in said])
+
+    def predict(
+        self, planes: Tensor, bit_depth: int | Tensor, quantise: Quantise, references: References | None = None
+    ) -> list[HeadOutput]:
+        """Compute what each head says of its plane, whose samples it does not see.
+
+        Args:
+            planes: (P, B, H, W) int32 samples of the coded planes.
+            bit_depth: of the source samples; (B,) int32 where tiles differ.
+            quantise: 1 where weights and activations are rounded to the integer grid, 0 where they are not.
+            references: of a network that may have some, the first of them; None where all are absent.
         """
         tables = self.tables()
         depth = torch.as_tensor(bit_depth, dtype=torch.int32, device=planes.device).expand(planes.shape[1])[
@@ -204,13 +218,13 @@ class Hpac(nn.Module):
         for index, block in enumerate(self.blocks):
             stream = block(stream + parts[index] if parts else stream, quantise)
         trunk = activate(stream + parts[-1] if parts else stream, quantise)
-        bits = []
+        said = []
         for index, head in enumerate(self.heads):
             earlier = [known(p, by) for p in range(index) for by in (p, index)]
             out = head(torch.cat([trunk, *earlier], -1), quantise)
-            level = focus.level[index]
-            bits.append(code_length(out, planes, depth, residual, level, self.shape.components, quantise, shifts))
-        return torch.stack(bits)
+            base, level, lowest = focus.base[index], focus.level[index], lowest_sample(planes[0], index)
+            said.append(HeadOutput(out, self.shape.components, base, level, list(residual[:index]), lowest, depth))
+        return said
 
 
 def _activations(whole: Tensor) -> Tensor:

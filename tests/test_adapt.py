@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ import hpac_cli
 from hpac_cli import api
 from hpac_cli.adapt import sarp_ft, schedules
 from hpac_cli.adapt.material import Place
+from hpac_cli.adapt.processes import team
 from hpac_cli.adapt.regions import grow_regions
 from hpac_cli.adapt.schedules import SCHEDULES, Schedule
 from hpac_cli.codec.salvaged import decode_salvaged
@@ -189,6 +191,17 @@ def test_an_interruption_leaves_nothing_behind(enlarged: np.ndarray, tmp_path: P
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_an_interruption_while_workers_start_is_not_lost() -> None:
+    is_forking = [False]
+    os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT) if is_forking[0] else None)
+    is_forking[0] = True
+    try:
+        with pytest.raises(KeyboardInterrupt), team(str, workers=2) as do:
+            list(do([1, 2]))
+    finally:
+        is_forking[0] = False
 
 
 def test_regions_grow_from_the_densest_tile_and_stay_connected() -> None:

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "binary": {"errors"},
     "files": {"errors"},
+    "signals": set(),
     "core": {"errors"},
     "deflate": {"core"},
     "jpeg": {"core"},
@@ -27,11 +28,11 @@ MAY_IMPORT = {
     "training": BASE | {"model", "images"},
     "entropy": BASE,
     "codec": BASE | {"container", "model", "core", "entropy"},
-    "adapt": BASE | {"container", "model", "training", "codec"},
+    "adapt": BASE | {"signals", "container", "model", "training", "codec"},
     "api": BASE | {"files", "images", "codec", "container", "adapt"},
     "bench": BASE | {"api", "batch", "files", "images"},
     "plugins": BASE | {"api", "images", "container"},
-    "batch": BASE | {"files", "api"},
+    "batch": BASE | {"signals", "files", "api"},
     "cli": BASE | {"api", "bench", "batch", "files", "images", "training", "container"},
 }
 NATIVE = ("core", "deflate", "jpeg", "segments")

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 
 from hpac_cli.errors import HpacError, LimitExceededError
+from hpac_cli.signals import holding_signals
 
 Job = TypeVar("Job")
 Found = TypeVar("Found")
@@ -51,9 +52,10 @@ def team(work: Callable[[Job], Found], *, workers: int) -> Iterator[Callable[[It
             here, there = context.Pipe()
             ends = [worker.connection for worker in members] + [here]
             process = context.Process(target=_serve, args=(work, there, ends), daemon=True)
-            process.start()
+            with holding_signals():
+                process.start()
+                members.append(_Worker(process, here))
             there.close()
-            members.append(_Worker(process, here))
         yield lambda jobs: _distribute(members, jobs)
     finally:
         for worker in members:

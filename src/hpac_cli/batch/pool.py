@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
+from hpac_cli.signals import holding_signals
+
 Job = TypeVar("Job")
 Found = TypeVar("Found")
 
@@ -104,7 +106,7 @@ class Pool(Generic[Job, Found]):
     def _start(self) -> None:
         """Start an idle worker."""
         assert self._context is not None
-        with _holding_signals():  # until it is known, so that it is ended whatever they do
+        with holding_signals():  # until it is known, so that it is ended whatever they do
             here, there = self._context.Pipe()
             others = [w.connection for w in self._idle] + list(self._busy) + [here]
             process = self._context.Process(target=self._serve, args=(there, others))
@@ -116,7 +118,6 @@ class Pool(Generic[Job, Found]):
         """Do jobs until the other end closes, as it does when the parent ends in whatever way."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and terminates us
         signal.signal(signal.SIGTERM, _stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         for other in others:
             other.close()
         self._tell = lambda news: connection.send((True, news))
@@ -131,19 +132,6 @@ class Pool(Generic[Job, Found]):
             worker.process.terminate()
         for worker in workers:
             worker.process.join()
-
-
-_SIGNALS = {signal.SIGINT, signal.SIGTERM}
-
-
-@contextlib.contextmanager
-def _holding_signals() -> Iterator[None]:
-    """Let signals wait: what a handler raises while Python forks is dropped. A child inherits that, until it serves."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(_number: int, _frame: Any) -> NoReturn:

@@ -124,6 +124,7 @@ def photographs() -> dict[str, Case]:
         "rgb": Case(plain),
         "rgb-small-tiles": Case(plain, 8),
         "small-rgb": Case(plain, effort=1),
+        "small-2-rgb": Case(plain, effort=1),
         "small-photo-cd": Case(part, effort=1),
         "small-bits-12": Case(deep(12).astype(np.uint16), effort=1),
         "large-rgb": Case(plain[:12, :12], effort=5),

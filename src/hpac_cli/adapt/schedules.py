@@ -27,10 +27,10 @@ PASSES = 100
 """An image is looked at about so often at most."""
 _UPDATE_SECONDS = {"small": 0.03, "medium": 0.06, "large": 0.18}
 """Processor time of an update by size of network, about."""
-_RATE_OF_ONE_CHANNEL = 38.4
+_RATE_OF_ONE_CHANNEL = 57.6
 """Divided by the width of a network: the rate with which training on an image begins."""
 
-_RANK_BYTES = (100_000, 200_000, 300_000, 1_000_000)
+_RANK_BYTES = (400_000, 800_000, 1_200_000, 4_000_000)
 """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
 
 SCHEDULES = {

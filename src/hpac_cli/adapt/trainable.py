@@ -1,6 +1,7 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
-Gains and biases count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers.
+Gains count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers. Biases stay as they
+are: what they win is less than what they cost (docs/experiments.md).
 """
 
 import math
@@ -14,7 +15,6 @@ from torch import Tensor
 from torch.func import functional_call
 
 from hpac_cli.model.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, adaptable_layers
-from hpac_cli.model.layers import Layer
 from hpac_cli.model.weights import Weights
 from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers
@@ -26,25 +26,20 @@ from .material import Crop
 class _Layer(NamedTuple):
     weight: Tensor
     """(outputs, inputs) whole numbers: the shipped weights in their own units."""
-    bias: Tensor
-    """(outputs,) as the twin has it."""
     unit: Tensor
     """(outputs, 1) of the weights, as the twin has them."""
-    bias_step: Tensor
-    """(outputs,) by which the twin's bias changes for each step of the adapter's."""
 
 
 class _Change(NamedTuple):
     """Views of the numbers of one layer, as in model.adapters.LayerAdapter."""
 
     gain: Tensor
-    bias: Tensor
     up: Tensor
     down: Tensor
 
 
 STEP = 3
-"""Gains and biases are trained and sent as multiples of this: finer ones cost more than they save."""
+"""Gains are trained and sent as multiples of this: finer ones cost more than they save."""
 _FACTOR_SPREAD = 1.0
 """Standard deviation of the right factors at the start, where the left ones are 0."""
 
@@ -68,12 +63,13 @@ class TrainableAdapter:
         random = torch.Generator().manual_seed(seed)
         start, sizes = [], []
         for layer in adaptable_layers(weights.shape):
-            self._layers[layer.name] = _prepare(layer, weights, state, places[layer.name], device)
+            unit = torch.exp2(-places[layer.name])
+            self._layers[layer.name] = _Layer((state[f"{layer.name}.weight"] / unit).to(device), unit.to(device))
             outputs, inputs = layer.outputs, layer.inputs
-            start += [torch.zeros(outputs), torch.zeros(outputs)]
+            start.append(torch.zeros(outputs))
             for _ in range(rank):
                 start += [torch.zeros(outputs), _FACTOR_SPREAD * torch.randn(inputs, generator=random)]
-            sizes += [outputs, outputs, *[outputs, inputs] * rank]
+            sizes += [outputs, *[outputs, inputs] * rank]
         self.start = torch.cat(start).to(device)
         """(N,) float32 before training."""
         self._sizes = torch.tensor(sizes, device=device)
@@ -107,7 +103,6 @@ class TrainableAdapter:
             if self.rank:
                 wide = wide + change.up @ change.down / (1 << FACTOR_BITS)
             merged[f"{name}.weight"] = _round(wide).clamp(-127, 127) * layer.unit
-            merged[f"{name}.bias"] = layer.bias + change.bias * layer.bias_step
         return merged
 
     def rate(self, numbers: Tensor) -> Tensor:
@@ -119,34 +114,20 @@ class TrainableAdapter:
         """The integers; factors that came to nothing are left out."""
         adapter = {}
         for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
-            whole = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
-            used = whole.up.any(0) & whole.down.any(1)
-            adapter[name] = LayerAdapter(STEP * whole.gain, STEP * whole.bias, whole.up[:, used], whole.down[used])
+            gain, up, down = (part.cpu().numpy().astype(np.int64) for part in change)
+            used = up.any(0) & down.any(1)
+            adapter[name] = LayerAdapter(STEP * gain, np.zeros_like(gain), up[:, used], down[used])
         return adapter
 
     def _changes(self, numbers: Tensor) -> list[_Change]:
         """Cut the numbers into layers."""
         shapes = [layer.weight.shape for layer in self._layers.values()]
-        ends = np.cumsum([0, *(2 * o + self.rank * (o + i) for o, i in shapes)]).tolist()
+        ends = np.cumsum([0, *(o + self.rank * (o + i) for o, i in shapes)]).tolist()
         changes = []
         for (outputs, inputs), (begin, end) in zip(shapes, pairwise(ends), strict=True):
-            factors = numbers[begin + 2 * outputs : end].view(self.rank, outputs + inputs)
-            gain, bias = numbers[begin : begin + 2 * outputs].view(2, outputs)
-            changes.append(_Change(gain, bias, factors[:, :outputs].t(), factors[:, outputs:]))
+            factors = numbers[begin + outputs : end].view(self.rank, outputs + inputs)
+            changes.append(_Change(numbers[begin : begin + outputs], factors[:, :outputs].t(), factors[:, outputs:]))
         return changes
-
-
-def _prepare(layer: Layer, weights: Weights, state: dict[str, Tensor], places: Tensor, device: torch.device) -> _Layer:
-    """What is needed of one layer; state and places as from_integers returns them."""
-    unit = torch.exp2(-places)
-    shift = torch.from_numpy(weights.layers[layer.name].shift)
-    step = STEP * torch.exp2((shift + layer.bias_exponent).clamp(min=0).float())
-    return _Layer(
-        (state[f"{layer.name}.weight"] / unit).to(device),
-        state[f"{layer.name}.bias"].to(device),
-        unit.to(device),
-        (step * unit[:, 0] / (1 << layer.input_places)).to(device),
-    )
 
 
 def _round(x: Tensor) -> Tensor:

@@ -82,12 +82,17 @@ def test_no_change_changes_nothing() -> None:
 def test_the_twin_trains_on_what_merging_gives() -> None:
     """Of random numbers, so that rounding, clamping and every kind of step are met."""
     weights = load_by_name("grey-medium")
-    adapter = TrainableAdapter(weights, 2, torch.device("cpu"), 1)
+    adapter = TrainableAdapter(weights, 2, torch.device("cpu"), 1, biases=True)
     numbers = 6 * torch.randn(adapter.start.shape, generator=torch.Generator().manual_seed(3))
     merged = merge(weights, adapter.to_adapter(numbers))
     expected, _ = from_integers(merged)
     for name, tensor in adapter.merged(numbers).items():
         torch.testing.assert_close(tensor.detach(), expected[name], rtol=0, atol=0)
+
+
+def test_biases_that_are_not_trained_stay() -> None:
+    adapter = TrainableAdapter(load_by_name("rgb-small"), 1, torch.device("cpu"), 1, biases=False)
+    assert {name.rpartition(".")[2] for name in adapter.merged(adapter.start)} == {"weight"}
 
 
 @pytest.mark.parametrize(("role", "exponent"), [(Role.GATE, -2), (Role.DOWN, 2), (Role.HEAD_OUT, 0)])

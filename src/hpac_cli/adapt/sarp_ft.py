@@ -129,7 +129,8 @@ class _Search:
         if sum(plain) < _LEAST_BYTES:
             return None
         weights = self.networks.by_digest(digest).weights
-        adapter = TrainableAdapter(weights, choose_rank(self.schedule, sum(plain)), torch.device("cpu"), _SEED)
+        rank, biases = choose_rank(self.schedule, sum(plain)), self.schedule.biases
+        adapter = TrainableAdapter(weights, rank, torch.device("cpu"), _SEED, biases=biases)
         best = min(self._train(adapter, plain), key=lambda stage: stage.cost, default=None)
         if best is None:
             return None
@@ -145,7 +146,7 @@ class _Search:
         regions = grow_regions(places, density, schedule.shares)
         rng = np.random.default_rng(_SEED)
         numbers = adapter.start.clone().requires_grad_()
-        rate = learning_rate(self.networks.by_digest(self.material.digest).weights.shape)
+        rate = learning_rate(schedule, self.networks.by_digest(self.material.digest).weights.shape)
         optimiser = torch.optim.Adam([numbers], rate, betas=(0.9, 0.99))
         began, update, note = time.monotonic(), 0, ""
 

@@ -13,6 +13,12 @@ class Schedule:
     """Of the parameters, unless the image is so small that PASSES ends it before."""
     max_rank: int
     """Of the low-rank change of each layer, however large the image is."""
+    biases: bool = False
+    """Whether they are trained too: few updates make more of gains alone, many of both."""
+    rate: float = 57.6
+    """Divided by the width of a network: the rate with which training on an image begins."""
+    rank_bytes: tuple[int, ...] = (400_000, 800_000, 1_200_000, 4_000_000)
+    """What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
     shares: tuple[float, ...] = (0.25, 0.5, 1.0)
     """Of the image's tiles that the stages train on."""
     ends: tuple[float, ...] = (0.05, 0.15, 1.0)
@@ -27,17 +33,14 @@ PASSES = 100
 """An image is looked at about so often at most."""
 _UPDATE_SECONDS = {"small": 0.03, "medium": 0.06, "large": 0.18}
 """Processor time of an update by size of network, about."""
-_RATE_OF_ONE_CHANNEL = 57.6
-"""Divided by the width of a network: the rate with which training on an image begins."""
-
-_RANK_BYTES = (400_000, 800_000, 1_200_000, 4_000_000)
-"""What an image takes from which on the ranks 1, 2, 3 and 4 pay for the bytes of their factors."""
 
 SCHEDULES = {
     "brief": Schedule(updates=80, max_rank=0),
     "fast": Schedule(updates=200, max_rank=1),
     "full": Schedule(updates=960, max_rank=4),
-    "longest": Schedule(updates=2400, max_rank=4),
+    "longest": Schedule(
+        updates=2400, max_rank=4, biases=True, rate=38.4, rank_bytes=(100_000, 200_000, 300_000, 1_000_000)
+    ),
 }
 
 
@@ -58,9 +61,9 @@ def estimate_seconds(schedule: Schedule, pixels: int, *, size: str, workers: int
 
 def choose_rank(schedule: Schedule, size: int) -> int:
     """Rank for what takes `size` bytes with the weights as shipped."""
-    return min(schedule.max_rank, sum(size >= least for least in _RANK_BYTES))
+    return min(schedule.max_rank, sum(size >= least for least in schedule.rank_bytes))
 
 
-def learning_rate(shape: Shape) -> float:
+def learning_rate(schedule: Schedule, shape: Shape) -> float:
     """Learning rate at the start, in units of what is trained; it falls to nothing along half a cosine."""
-    return _RATE_OF_ONE_CHANNEL / shape.width
+    return schedule.rate / shape.width

@@ -1,7 +1,6 @@
 """An adapter in floats, rounded in the loop: what gradient descent moves, and about what it costs to send.
 
-Gains count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers. Biases stay as they
-are: what they win is less than what they cost (docs/experiments.md).
+Gains and biases count in STEP of the integer adapter's own units, factors in one, so rounding them gives the integers.
 """
 
 import math
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from hpac_cli.model.adapters import FACTOR_BITS, GAIN_BITS, Adapter, LayerAdapter, adaptable_layers
+from hpac_cli.model.layers import Layer
 from hpac_cli.model.weights import Weights
 from hpac_cli.training.inputs import References
 from hpac_cli.training.integers import from_integers
@@ -26,20 +26,25 @@ from .material import Crop
 class _Layer(NamedTuple):
     weight: Tensor
     """(outputs, inputs) whole numbers: the shipped weights in their own units."""
+    bias: Tensor
+    """(outputs,) as the twin has it."""
     unit: Tensor
     """(outputs, 1) of the weights, as the twin has them."""
+    bias_step: Tensor
+    """(outputs,) by which the twin's bias changes for each step of the adapter's."""
 
 
 class _Change(NamedTuple):
     """Views of the numbers of one layer, as in model.adapters.LayerAdapter."""
 
     gain: Tensor
+    bias: Tensor
     up: Tensor
     down: Tensor
 
 
 STEP = 3
-"""Gains are trained and sent as multiples of this: finer ones cost more than they save."""
+"""Gains and biases are trained and sent as multiples of this: finer ones cost more than they save."""
 _FACTOR_SPREAD = 1.0
 """Standard deviation of the right factors at the start, where the left ones are 0."""
 
@@ -47,15 +52,16 @@ _FACTOR_SPREAD = 1.0
 class TrainableAdapter:
     """What there is to train for one set of weights: N numbers, vector after vector as in the file."""
 
-    def __init__(self, weights: Weights, rank: int, device: torch.device, seed: int) -> None:
+    def __init__(self, weights: Weights, rank: int, device: torch.device, seed: int, *, biases: bool) -> None:
         """Begin with no change.
 
         Args:
             rank: of the low-rank change of each layer.
+            biases: whether they are trained too, or stay as they are.
             device: to compute on.
             seed: of the right factors, which begin at random.
         """
-        self.rank, self.device = rank, device
+        self.rank, self.device, self._biases = rank, device, biases
         state, places = from_integers(weights)
         self._twin = Hpac(weights.shape).requires_grad_(False).to(device)
         self._twin.load_state_dict(state)
@@ -63,13 +69,12 @@ class TrainableAdapter:
         random = torch.Generator().manual_seed(seed)
         start, sizes = [], []
         for layer in adaptable_layers(weights.shape):
-            unit = torch.exp2(-places[layer.name])
-            self._layers[layer.name] = _Layer((state[f"{layer.name}.weight"] / unit).to(device), unit.to(device))
+            self._layers[layer.name] = _prepare(layer, weights, state, places[layer.name], device)
             outputs, inputs = layer.outputs, layer.inputs
-            start.append(torch.zeros(outputs))
+            start += [torch.zeros(outputs), torch.zeros(outputs)]
             for _ in range(rank):
                 start += [torch.zeros(outputs), _FACTOR_SPREAD * torch.randn(inputs, generator=random)]
-            sizes += [outputs, *[outputs, inputs] * rank]
+            sizes += [outputs, outputs, *[outputs, inputs] * rank]
         self.start = torch.cat(start).to(device)
         """(N,) float32 before training."""
         self._sizes = torch.tensor(sizes, device=device)
@@ -103,6 +108,8 @@ class TrainableAdapter:
             if self.rank:
                 wide = wide + change.up @ change.down / (1 << FACTOR_BITS)
             merged[f"{name}.weight"] = _round(wide).clamp(-127, 127) * layer.unit
+            if self._biases:
+                merged[f"{name}.bias"] = layer.bias + change.bias * layer.bias_step
         return merged
 
     def rate(self, numbers: Tensor) -> Tensor:
@@ -114,20 +121,34 @@ class TrainableAdapter:
         """The integers; factors that came to nothing are left out."""
         adapter = {}
         for name, change in zip(self._layers, self._changes(_round(numbers.detach())), strict=True):
-            gain, up, down = (part.cpu().numpy().astype(np.int64) for part in change)
-            used = up.any(0) & down.any(1)
-            adapter[name] = LayerAdapter(STEP * gain, np.zeros_like(gain), up[:, used], down[used])
+            whole = LayerAdapter(*(part.cpu().numpy().astype(np.int64) for part in change))
+            used = whole.up.any(0) & whole.down.any(1)
+            adapter[name] = LayerAdapter(STEP * whole.gain, STEP * whole.bias, whole.up[:, used], whole.down[used])
         return adapter
 
     def _changes(self, numbers: Tensor) -> list[_Change]:
         """Cut the numbers into layers."""
         shapes = [layer.weight.shape for layer in self._layers.values()]
-        ends = np.cumsum([0, *(o + self.rank * (o + i) for o, i in shapes)]).tolist()
+        ends = np.cumsum([0, *(2 * o + self.rank * (o + i) for o, i in shapes)]).tolist()
         changes = []
         for (outputs, inputs), (begin, end) in zip(shapes, pairwise(ends), strict=True):
-            factors = numbers[begin + outputs : end].view(self.rank, outputs + inputs)
-            changes.append(_Change(numbers[begin : begin + outputs], factors[:, :outputs].t(), factors[:, outputs:]))
+            factors = numbers[begin + 2 * outputs : end].view(self.rank, outputs + inputs)
+            gain, bias = numbers[begin : begin + 2 * outputs].view(2, outputs)
+            changes.append(_Change(gain, bias, factors[:, :outputs].t(), factors[:, outputs:]))
         return changes
+
+
+def _prepare(layer: Layer, weights: Weights, state: dict[str, Tensor], places: Tensor, device: torch.device) -> _Layer:
+    """What is needed of one layer; state and places as from_integers returns them."""
+    unit = torch.exp2(-places)
+    shift = torch.from_numpy(weights.layers[layer.name].shift)
+    step = STEP * torch.exp2((shift + layer.bias_exponent).clamp(min=0).float())
+    return _Layer(
+        (state[f"{layer.name}.weight"] / unit).to(device),
+        state[f"{layer.name}.bias"].to(device),
+        unit.to(device),
+        (step * unit[:, 0] / (1 << layer.input_places)).to(device),
+    )
 
 
 def _round(x: Tensor) -> Tensor:

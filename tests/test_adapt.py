@@ -196,12 +196,14 @@ def test_an_interruption_leaves_nothing_behind(enlarged: np.ndarray, tmp_path: P
 def test_an_interruption_while_workers_start_is_not_lost() -> None:
     is_forking = [False]
     os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT) if is_forking[0] else None)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a test runner's worker may ignore it
     is_forking[0] = True
     try:
         with pytest.raises(KeyboardInterrupt), team(str, workers=2) as do:
             list(do([1, 2]))
     finally:
         is_forking[0] = False
+        signal.signal(signal.SIGINT, before)
 
 
 def test_regions_grow_from_the_densest_tile_and_stay_connected() -> None:
